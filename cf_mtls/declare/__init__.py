@@ -1,0 +1,1 @@
+"""What you want: YAML and PEM files become a desired `State`."""

@@ -1,0 +1,1 @@
+"""A small, loopback-only, misbehaving Cloudflare; shares no wire code with the client."""

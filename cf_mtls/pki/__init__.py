@@ -1,0 +1,1 @@
+"""Certificates: the only importers of cryptography and, with the edge, of OpenSSL."""

@@ -1,0 +1,1 @@
+"""The account: the only importer of the Cloudflare SDK."""

@@ -1,0 +1,1 @@
+"""Did it work: real requests, judged."""

@@ -1,0 +1,138 @@
+"""The house as a table: who may import whom, which door each foreign package has, who may do I/O.
+
+A file imports only from a lower floor. Add a row when you add a file; the test fails until you do.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent / "cf_mtls"
+
+FLOORS: tuple[tuple[str, ...], ...] = (("__init__", "diagnostics"),)
+
+DOORS: dict[str, tuple[str, ...]] = {
+    "OpenSSL": ("pki/", "emulator/edge"),
+    "cloudflare": ("remote/gateway",),
+    "cryptography": ("pki/", "emulator/edge"),
+    "h11": ("emulator/",),
+    "h2": ("emulator/",),
+    "httpcore": ("verify/httpx_probe",),
+    "httpx": ("remote/gateway", "verify/httpx_probe"),
+    "pydantic": ("declare/document", "declare/schema", "planning/planfile"),
+    "typer": ("cli/",),
+    "yaml": ("declare/",),
+}
+"""Package to the files (or folders, with a slash) that may import it. Others may import no third party."""
+
+PURE = (
+    "diagnostics",
+    "model/",
+    "access/",
+    "planning/",
+    "report/",
+    "emulator/policy",
+    "verify/judge",
+    "verify/expect",
+)
+"""No I/O, no clock, no randomness: these come in as arguments."""
+
+IMPURE_MODULES = {
+    "asyncio", "http", "io", "multiprocessing", "os", "pathlib", "random", "secrets", "select", "shutil",
+    "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
+
+STRANGERS: dict[str, tuple[str, ...]] = {
+    "emulator/": ("remote", "model", "access", "planning", "declare", "verify")
+}
+"""Reality and theory are written twice on purpose: the emulator imports none of these."""
+
+
+def name_of(path: Path) -> str:
+    """`planning/diff` for cf_mtls/planning/diff.py; a folder's own __init__ is not a resident."""
+    return path.relative_to(HOUSE).with_suffix("").as_posix()
+
+
+FILES = {
+    name_of(p): ast.parse(p.read_text("utf-8"))
+    for p in sorted(HOUSE.rglob("*.py"))
+    if p.name != "__init__.py" or p.parent == HOUSE
+}
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+
+def imports(tree: ast.AST) -> list[str]:
+    """Every module imported anywhere in the file, function bodies and type-checking blocks included."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.append(node.module or "")
+            if node.module and node.module.startswith("cf_mtls"):
+                found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def residents(tree: ast.AST) -> set[str]:
+    """The files of the house that this one imports."""
+    names = {
+        m.removeprefix("cf_mtls").lstrip(".").replace(".", "/") or "__init__"
+        for m in imports(tree)
+        if m.startswith("cf_mtls")
+    }
+    return names & FILES.keys()
+
+
+def inside(name: str, rooms: tuple[str, ...]) -> bool:
+    """Whether a file is one of the rooms, or in one that ends with a slash."""
+    return any(name == room or (room.endswith("/") and name.startswith(room)) for room in rooms)
+
+
+def test_every_file_stands_on_one_floor() -> None:
+    """The table and the folder agree, and no file is listed twice."""
+    listed = [name for names in FLOORS for name in names]
+    assert sorted(FILES) == sorted(listed)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_imports_only_from_lower_floors(name: str) -> None:
+    """No circles, and nothing reaches up."""
+    too_high = {other for other in residents(FILES[name]) - {"__init__"} if FLOOR_OF[other] >= FLOOR_OF[name]}
+    assert not too_high
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_foreign_packages_enter_by_their_door(name: str) -> None:
+    """A package is imported by its own room, so that it can be replaced there."""
+    import sys
+
+    foreign = {m.split(".")[0] for m in imports(FILES[name])} - set(sys.stdlib_module_names) - {"cf_mtls"}
+    assert {p for p in foreign if not inside(name, DOORS.get(p, ()))} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if inside(n, PURE)])
+def test_pure_files_do_no_io(name: str) -> None:
+    """Clock, randomness, files and sockets come in as arguments."""
+    modules = {m for m in imports(FILES[name]) if m in IMPURE_MODULES or m.split(".")[0] in IMPURE_MODULES}
+    calls = {
+        call.func.id if isinstance(call.func, ast.Name) else call.func.attr
+        for call in ast.walk(FILES[name])
+        if isinstance(call, ast.Call) and isinstance(call.func, (ast.Name, ast.Attribute))
+    }
+    assert modules == set()
+    assert calls & IMPURE_CALLS == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_strangers_stay_strangers(name: str) -> None:
+    """The emulator shares no wire code and no theory with the client."""
+    banned = tuple(
+        f"cf_mtls.{s}" for room, strangers in STRANGERS.items() if inside(name, (room,)) for s in strangers
+    )
+    assert [m for m in imports(FILES[name]) if banned and m.startswith(banned)] == []
