@@ -12,7 +12,13 @@ import pytest
 
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
-FLOORS: tuple[tuple[str, ...], ...] = (("__init__", "diagnostics"),)
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("__init__", "diagnostics"),
+    ("report/terminal",),
+    ("cli/console",),
+    ("cli/main",),
+    ("__main__",),
+)
 
 DOORS: dict[str, tuple[str, ...]] = {
     "OpenSSL": ("pki/", "emulator/edge"),

@@ -1,0 +1,84 @@
+"""The program: its verbs, and the one place where exceptions become exit codes.
+
+Rules of this file:
+- A verb is a row in `VERBS`; its file imports nothing heavy at the top, so that `--help` stays fast.
+- Verbs return their exit code. Typer's own usage errors (2) become 64: 2 means differences, nothing else.
+- A traceback is never shown, unless CF_MTLS_TRACEBACK asks for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cf_mtls.cli import console
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+BUG = Code("internal.bug", Severity.ERROR, Fault.US, "cf-mtls itself failed")
+
+HELP = """Cloudflare Access mutual TLS, declared, applied and proven.
+
+Exit codes: 0 fine, 1 error or could not tell, 2 differences, 3 verification failed,
+4 refused, 64 usage, 130 interrupted."""
+
+VERBS: tuple[Callable[[typer.Typer], None], ...] = ()
+"""What each verb's file offers as `register`, in the order that help shows."""
+
+
+def application() -> typer.Typer:
+    """The Typer application with every verb registered."""
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback()
+    def root() -> None:
+        pass  # one verb or many, the program's shape is the same
+
+    for register in VERBS:
+        register(app)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of running the program on these arguments; every failure has been shown on stderr."""
+    try:
+        result = application()(args=list(arguments), standalone_mode=False, prog_name="cf-mtls")
+        return result if isinstance(result, int) else Exit.OK
+    except Failure as failure:
+        console.show(failure.diagnostics)
+        return failure.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        console.say("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has left; nothing more can be said
+        return Exit.ERROR
+    except Exception as error:  # noqa: BLE001 - the last door: nothing may end in a traceback
+        return _usage(error) if hasattr(error, "show") else _bug(error)
+
+
+def _usage(error: Any) -> int:
+    error.show()
+    return Exit.USAGE if error.exit_code in {1, 2} else int(error.exit_code)
+
+
+def _bug(error: Exception) -> int:
+    if console.environment("CF_MTLS_TRACEBACK"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{frame.filename.rpartition('cf_mtls')[2].lstrip('/') or frame.filename}:{frame.lineno}"
+    detail = f"{type(error).__name__} at {where}: {error}"
+    fix = "Please report it, with the output of the same command under CF_MTLS_TRACEBACK=1."
+    console.show([BUG.found(detail, fix)])
+    return Exit.ERROR

@@ -1,0 +1,87 @@
+"""Text for a person: untrusted names made harmless, colour, and diagnostics as messages.
+
+Rules of this file:
+- Whatever came from a file, an account or a server passes through `harmless` before it is shown.
+- Colour is a wrapper around words that already say it; without colour nothing is lost.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cf_mtls.diagnostics import Diagnostic, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INDENT = "  "
+
+
+def harmless(text: str) -> str:
+    """The text with control characters, bidirectional overrides and line breaks written as escapes."""
+    return "".join(c if _plain(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _plain(character: str) -> bool:
+    # Cc controls (C0, C1), Cf formats (bidi overrides, zero width), Cs surrogates, Zl/Zp line breaks.
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Colours words, or leaves them alone when `enabled` is false."""
+
+    enabled: bool = False
+
+    def _wrap(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.enabled and text else text
+
+    def bold(self, text: str) -> str:
+        """Headlines."""
+        return self._wrap("1", text)
+
+    def dim(self, text: str) -> str:
+        """What may be skipped."""
+        return self._wrap("2", text)
+
+    def red(self, text: str) -> str:
+        """Errors, deletions, failures."""
+        return self._wrap("31", text)
+
+    def green(self, text: str) -> str:
+        """Additions, passes."""
+        return self._wrap("32", text)
+
+    def yellow(self, text: str) -> str:
+        """Warnings, changes."""
+        return self._wrap("33", text)
+
+    def severity(self, severity: Severity) -> str:
+        """The severity's word in its colour."""
+        colour = {Severity.ERROR: self.red, Severity.WARNING: self.yellow, Severity.NOTE: self.bold}
+        return colour[severity](severity.value)
+
+
+def message(diagnostic: Diagnostic, paint: Paint) -> str:
+    """One diagnostic as lines: severity, summary and code; place and source; what exactly; what to do."""
+    code = diagnostic.code
+    lines = [f"{paint.severity(code.severity)}: {paint.bold(code.summary)} [{code.code}]"]
+    if diagnostic.place:
+        lines.append(f"{INDENT}{harmless(str(diagnostic.place))}")
+    if diagnostic.place and diagnostic.source:
+        gutter = f"{diagnostic.place.line:>5} | "
+        caret = " " * (len(gutter) + diagnostic.place.column - 1) + "^"
+        lines += [gutter + harmless(diagnostic.source.replace("\t", " ")), paint.red(caret)]
+    lines += [INDENT + harmless(line) for line in diagnostic.detail.splitlines()]
+    lines += [INDENT + harmless(line) for line in diagnostic.fix.splitlines()]
+    if code.severity is Severity.ERROR:
+        lines.append(paint.dim(f"{INDENT}To mend: {code.fault.value}."))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def messages(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
+    """All diagnostics, errors last so that a terminal shows them, an empty line between, or ''."""
+    ordered = sorted(diagnostics, key=lambda d: d.is_error)
+    return "\n\n".join(message(d, paint) for d in ordered)
