@@ -1,0 +1,122 @@
+"""Plan files and certificates from disk.
+
+Rules of this file:
+- Paths in a plan file are relative to the plan file.
+- A file is read whole or refused: not there, unreadable, too large and not UTF-8 each say so.
+- Client keys are not read here; `verify/` hands their paths to TLS.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cf_mtls.declare import yaml_text
+from cf_mtls.declare.border import document
+from cf_mtls.declare.document import ChainDocument, Document
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
+
+if TYPE_CHECKING:
+    from cf_mtls.declare.yaml_text import Reading
+
+MISSING = Code("file.missing", Severity.ERROR, Fault.FILE, "a file is not there")
+UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.FILE, "a file cannot be read")
+TOO_LARGE = Code("file.too-large", Severity.ERROR, Fault.FILE, "a file is too large to be what it should be")
+NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
+NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes. A plan of 500 applications is under half a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A plan file as read: the document, its places, and the bytes of every file that it names."""
+
+    path: Path
+    reading: Reading
+    document: Document
+    chains: dict[str, bytes | Diagnostic] = field(default_factory=dict)
+    """By the path as written in the plan file: the bytes, or why there are none."""
+    clients: dict[str, bytes | Diagnostic] = field(default_factory=dict)
+    """By the path as written: the bytes of each client certificate, or why there are none."""
+    keys: dict[str, bool] = field(default_factory=dict)
+    """By the path as written: whether each client's private key is there. Its bytes are not read."""
+
+    def beside(self, name: str) -> Path:
+        """The path of a file that the plan file names."""
+        return self.path.parent / Path(name).expanduser()
+
+
+def load(path: Path) -> Source:
+    """A plan file and the files it names.
+
+    Raises Failure with every problem of the plan file itself; a missing certificate is left to `resolve`,
+    so that it is reported together with what else is wrong.
+    """
+    raw = read_bytes(path)
+    if isinstance(raw, Diagnostic):
+        raise Failure([raw])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        detail = f"Byte {error.start} is not UTF-8."
+        raise Failure([NOT_TEXT.found(detail, place=Place(str(path)))]) from None
+    reading = yaml_text.read(text, str(path))
+    found = document(reading)
+    if found is None or has_errors(reading.diagnostics):
+        raise Failure(sorted(reading.diagnostics, key=lambda d: d.place or Place("")))
+    source = Source(path, reading, found)
+    for name in chain_files(found):
+        source.chains[name] = read_bytes(source.beside(name))
+    for client in found.clients.values():
+        source.clients[client.certificate] = read_bytes(source.beside(client.certificate))
+        source.keys[client.key] = os.access(source.beside(client.key), os.R_OK)
+    return source
+
+
+def chain_files(found: Document) -> list[str]:
+    """The chain files that a document names, as written, in order."""
+    return [
+        item.file if isinstance(item, ChainDocument) else item
+        for group in found.certificates.values()
+        for item in (group.chain if isinstance(group.chain, list) else [group.chain])
+    ]
+
+
+def read_bytes(path: Path) -> bytes | Diagnostic:
+    """The bytes of a file, or the diagnostic that says why there are none."""
+    place = Place(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING.found(f"There is no file {path}.", place=place)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        return UNREADABLE.found(f"{path}: {why}.", place=place)
+    if len(data) > LARGEST:
+        return TOO_LARGE.found(f"{path} is larger than {LARGEST} bytes.", place=place)
+    return data
+
+
+def choose(named: str | None, folder: Path) -> Path:
+    """The plan file to use: the one named, else cf-mtls.yaml, else the only YAML file in plans/.
+
+    Never searched for above `folder`: this tool can delete CAs.
+    Raises Failure when that leaves none or several.
+    """
+    if named:
+        return Path(named)
+    if (folder / "cf-mtls.yaml").is_file():
+        return Path("cf-mtls.yaml")
+    plans = sorted(p for p in (folder / "plans").glob("*.y*ml") if p.suffix in {".yaml", ".yml"})
+    if len(plans) == 1:
+        return plans[0].relative_to(folder)
+    if plans:
+        names = "\n".join(f"    {p.relative_to(folder)}" for p in plans)
+        raise Failure([NONE_GIVEN.found(f"There are several in plans/:\n{names}", "Name the one you mean.")])
+    fix = "Name one, or write a first one and run:\n    cf-mtls plan plans/NAME.yaml"
+    raise Failure([NONE_GIVEN.found("There is no cf-mtls.yaml here and nothing in plans/.", fix)])

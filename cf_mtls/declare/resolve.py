@@ -1,0 +1,240 @@
+"""A plan file as read becomes a `Stack`: the desired `State`, who the clients are, and what is wrong.
+
+Rules of this file:
+- Pure: the files' bytes and the time come in.
+- Gathers every problem, each at the place in the plan file that causes it.
+- Names get the ownership mark here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, ProbeDocument
+from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.model.evidence import Client, Expected, Target
+from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
+from cf_mtls.model.marks import application_name, certificate_name
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    Resource,
+    Rule,
+    host_of,
+    public,
+)
+from cf_mtls.model.state import State
+from cf_mtls.pki.pem import read_chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cf_mtls.declare.document import ApplicationDocument, CertificateDocument
+    from cf_mtls.declare.files import Source
+    from cf_mtls.declare.yaml_text import Path
+    from cf_mtls.diagnostics import Place
+    from cf_mtls.pki.pem import Chain
+
+NO_TRUST = Code(
+    "application.host-without-certificate", Severity.ERROR, Fault.FILE, "an application's hostname has no CA"
+)
+SAME_DOMAIN = Code(
+    "application.same-domain", Severity.ERROR, Fault.FILE, "two applications want the same domain"
+)
+SAME_CHAIN = Code("certificate.same-chain", Severity.ERROR, Fault.FILE, "the same CA chain is declared twice")
+DOMAINS = Code("application.domains", Severity.ERROR, Fault.FILE, "an application needs domain or domains")
+BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
+KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's private key is not here")
+CLIENT_ABSENT = Code(
+    "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
+)
+
+CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
+"""Selectors that only a verified client certificate can meet: facts 4.4 and 4.5."""
+
+DEFAULT_POLICY = AccessPolicy("valid certificate", "non_identity", (Rule("certificate"),))
+"""What an application gets when its file lists no policies: Service Auth, any valid certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A plan file, understood."""
+
+    name: str
+    account_id: str | None
+    zone_id: str | None
+    state: State
+    """Desired; only what the file declares, so an application holds no field that the file leaves out."""
+    places: Mapping[Address, Place]
+    clients: tuple[Client, ...]
+    targets: tuple[Target, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def resolve(source: Source) -> Stack:
+    """The stack that a plan file declares; everything wrong with it is in `diagnostics`, in file order."""
+    return _Resolver(source).stack()
+
+
+class _Resolver:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.document = source.document
+        self.found: list[Diagnostic] = []
+        self.resources: dict[Address, Resource] = {}
+        self.places: dict[Address, Place] = {}
+
+    def stack(self) -> Stack:
+        document = self.document
+        if document.account_id and document.zone_id:
+            self._problem(BOTH_SCOPES, ("zone_id", "?key"), "A stack lives in one account or in one zone.")
+        for label, group in document.certificates.items():
+            self._certificates(label, group)
+        for host, settings in document.hostname_settings.items():
+            self._add(
+                Address(Kind.SETTINGS, host),
+                HostnameSettings(host, settings.client_certificate_forwarding, settings.china_network),
+                ("hostname_settings", host),
+            )
+        for label, application in document.applications.items():
+            self._application(label, application)
+        return Stack(
+            document.stack,
+            document.account_id,
+            document.zone_id,
+            State(self.resources),
+            self.places,
+            tuple(self._clients()),
+            tuple(self._targets()),
+            tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
+        )
+
+    def _problem(self, code: Code, path: Path, detail: str, fix: str = "") -> None:
+        self._placed(code.found(detail, fix), path)
+
+    def _placed(self, diagnostic: Diagnostic, path: Path) -> None:
+        place = self.source.reading.place(path)
+        self.found.append(diagnostic.at(place, self.source.reading.source(place)))
+
+    def _add(self, address: Address, resource: Resource, path: Path) -> None:
+        self.resources[address] = resource
+        self.places[address] = self.source.reading.place(path)
+
+    def _certificates(self, label: str, group: CertificateDocument) -> None:
+        base: Path = ("certificates", label, "chain")
+        listed = isinstance(group.chain, list)
+        hosts = tuple(sorted(set(group.associated_hostnames)))
+        for index, item in enumerate(group.chain if isinstance(group.chain, list) else [group.chain]):
+            path: Path = (*base, index) if listed else base
+            chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
+            if chain:
+                self._certificate(label, chain, hosts, path)
+
+    def _certificate(self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path) -> None:
+        address = Address(Kind.CERTIFICATE, chain.md5s[0])
+        if address in self.resources:
+            where = self.places[address]
+            self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
+            return
+        name = certificate_name(label, chain.sha256, self.document.stack)
+        resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem)
+        self._add(address, resource, path)
+
+    def _chain(self, name: str, path: Path) -> Chain | None:
+        data = self.source.chains[name]
+        if isinstance(data, Diagnostic):
+            self._placed(data, path)
+            return None
+        chain, problems = read_chain(data)
+        for problem in problems:
+            self._placed(problem, path)
+        return chain
+
+    def _application(self, label: str, found: ApplicationDocument) -> None:
+        path: Path = ("applications", label)
+        if (found.domain is None) == (found.domains is None):
+            self._problem(
+                DOMAINS, (*path, "?key"), "Give `domain: host/path`, or `domains:` with up to five."
+            )
+            return
+        domains = found.domains or [found.domain or ""]
+        address = Address(Kind.APPLICATION, domains[0])
+        if address in self.resources:
+            where = self.places[address]
+            self._problem(SAME_DOMAIN, (*path, "domain"), f"{domains[0]} stands at line {where.line} too.")
+            return
+        declared = {k: v for k in PASSED_ON if (v := getattr(found, k)) is not None}
+        policies = tuple(map(_policy, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
+        resource = AccessApplication(
+            application_name(found.name or label, self.document.stack),
+            tuple(public(domain) for domain in domains),
+            policies,
+            freeze_object(declared),
+        )
+        self._add(address, resource, path)
+        if any(rule.kind in CERTIFICATE_RULES for policy in policies for rule in _rules(policy)):
+            for domain in domains:
+                self._trusted(domain, path)
+
+    def _trusted(self, domain: str, path: Path) -> None:
+        host = host_of(domain)
+        hosts = {h for group in self.document.certificates.values() for h in group.associated_hostnames}
+        if host not in hosts:  # whether Access takes wildcards here is not known: facts 1.7
+            detail = f"{host} is in no `associated_hostnames`, so no client certificate can be valid there."
+            fix = f"Add {host} to the associated_hostnames of the CA whose clients should get in."
+            self._problem(NO_TRUST, (*path, "domain"), detail, fix)
+
+    def _clients(self) -> Iterator[Client]:
+        for name, client in self.document.clients.items():
+            certificate = self.source.clients[client.certificate]
+            has_key = self.source.keys[client.key]
+            path: Path = ("clients", name)
+            if isinstance(certificate, Diagnostic):
+                self._problem(
+                    CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
+                )
+            elif not has_key:
+                detail = (
+                    f"There is no readable file {self.source.beside(client.key)}. verify cannot send {name}."
+                )
+                self._problem(KEY_ABSENT, (*path, "key"), detail)
+            yield Client(
+                name,
+                str(self.source.beside(client.certificate)),
+                str(self.source.beside(client.key)),
+                Expected(client.expect),
+                has_key and not isinstance(certificate, Diagnostic),
+            )
+
+    def _targets(self) -> Iterator[Target]:
+        for label, found in self.document.applications.items():
+            ask = found.probe or ProbeDocument()
+            for domain in found.domains or ([found.domain] if found.domain else []):
+                plain = domain if "/" in domain else domain + "/"
+                place = host_of(domain) + ask.path if ask.path else plain
+                yield Target(f"https://{place}", label, ask.method, ask.expect_status)
+
+
+def _policy(found: PolicyDocument) -> AccessPolicy:
+    declared = {"session_duration": found.session_duration} if found.session_duration else {}
+    return AccessPolicy(
+        found.name,
+        found.decision,
+        _rule_list(found.include),
+        _rule_list(found.require),
+        _rule_list(found.exclude),
+        freeze_object(declared) if declared else EMPTY,
+    )
+
+
+def _rule_list(rules: list[dict[str, object]]) -> tuple[Rule, ...]:
+    return tuple(Rule(kind, freeze(value)) for rule in rules for kind, value in rule.items())
+
+
+def _rules(policy: AccessPolicy) -> tuple[Rule, ...]:
+    return (*policy.include, *policy.require)

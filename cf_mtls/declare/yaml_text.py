@@ -1,0 +1,186 @@
+"""YAML text to plain data with the place of every node.
+
+Rules of this file:
+- Stricter than YAML: one document, no aliases, no tags, no duplicate keys, no scalar that YAML 1.1 and 1.2
+  read differently (`no`, `on`, `1:20`, `0777`). Refused with a place; all problems at once.
+- Scalars resolve as YAML 1.2's core schema does: null, booleans, decimal numbers, else text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from cf_mtls.diagnostics import Code, Diagnostic, Fault, Place, Severity
+
+SYNTAX = Code("yaml.syntax", Severity.ERROR, Fault.FILE, "the file is not YAML")
+DUPLICATE = Code("yaml.duplicate-key", Severity.ERROR, Fault.FILE, "a key is written twice")
+ALIAS = Code("yaml.alias", Severity.ERROR, Fault.FILE, "anchors and aliases are not allowed")
+TAG = Code("yaml.tag", Severity.ERROR, Fault.FILE, "tags are not allowed")
+AMBIGUOUS = Code("yaml.ambiguous-scalar", Severity.ERROR, Fault.FILE, "a value can be read in two ways")
+SEVERAL = Code("yaml.several-documents", Severity.ERROR, Fault.FILE, "the file holds more than one document")
+NOT_MAPPING = Code("yaml.not-a-mapping", Severity.ERROR, Fault.FILE, "the file holds no settings")
+BAD_KEY = Code("yaml.key", Severity.ERROR, Fault.FILE, "a key is not plain text")
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_TRUE = re.compile(r"true|True|TRUE")
+_FALSE = re.compile(r"false|False|FALSE")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?")
+_AMBIGUOUS = re.compile(
+    r"(?i:yes|no|on|off|y|n)"  # booleans of YAML 1.1
+    r"|[-+]?0[0-7_]+|0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7]+"  # octal and friends
+    r"|[-+]?[0-9]+_[0-9_]*"  # digits with underscores
+    r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"  # base sixty
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a text holds: `data` (None when nothing could be read), the place of each path, the problems."""
+
+    file: str
+    lines: list[str]
+    data: dict[str, Any] | None = None
+    places: dict[Path, Place] = field(default_factory=dict)
+    """Of each value, keyed by its path; of each mapping key under `path + ("?key",)`."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def source(self, place: Place) -> str:
+        """The line that a place points at, '' when there is none."""
+        return self.lines[place.line - 1] if 0 < place.line <= len(self.lines) else ""
+
+    def place(self, path: Path) -> Place:
+        """Where a path stands, or the nearest thing above it; the path is named in full."""
+        dotted = ".".join(str(part) for part in path if part != "?key")
+        for size in range(len(path), -1, -1):
+            found = self.places.get(path[:size])
+            if found:
+                return Place(found.file, found.line, found.column, dotted)
+        return Place(self.file, path=dotted)
+
+    def problem(self, code: Code, path: Path, detail: str, fix: str = "") -> None:
+        """Gather a problem with the place and the source line of a path."""
+        place = self.place(path)
+        self.diagnostics.append(code.found(detail, fix).at(place, self.source(place)))
+
+
+def read(text: str, file: str) -> Reading:
+    """The data of a YAML text, with places; problems are in `diagnostics`, never raised.
+
+    file: the name to show in places.
+    """
+    reading = Reading(file, text.splitlines())
+    try:
+        aliases = [e for e in yaml.parse(text, yaml.SafeLoader) if _shared(e)]
+        documents = [] if aliases else list(yaml.compose_all(text, yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        _syntax(reading, error)
+        return reading
+    for event in aliases:
+        _at(reading, (), event.start_mark)
+        reading.problem(ALIAS, (), "An anchor (&name) or alias (*name) stands here.", "Write the value out.")
+    if aliases:
+        return reading
+    _at(reading, (), documents[1].start_mark if len(documents) > 1 else None)
+    if len(documents) > 1:
+        reading.problem(SEVERAL, (), "A second document starts here.", "Keep one stack in one file.")
+        return reading
+    data = _build(reading, documents[0], ()) if documents and documents[0] is not None else None
+    if isinstance(data, dict):
+        reading.data = data
+    elif not reading.diagnostics:
+        reading.problem(
+            NOT_MAPPING, (), "The top of a plan file is a mapping with `version: 1` and `stack:`."
+        )
+    return reading
+
+
+def _shared(event: Any) -> bool:
+    return isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None
+
+
+def _at(reading: Reading, path: Path, mark: Any) -> None:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    reading.places[path] = Place(reading.file, line, column)
+
+
+def _syntax(reading: Reading, error: yaml.YAMLError) -> None:
+    mark = getattr(error, "problem_mark", None)
+    _at(reading, (), mark)
+    parts = [
+        getattr(error, "context", None),
+        getattr(error, "problem", None) or getattr(error, "reason", None),
+    ]
+    said = ", ".join(str(p) for p in parts if p) or "The text cannot be parsed"
+    reading.problem(SYNTAX, (), said[0].upper() + said[1:] + ".")
+
+
+def _build(reading: Reading, node: yaml.Node, path: Path) -> Any:
+    _at(reading, path, node.start_mark)
+    if _tagged(reading, node):
+        reading.problem(TAG, path, f"The tag {node.tag} stands here.", "Leave the tag out.")
+        return None
+    match node:
+        case yaml.MappingNode():
+            return _mapping(reading, node, path)
+        case yaml.SequenceNode():
+            return [_build(reading, item, (*path, i)) for i, item in enumerate(node.value)]
+        case yaml.ScalarNode():
+            return _scalar(reading, node, path)
+        case _:
+            message = f"a YAML node that is none of the three: {type(node).__name__}"
+            raise TypeError(message)
+
+
+def _tagged(reading: Reading, node: yaml.Node) -> bool:
+    # A composed node does not say whether its tag was written, so the text is asked.
+    start = node.start_mark
+    line = reading.lines[start.line] if start.line < len(reading.lines) else ""
+    return line[start.column :].startswith("!")
+
+
+def _mapping(reading: Reading, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        if not isinstance(key, str) or key == "<<":
+            _at(reading, (*path, "?key"), key_node.start_mark)
+            reading.problem(BAD_KEY, (*path, "?key"), "A key must be one plain word or a quoted text.")
+            continue
+        inner = (*path, key)
+        if key in built:
+            first = reading.places[(*inner, "?key")]
+            _at(reading, (*inner, "?again"), key_node.start_mark)
+            detail = f"{key} stands here and on line {first.line}; only one of them can count."
+            reading.problem(DUPLICATE, (*inner, "?again"), detail)
+            continue
+        _at(reading, (*inner, "?key"), key_node.start_mark)
+        built[key] = _build(reading, value_node, inner)
+    return built
+
+
+def _scalar(reading: Reading, node: yaml.ScalarNode, path: Path) -> Any:
+    text: str = node.value
+    if node.style is not None:
+        return text
+    if _AMBIGUOUS.fullmatch(text):
+        detail = f"{text} means different things to different readers of YAML."
+        reading.problem(AMBIGUOUS, path, detail, "Write true, false, a decimal number, or put it in quotes.")
+        return text
+    resolved: tuple[tuple[re.Pattern[str], Any], ...] = (
+        (_NULL, lambda _: None),
+        (_TRUE, lambda _: True),
+        (_FALSE, lambda _: False),
+        (_INT, int),
+        (_FLOAT, float),
+    )
+    for pattern, make in resolved:
+        if pattern.fullmatch(text):
+            return make(text)
+    return text

@@ -1,0 +1,152 @@
+"""The nouns of the account: `Scope`, `Address`, and the three kinds of resource with their policies.
+
+Rules of this file:
+- Frozen values; collections that get written down are sorted tuples, never sets.
+- Cloudflare's field names are used as they are.
+- A resource holds what it *is*; what of it is managed is decided by `planning/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cf_mtls.model.frozen import EMPTY, Frozen, Record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where things live: an account or a zone, tagged, never guessed from the id."""
+
+    kind: Literal["account", "zone"]
+    id: str
+
+    def __str__(self) -> str:
+        """`account:<id>`."""
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def path(self) -> str:
+        """The API path prefix, such as `/accounts/<id>`."""
+        return f"/{self.kind}s/{self.id}"
+
+
+class Kind(StrEnum):
+    """The kinds of resource; the value is the first half of an address."""
+
+    CERTIFICATE = "certificate"
+    SETTINGS = "settings"
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Kind and natural key of one thing: a CA's fingerprint, a hostname, an application's first domain."""
+
+    kind: Kind
+    key: str
+
+    def __str__(self) -> str:
+        """`kind/key`, as typed in `--adopt` and `--target`."""
+        return f"{self.kind}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaCertificate:
+    """A CA chain in Access, trusted on its hostnames. The API never returns the PEM: facts 1.3."""
+
+    name: str
+    associated_hostnames: tuple[str, ...]
+    """Lower case, sorted."""
+    fingerprints: tuple[str, ...]
+    """MD5 in lower-case hex: of every block when declared, the one Cloudflare returned when actual."""
+    expirations: tuple[datetime, ...]
+    """Aware UTC, one per fingerprint."""
+    sha256: str | None = None
+    """Over the chain's DER; None while we know the account's object only by its MD5."""
+    pem: str | None = None
+    id: str | None = None
+
+    @property
+    def expires_on(self) -> datetime:
+        """The earliest end of validity, UTC."""
+        return min(self.expirations)
+
+
+@dataclass(frozen=True, slots=True)
+class HostnameSettings:
+    """What the edge does with a verified certificate on one hostname; both false equals absent: facts 2."""
+
+    hostname: str
+    client_certificate_forwarding: bool = False
+    china_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One selector of a policy, such as `Rule("common_name", …)`: facts 4.4."""
+
+    kind: str
+    value: Frozen = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """A policy in an application, in its place: include is OR, require is AND, exclude is NOT: facts 4.5."""
+
+    name: str
+    decision: str
+    include: tuple[Rule, ...]
+    require: tuple[Rule, ...] = ()
+    exclude: tuple[Rule, ...] = ()
+    fields: Record = EMPTY
+    """Every other member that the account returned or the file declares, Cloudflare's names."""
+    id: str | None = None
+    reusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessApplication:
+    """A self-hosted Access application: destinations, policies in order, and all other settings."""
+
+    name: str
+    destinations: tuple[Record, ...]
+    """`{type: public, uri: host/path}` and others as the API gives them, in order."""
+    policies: tuple[AccessPolicy, ...]
+    fields: Record = EMPTY
+    """Every other member that the account returned or the file declares, Cloudflare's names."""
+    id: str | None = None
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The `host/path` of each public destination, in order."""
+        uris = (d.get("uri") for d in self.destinations if d.get("type") == "public")
+        return tuple(uri for uri in uris if isinstance(uri, str))
+
+    @property
+    def domain(self) -> str:
+        """The first domain: the application's address. Empty for an application without a public one."""
+        return next(iter(self.domains), "")
+
+
+Resource: TypeAlias = CaCertificate | HostnameSettings | AccessApplication
+
+
+def public(uri: str) -> Record:
+    """The destination that Cloudflare makes of a plain domain."""
+    return Record((("type", "public"), ("uri", uri)))
+
+
+def host_of(domain: str) -> str:
+    """The hostname of an application's `host/path`, lower case."""
+    return domain.split("/", 1)[0].lower()
+
+
+def path_of(domain: str) -> str:
+    """The path of an application's `host/path` with its leading slash; '' when it covers the whole host."""
+    _, slash, path = domain.partition("/")
+    return slash + path if path else ""

@@ -1,0 +1,117 @@
+"""Cloudflare's refusals in words: the code, its likely cause, and the next command.
+
+Rules of this file:
+- A refusal is a row: when it is that one, and what to tell. The API's own words and the ray id are kept.
+- Whose fault it is, is decided here: the token, the account, the network, or Cloudflare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
+from cf_mtls.remote.gateway import Answer, NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKEN_REFUSED = Code(
+    "api.token-refused", Severity.ERROR, Fault.INVOCATION, "Cloudflare does not accept the token"
+)
+PERMISSION = Code("api.permission-missing", Severity.ERROR, Fault.INVOCATION, "the token lacks a permission")
+NO_ROUTE = Code(
+    "api.no-route", Severity.ERROR, Fault.INVOCATION, "Cloudflare does not know that account or zone"
+)
+NOT_ENABLED = Code("api.access-not-enabled", Severity.ERROR, Fault.ACCOUNT, "Access is not enabled")
+QUOTA = Code("api.no-more-certificates", Severity.ERROR, Fault.ACCOUNT, "the account takes no more CAs")
+FOREIGN_HOST = Code(
+    "api.hostname-not-yours", Severity.ERROR, Fault.FILE, "a hostname is in none of the zones"
+)
+DOMAIN_TAKEN = Code("api.domain-taken", Severity.ERROR, Fault.ACCOUNT, "another application has that domain")
+ASSOCIATED = Code("api.still-associated", Severity.ERROR, Fault.CLOUDFLARE, "the CA is still associated")
+BUSY = Code(
+    "api.conflict", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare is still busy with an earlier change"
+)
+THROTTLED = Code("api.throttled", Severity.ERROR, Fault.CLOUDFLARE, "too many requests")
+REFUSED = Code("api.refused", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare refused the request")
+BROKEN = Code("api.failing", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare's API is failing")
+UNREACHABLE = Code("api.unreachable", Severity.ERROR, Fault.NETWORK, "Cloudflare's API cannot be reached")
+LOST = Code("api.answer-lost", Severity.ERROR, Fault.NETWORK, "the answer was lost")
+STRANGE = Code("api.strange-answer", Severity.ERROR, Fault.CLOUDFLARE, "an answer has an unknown shape")
+
+PERMISSIONS = (
+    ("/access/certificates", "Access: Mutual TLS Certificates"),
+    ("/access/apps", "Access: Apps and Policies"),
+    ("/access/policies", "Access: Apps and Policies"),
+    ("/access/groups", "Access: Organizations, Identity Providers, and Groups"),
+)
+"""The permission group that a path needs: facts 7.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kind of refusal."""
+
+    code: Code
+    matches: Callable[[Answer], bool]
+    fix: str
+
+
+ROWS: tuple[Row, ...] = (
+    Row(NOT_ENABLED, lambda a: a.has(9999), "Enable Zero Trust for the account in the dashboard."),
+    Row(
+        QUOTA,
+        lambda a: a.has(12130) and "maximum number of certificates" in _said(a),
+        "With no CA in the account, its plan does not include Access mutual TLS; otherwise 50 are reached.",
+    ),
+    Row(FOREIGN_HOST, lambda a: a.has(12036), "Each hostname must belong to a zone of this account or zone."),
+    Row(DOMAIN_TAKEN, lambda a: a.has(11010), "Look for it, and adopt it or choose another domain."),
+    Row(ASSOCIATED, lambda a: a.has(12132), "Run the same command again in a minute."),
+    Row(
+        THROTTLED,
+        lambda a: a.status == 429 or a.has(971),
+        "Wait five minutes, then run the same command again.",
+    ),
+    Row(BUSY, lambda a: a.status == 409, "Run the same command again in a minute."),
+    Row(TOKEN_REFUSED, lambda a: a.status == 401 or a.has(6003) or a.has(1000) or a.has(9106), ""),
+    Row(PERMISSION, lambda a: a.status == 403, ""),
+    Row(NO_ROUTE, lambda a: a.has(7003) or a.has(7000), "Compare account_id or zone_id with the dashboard."),
+    Row(BROKEN, lambda a: a.status >= 500, "Run the same command again later."),
+    Row(REFUSED, lambda _: True, ""),
+)
+
+TOKEN_FIX = "Set CLOUDFLARE_API_TOKEN to an active token of this account."  # noqa: S105 - not a password
+
+
+def _said(answer: Answer) -> str:
+    return " ".join(error.message for error in answer.errors)
+
+
+def failure(outcome: Answer | NoAnswer, doing: str, path: str) -> Failure:
+    """The failure to raise for an outcome that is not a success.
+
+    doing: what was tried, as in "reading the certificates". path: of the request, for the permission's name.
+    """
+    return Failure([_diagnostic(outcome, doing, path)])
+
+
+def _diagnostic(outcome: Answer | NoAnswer, doing: str, path: str) -> Diagnostic:
+    if isinstance(outcome, NoAnswer):
+        code = LOST if outcome.sent else UNREACHABLE
+        fix = "Check the address in CLOUDFLARE_BASE_URL and the network." if code is UNREACHABLE else ""
+        return code.found(f"While {doing}: {outcome.why}.", fix or "Run the same command again.")
+    row = next(r for r in ROWS if r.matches(outcome))
+    said = "; ".join(f"{e.code} {e.message}" for e in outcome.errors) or "nothing more"
+    ray = f", ray {outcome.ray}" if outcome.ray else ""
+    fix = row.fix or _fix(row, path)
+    return row.code.found(f"While {doing}, Cloudflare answered {outcome.status}: {said}{ray}.", fix)
+
+
+def _fix(row: Row, path: str) -> str:
+    if row.code is TOKEN_REFUSED:
+        return TOKEN_FIX
+    if row.code is PERMISSION:
+        group = next((name for part, name in PERMISSIONS if part in path), "the resource's permission")
+        return f'{TOKEN_FIX}\nIt needs "{group}": Read for plan, Write for apply.'
+    return ""

@@ -1,0 +1,187 @@
+"""One HTTP exchange with Cloudflare's API, through the official SDK's generic verbs.
+
+Rules of this file:
+- The only importer of `cloudflare`; never its typed resources, which cost two seconds at every start.
+- It never retries and never interprets: an exchange ends in an `Answer`, or in `NoAnswer` and why.
+- A `Reader` can only GET; a `Writer` can do more. "plan cannot write" is a type.
+- The token is held by the SDK's client alone and appears in no message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import httpx
+from cloudflare import APIConnectionError, APIStatusError, APITimeoutError, Cloudflare
+
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+NO_TOKEN = Code("token.missing", Severity.ERROR, Fault.INVOCATION, "there is no API token")
+BAD_TOKEN = Code("token.malformed", Severity.ERROR, Fault.INVOCATION, "the API token cannot be one")
+INSECURE = Code("api.insecure-url", Severity.ERROR, Fault.INVOCATION, "the token would travel unencrypted")
+BAD_URL = Code("api.malformed-url", Severity.ERROR, Fault.INVOCATION, "the API's address cannot be used")
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """One entry of the envelope's `errors`."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Cloudflare said. `result` is None on failure."""
+
+    status: int
+    ok: bool
+    result: Any
+    errors: tuple[ApiError, ...]
+    result_info: Mapping[str, Any]
+    ray: str
+    retry_after_s: float | None
+    """Seconds, from `Retry-After`; None when the header is absent."""
+
+    def has(self, code: int) -> bool:
+        """Whether an error of this code is among the errors."""
+        return any(error.code == code for error in self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing came back. `sent` is False when the request cannot have reached Cloudflare."""
+
+    sent: bool
+    why: str
+
+
+def client_for(token: str | None, base_url: str, transport: httpx.BaseTransport | None = None) -> Cloudflare:
+    """An SDK client that uses this token and nothing from the environment, and does not retry.
+
+    transport: for tests. Raises Failure when there is no usable token or the URL would leak it.
+    """
+    _check(token, base_url)
+    http = httpx.Client(
+        transport=transport,
+        timeout=httpx.Timeout(60, connect=10),
+        limits=httpx.Limits(max_connections=8),
+        follow_redirects=False,
+    )
+    client = Cloudflare(api_token=token, base_url=base_url, max_retries=0, http_client=http)
+    # With an email in the environment the SDK would drop the token: facts 7.6.
+    client.api_email = client.api_key = client.user_service_key = None
+    return client
+
+
+def _check(token: str | None, base_url: str) -> None:
+    if not token:
+        fix = "Set CLOUDFLARE_API_TOKEN. To try everything without an account:\n    cf-mtls demo"
+        raise Failure([NO_TOKEN.found("CLOUDFLARE_API_TOKEN is not set.", fix)])
+    if not token.isascii() or not token.isprintable() or " " in token:
+        detail = "It holds characters that no token has, such as a space or a line break."
+        raise Failure([BAD_TOKEN.found(detail, "Copy it again from the dashboard.")])
+    url = urlsplit(base_url)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise Failure(
+            [BAD_URL.found(f"{base_url} is not an http or https URL.", "Mend CLOUDFLARE_BASE_URL.")]
+        )
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        detail = f"{base_url} is plain http and not this machine. Nothing was sent."
+        raise Failure([INSECURE.found(detail, "Use https in CLOUDFLARE_BASE_URL.")], Exit.REFUSED)
+
+
+class Reader:
+    """Can only GET."""
+
+    def __init__(self, client: Cloudflare) -> None:
+        """client: as `client_for` makes it."""
+        self._client = client
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer | NoAnswer:
+        """One GET. path: beginning with a slash, below the base URL."""
+        return self._exchange("GET", path, query=query)
+
+    def _exchange(
+        self, method: Method, path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Answer | NoAnswer:
+        options: Any = {"params": dict(query or {})}
+        verbs: Mapping[Method, Any] = {
+            "GET": lambda: self._client.get(path, cast_to=httpx.Response, options=options),
+            "POST": lambda: self._client.post(path, cast_to=httpx.Response, body=body, options=options),
+            "PUT": lambda: self._client.put(path, cast_to=httpx.Response, body=body, options=options),
+            "DELETE": lambda: self._client.delete(path, cast_to=httpx.Response, options=options),
+        }
+        try:
+            return answer(verbs[method]())
+        except APIStatusError as error:
+            return answer(error.response)
+        except APITimeoutError:
+            return NoAnswer(sent=True, why="no answer within 60 seconds")
+        except APIConnectionError as error:
+            cause = error.__cause__ or error
+            sent = not isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))
+            return NoAnswer(sent, f"{type(cause).__name__}: {cause}")
+
+
+class Writer(Reader):
+    """Can do everything."""
+
+    def post(self, path: str, body: Any) -> Answer | NoAnswer:
+        """One POST."""
+        return self._exchange("POST", path, body)
+
+    def put(self, path: str, body: Any) -> Answer | NoAnswer:
+        """One PUT."""
+        return self._exchange("PUT", path, body)
+
+    def delete(self, path: str) -> Answer | NoAnswer:
+        """One DELETE."""
+        return self._exchange("DELETE", path)
+
+
+def answer(response: httpx.Response) -> Answer:
+    """The envelope of a response; 200 with `success: false` is a failure, and so is what is not JSON."""
+    envelope = _envelope(response)
+    success = response.is_success and envelope.get("success") is True
+    return Answer(
+        response.status_code,
+        success,
+        envelope.get("result") if success else None,
+        tuple(_errors(envelope)),
+        envelope.get("result_info") or {},
+        response.headers.get("cf-ray", ""),
+        _seconds(response.headers.get("retry-after")),
+    )
+
+
+def _envelope(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _errors(envelope: dict[str, Any]) -> list[ApiError]:
+    raw = envelope.get("errors")
+    entries = [e for e in raw if isinstance(e, dict)] if isinstance(raw, list) else []
+    return [ApiError(_number(e.get("code")), str(e.get("message", ""))) for e in entries]
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdigit() else None

@@ -1,0 +1,125 @@
+"""When to try again, how long to wait, and when to stop: the only retry policy of the program.
+
+Rules of this file:
+- What may be retried is a row of `PATIENCE`; everything else is final at once.
+- The clock is passed in. Every wait says what it waits for and until when.
+- A policy that gives up returns the last answer; it never goes on as if it had succeeded.
+- A POST whose fate is unknown is never repeated here: the caller looks whether it landed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cf_mtls.remote.gateway import Answer, NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cf_mtls.remote.gateway import Method
+
+BLOCK_S = 300.0
+"""Seconds that Cloudflare blocks every call once the budget is spent: facts 7.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds that only go forward, and a way to let them pass."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What may be waited out: a name, when it is that, for which methods, how long in all, and the pauses."""
+
+    what: str
+    matches: Callable[[Answer | NoAnswer], bool]
+    methods: frozenset[Method]
+    deadline_s: float
+    pauses_s: tuple[float, ...]
+    """The last one repeats."""
+
+
+_ANY: frozenset[Method] = frozenset({"GET", "POST", "PUT", "DELETE"})
+_SAFE: frozenset[Method] = frozenset({"GET", "PUT", "DELETE"})  # the same request again has the same effect
+
+
+def _throttled(outcome: Answer | NoAnswer) -> bool:
+    return isinstance(outcome, Answer) and (outcome.status == 429 or outcome.has(971))
+
+
+def _busy(outcome: Answer | NoAnswer) -> bool:
+    # 11010 is a 409 too, but that one is final: another application has the domain (facts 3.5).
+    return isinstance(outcome, Answer) and outcome.status == 409 and not outcome.has(11010)
+
+
+def _associated(outcome: Answer | NoAnswer) -> bool:
+    said = " ".join(e.message for e in outcome.errors) if isinstance(outcome, Answer) else ""
+    return isinstance(outcome, Answer) and (outcome.has(12132) or "active associations" in said)
+
+
+def _broken(outcome: Answer | NoAnswer) -> bool:
+    return isinstance(outcome, NoAnswer) or outcome.status >= 500
+
+
+def _never_sent(outcome: Answer | NoAnswer) -> bool:
+    return isinstance(outcome, NoAnswer) and not outcome.sent
+
+
+PATIENCE: tuple[Patience, ...] = (
+    Patience("Cloudflare asks for slower requests", _throttled, _ANY, 2 * BLOCK_S, (5, 15, 30, 60)),
+    Patience("the CA is still associated with hostnames", _associated, _ANY, 120, (0.5, 1, 2, 4, 5)),
+    Patience("the previous settings are still being updated", _busy, _SAFE, 120, (0.5, 1, 2, 4, 5)),
+    Patience("Cloudflare cannot be reached", _never_sent, _ANY, 8, (0.5, 1, 2, 4)),
+    Patience("Cloudflare's API is failing", _broken, _SAFE, 20, (0.5, 1, 2, 4, 8)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Carries the clock and where to say what is waited for."""
+
+    clock: Clock = field(default_factory=Clock)
+    say: Callable[[str], None] = lambda _: None
+
+    def persist(self, method: Method, call: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
+        """The outcome of a call, tried again while a row of `PATIENCE` allows it.
+
+        Each row has its own deadline, counted from the first time that it matched.
+        """
+        started: dict[str, tuple[float, int]] = {}
+        while True:
+            outcome = call()
+            row = next((p for p in PATIENCE if method in p.methods and p.matches(outcome)), None)
+            if row is None:
+                return outcome
+            since, tries = started.get(row.what, (self.clock.now(), 0))
+            started[row.what] = (since, tries + 1)
+            pause = self._pause(row, outcome, tries)
+            left = since + row.deadline_s - self.clock.now()
+            if pause > left:
+                return outcome
+            self.say(f"waiting {pause:g} s: {row.what} (giving up in {left:.0f} s)")
+            self.clock.sleep(pause)
+
+    @staticmethod
+    def _pause(row: Patience, outcome: Answer | NoAnswer, tries: int) -> float:
+        asked = outcome.retry_after_s if isinstance(outcome, Answer) else None
+        return asked if asked is not None else row.pauses_s[min(tries, len(row.pauses_s) - 1)]
+
+    def until(self, what: str, deadline_s: float, holds: Callable[[], bool]) -> bool:
+        """Whether a condition came to hold before the deadline; asked again with growing pauses."""
+        start = self.clock.now()
+        pause = 0.25
+        while not holds():
+            left = start + deadline_s - self.clock.now()
+            if left <= 0:
+                return False
+            self.say(f"waiting {pause:g} s: {what} (giving up in {left:.0f} s)")
+            self.clock.sleep(min(pause, left))
+            pause = min(pause * 2, 5.0)
+        return True

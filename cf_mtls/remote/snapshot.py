@@ -1,0 +1,112 @@
+"""Read a whole scope once: the actual `State`.
+
+Rules of this file:
+- List calls only, side by side, pages as wide as allowed; it is handed a `Reader`, which can only GET.
+- Pages end by `result_info` and by repeated ids, never by waiting for an empty page (facts 7.7).
+- What cannot be understood is Cloudflare's answer at fault, said with the path; nothing is skipped silently.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.diagnostics import Failure
+from cf_mtls.model.resources import Address, HostnameSettings, Kind
+from cf_mtls.model.state import State
+from cf_mtls.remote import wire
+from cf_mtls.remote.errors import STRANGE, failure
+from cf_mtls.remote.gateway import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cf_mtls.model.resources import CaCertificate, Resource, Scope
+    from cf_mtls.remote.gateway import Reader
+    from cf_mtls.remote.pace import Pace
+
+PER_PAGE = 1000
+"""The widest page of certificates, and the server's own default for applications: facts 1.9, 3.1."""
+
+CERTIFICATES = "/access/certificates"
+SETTINGS = "/access/certificates/settings"
+APPLICATIONS = "/access/apps"
+
+
+def read(reader: Reader, scope: Scope, pace: Pace) -> State:
+    """Everything in a scope that this program knows of. Raises Failure when any part could not be read."""
+    jobs: tuple[tuple[str, Callable[[Iterable[Any]], dict[Address, Resource]]], ...] = (
+        (CERTIFICATES, _certificates),
+        (SETTINGS, _settings),
+        (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
+    )
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
+    return State({address: resource for row in rows for address, resource in row.result().items()})
+
+
+def _understood(
+    reader: Reader, path: str, pace: Pace, decode: Callable[[Iterable[Any]], dict[Address, Resource]]
+) -> dict[Address, Resource]:
+    items = list(pages(reader, path, pace))
+    try:
+        return decode(items)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        detail = f"GET {path} holds something that cannot be read ({type(error).__name__}: {error})."
+        raise Failure([STRANGE.found(detail, "If it lasts, please report it.")]) from error
+
+
+def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
+    """CAs by fingerprint; a second one with the same fingerprint keeps its id in the address."""
+    found: dict[Address, Resource] = {}
+    for raw in sorted(raws, key=lambda r: str(r["id"])):
+        address, ca = wire.certificate(raw)
+        found[_free(address, ca, found)] = ca
+    return found
+
+
+def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -> Address:
+    return address if address not in found else Address(Kind.CERTIFICATE, f"{address.key}#{ca.id}")
+
+
+def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
+    """Settings that say something: both false equals absent (facts 2)."""
+    return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
+
+
+def pages(reader: Reader, path: str, pace: Pace) -> Iterator[Any]:
+    """Every item of a list, once. Raises Failure when a page could not be read."""
+    seen: set[str] = set()
+    page = 1
+    while True:
+        answer = _page(reader, path, page, pace)
+        items = _items(answer, path)
+        fresh = [item for item in items if _identity(item) not in seen]
+        seen |= {_identity(item) for item in fresh}
+        yield from fresh
+        total = int(answer.result_info.get("total_pages") or 1)
+        if page >= total or not fresh:
+            return
+        page += 1
+
+
+def _items(answer: Answer, path: str) -> list[Any]:
+    if answer.result is None:
+        return []
+    if not isinstance(
+        answer.result, list
+    ):  # read as an empty account, it would make us build everything anew
+        raise Failure([STRANGE.found(f"GET {path} answered something that is not a list.")])
+    return answer.result
+
+
+def _page(reader: Reader, path: str, page: int, pace: Pace) -> Answer:
+    query = {} if path.endswith(SETTINGS) else {"page": str(page), "per_page": str(PER_PAGE)}
+    outcome = pace.persist("GET", lambda: reader.get(path, query))
+    if not isinstance(outcome, Answer) or not outcome.ok:
+        raise failure(outcome, f"reading {path}", path)
+    return outcome
+
+
+def _identity(item: Any) -> str:
+    return str(item.get("id") or item.get("hostname")) if isinstance(item, dict) else str(item)
