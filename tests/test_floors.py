@@ -15,6 +15,10 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "diagnostics"),
     ("report/terminal",),
+    ("pki/blocks", "pki/chain", "pki/keys", "pki/kin"),
+    ("pki/forge", "pki/pem"),
+    ("pki/identity", "pki/template"),
+    ("pki/authority",),
     ("cli/console",),
     ("cli/main",),
     ("__main__",),

@@ -1,0 +1,141 @@
+"""A certificate together with its private key: what a client shows and proves.
+
+Rules of this file:
+- The key never appears in a representation, a diagnostic or an exception.
+- An encrypted key is decrypted only with the passphrase handed in; nothing here ever asks for one.
+- Loading proves that the key belongs to the certificate.
+
+Not checked: whether anyone would accept the certificate (see `chain.judge` and `lint`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.pki.blocks import holds_private_key
+from cf_mtls.pki.keys import PrivateKey, PublicKey, pkcs8, public_der
+from cf_mtls.pki.pem import Certificate, read_certificates
+
+NO_CERTIFICATE = Code("identity.no-certificate", Severity.ERROR, Fault.FILE, "there is no client certificate")
+NO_KEY = Code("identity.no-key", Severity.ERROR, Fault.FILE, "there is no private key in the file")
+UNREADABLE = Code("identity.unreadable-key", Severity.ERROR, Fault.FILE, "the private key cannot be read")
+UNSUPPORTED = Code("identity.unsupported-key", Severity.ERROR, Fault.FILE, "the kind of key is not supported")
+MISMATCH = Code(
+    "identity.key-mismatch", Severity.ERROR, Fault.FILE, "the key does not belong to the certificate"
+)
+LOCKED = Code("identity.passphrase-missing", Severity.ERROR, Fault.INVOCATION, "the key needs a passphrase")
+WRONG = Code(
+    "identity.passphrase-wrong", Severity.ERROR, Fault.INVOCATION, "the passphrase does not open the key"
+)
+
+_ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+_KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate, its key, and the issuers that a client sends along (issuing one first)."""
+
+    certificate: Certificate
+    key: PrivateKey = field(repr=False, compare=False)
+    sent: tuple[Certificate, ...] = ()
+
+    @property
+    def certificate_pem(self) -> str:
+        """The certificate and what is sent along, PEM, leaf first."""
+        return "".join(c.pem for c in (self.certificate, *self.sent))
+
+    @property
+    def key_pem(self) -> str:
+        """The key as unencrypted PKCS#8 PEM: for a file that only its owner can read."""
+        return pkcs8(self.key)
+
+
+def load_identity(
+    certificate_pem: bytes, key_pem: bytes, passphrase: bytes | None = None
+) -> tuple[Identity | None, tuple[Diagnostic, ...]]:
+    """The client that these files describe, None with the reasons when there is any error.
+
+    certificate_pem: the leaf first, then what the client sends along; the key may stand in it too.
+    key_pem: PKCS#8 or the traditional forms. passphrase: ignored when the key is not encrypted.
+    """
+    certificates, problems = read_certificates(_without_keys(certificate_pem))
+    if not certificates and not problems:
+        problems = (NO_CERTIFICATE.found("The certificate file holds no certificate."),)
+    loaded = load_key(key_pem, passphrase)
+    if isinstance(loaded, Diagnostic):
+        return None, (*problems, loaded)
+    if problems or not certificates:
+        return None, problems
+    leaf = certificates[0]
+    wrong = _mismatch(certificates, loaded)
+    return (None, (wrong,)) if wrong else (Identity(leaf, loaded, certificates[1:]), ())
+
+
+def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagnostic:
+    """The private key of a PEM file, or the one reason why there is none."""
+    found = _KEY_BLOCK.search(data)
+    if not found:
+        return _no_key(data)
+    encrypted = bool(_ENCRYPTED.search(found[0]))
+    if encrypted and not passphrase:
+        return LOCKED.found(
+            "The private key is encrypted and no passphrase was given.",
+            "Name an environment variable or a file that holds it.",
+        )
+    try:
+        key = load_pem_private_key(found[0], passphrase if encrypted else None)
+    except UnsupportedAlgorithm:
+        return UNSUPPORTED.found("This key or its encryption is of a kind that cannot be used here.")
+    except (ValueError, TypeError):
+        return _refused(encrypted=encrypted)
+    if not isinstance(key, PrivateKey):
+        return UNSUPPORTED.found("A client's key is RSA, ECDSA or Ed25519.")
+    return key
+
+
+def _refused(*, encrypted: bool) -> Diagnostic:
+    if encrypted:
+        return WRONG.found("Either the passphrase is wrong or the encrypted key is damaged.")
+    return UNREADABLE.found(
+        "Its PEM block is damaged.", "Copy the key again, whole, BEGIN and END lines included."
+    )
+
+
+def _no_key(data: bytes) -> Diagnostic:
+    if holds_private_key(data):
+        return UNREADABLE.found("Its PEM block has no matching end.", "Copy the key again, whole.")
+    return NO_KEY.found(
+        "No line reads -----BEGIN PRIVATE KEY-----.", "Give the file that holds the client's private key."
+    )
+
+
+def _without_keys(data: bytes) -> bytes:
+    """A client's file may hold certificate and key together, as curl takes it; a CA bundle may not."""
+    return _KEY_BLOCK.sub(b"", data)
+
+
+def _mismatch(certificates: tuple[Certificate, ...], key: PrivateKey) -> Diagnostic | None:
+    wanted = public_der(key.public_key())
+    matching = [i for i, c in enumerate(certificates) if _public(c) == wanted]
+    if matching[:1] == [0]:
+        return None
+    detail = (
+        f"The key is not that of {certificates[0].subject or '(no subject)'}, the file's first certificate."
+    )
+    if matching:
+        return MISMATCH.found(detail, f"It is that of certificate {matching[0] + 1}: put that one first.")
+    return MISMATCH.found(detail, "Give the key that the certificate was issued for.")
+
+
+def _public(certificate: Certificate) -> bytes | None:
+    try:
+        return public_der(cast("PublicKey", certificate.x509.public_key()))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
