@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DNS_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOSTNAME = re.compile(rf"(?:\*[a-z0-9-]*\.)?(?:{_DNS_LABEL}\.)+{_DNS_LABEL}")
-_ID32 = re.compile(r"[0-9a-f]{32}")
+ID32 = re.compile(r"[0-9a-f]{32}")
 
 RULE_KINDS = frozenset({
     "any_valid_service_token", "auth_context", "auth_method", "azureAD", "certificate",
@@ -29,7 +29,7 @@ RULE_KINDS = frozenset({
 
 
 def _id32(value: str) -> str:
-    if not _ID32.fullmatch(value):
+    if not ID32.fullmatch(value):
         message = "must be 32 hexadecimal characters, as the dashboard shows it"
         raise ValueError(message)
     return value
@@ -134,7 +134,7 @@ class ChainDocument(Strict):
 class CertificateDocument(Strict):
     """Trust: a named group of CA chains on a set of hostnames."""
 
-    chain: Text | list[Text | ChainDocument] = Field(
+    chain: Text | Annotated[list[Text | ChainDocument], Field(min_length=1)] = Field(
         description="PEM file with root and intermediates, or, while a CA is rotated, a list of them."
     )
     associated_hostnames: list[Hostname] = Field(

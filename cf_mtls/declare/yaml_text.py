@@ -33,7 +33,7 @@ _FALSE = re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?")
 _AMBIGUOUS = re.compile(
-    r"(?i:yes|no|on|off|y|n)"  # booleans of YAML 1.1
+    r"(?i:yes|no|on|off)"  # booleans of YAML 1.1
     r"|[-+]?0[0-7_]+|0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7]+"  # octal and friends
     r"|[-+]?[0-9]+_[0-9_]*"  # digits with underscores
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"  # base sixty

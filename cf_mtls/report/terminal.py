@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,11 @@ INDENT = "  "
 
 
 def harmless(text: str) -> str:
-    """The text with control characters, bidirectional overrides and line breaks written as escapes."""
-    return "".join(c if _plain(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+    """The text with everything unprintable written as an escape.
 
-
-def _plain(character: str) -> bool:
-    # Cc controls (C0, C1), Cf formats (bidi overrides, zero width), Cs surrogates, Zl/Zp line breaks.
-    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    That is controls (C0, C1), format characters (bidi overrides, zero width), surrogates, line breaks.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @dataclass(frozen=True, slots=True)

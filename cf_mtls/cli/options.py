@@ -1,0 +1,134 @@
+"""Options and environment that several verbs share, and how they become values.
+
+Rules of this file:
+- Flags win over the environment; a token comes only from the environment or a file, never from a flag.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from cf_mtls.cli import console
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from cf_mtls.model.resources import Address
+    from cf_mtls.workflow import Account, Witness
+
+TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
+NO_CURL = Code("verify.no-curl", Severity.ERROR, Fault.INVOCATION, "there is no curl")
+BAD_WITNESS = Code("verify.unknown-witness", Severity.ERROR, Fault.INVOCATION, "a witness is not known")
+NO_CACERT = Code("verify.cacert", Severity.ERROR, Fault.INVOCATION, "the --cacert file cannot be read")
+BAD_ADDRESS = Code("address.malformed", Severity.ERROR, Fault.INVOCATION, "an address cannot be read")
+
+PlanFile: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(metavar="[FILE]", help="Plan file; else cf-mtls.yaml, else the only YAML file in plans/."),
+]
+ConnectTo: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connect-to",
+        metavar="HOST1:PORT1:HOST2:PORT2",
+        help="As in curl. Else CF_MTLS_CONNECT_TO, by spaces.",
+    ),
+]
+CaCert: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--cacert", metavar="FILE", help="As in curl: judge the server by these. Else CF_MTLS_CACERT."
+    ),
+]
+WitnessName: TypeAlias = Annotated[
+    str, typer.Option("--witness", metavar="NAME", help="Who asks: httpx, or curl (prints its commands).")
+]
+
+
+def plan_file(named: str | None) -> Path:
+    """The plan file to use: the argument, CF_MTLS_CONFIG, or what lies here."""
+    from cf_mtls.declare.files import choose
+
+    return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
+
+
+def account() -> Account:
+    """What the environment says about the account; waits are said on stderr."""
+    from cf_mtls.remote.gateway import DEFAULT_BASE_URL
+    from cf_mtls.remote.pace import Pace
+    from cf_mtls.workflow import Account
+
+    base_url = console.environment("CLOUDFLARE_BASE_URL") or console.environment("CLOUDFLARE_API_BASE_URL")
+    return Account(
+        _token(),
+        (base_url or DEFAULT_BASE_URL).rstrip("/"),
+        console.environment("CLOUDFLARE_ACCOUNT_ID"),
+        console.environment("CLOUDFLARE_ZONE_ID"),
+        Pace(say=console.say),
+    )
+
+
+def _token() -> str | None:
+    name = console.environment("CLOUDFLARE_API_TOKEN_FILE")
+    if console.environment("CLOUDFLARE_API_TOKEN") or not name:
+        return console.environment("CLOUDFLARE_API_TOKEN")
+    try:
+        return Path(name).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        detail = f"CLOUDFLARE_API_TOKEN_FILE names {name}, which cannot be read as text."
+        raise Failure([TOKEN_FILE.found(detail)]) from None
+
+
+def addresses(texts: list[str] | None) -> frozenset[Address]:
+    """Addresses as typed, such as `application/jeann.net/path`. Raises Failure (usage) for any other form."""
+    from cf_mtls.model.resources import Address, Kind
+
+    found = set()
+    for text in texts or []:
+        kind, slash, key = text.partition("/")
+        if kind not in set(Kind) or not slash or not key:
+            fix = f"Write it as the plan shows it: KIND/KEY, where KIND is one of {', '.join(Kind)}."
+            raise Failure([BAD_ADDRESS.found(f"{text} is not an address.", fix)], Exit.USAGE)
+        found.add(Address(Kind(kind), key))
+    return frozenset(found)
+
+
+def witness(name: str, connect_to: list[str] | None, cacert: str | None) -> Witness:
+    """The witness of that name. Raises Failure (usage) when it is unknown or its options cannot be used."""
+    from cf_mtls.verify.connect import parse
+
+    texts = tuple(connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split())
+    mappings = tuple(map(parse, texts))
+    trusted = cacert or console.environment("CF_MTLS_CACERT")
+    if trusted and not Path(trusted).is_file():
+        raise Failure([NO_CACERT.found(f"There is no file {trusted}.")], Exit.USAGE)
+    if name == "httpx":
+        from cf_mtls.verify.httpx_probe import HttpxWitness
+
+        return HttpxWitness(mappings, trusted)
+    if name == "curl":
+        from cf_mtls.verify import curl_probe
+
+        binary = curl_probe.found()
+        if binary is None:
+            raise Failure([NO_CURL.found("--witness curl runs the real curl.", "Install curl.")])
+        return curl_probe.CurlWitness(binary, texts, trusted)
+    raise Failure([BAD_WITNESS.found(f"There is no witness {name}.", "Known: httpx, curl.")], Exit.USAGE)
+
+
+def show_commands(verdicts: object) -> None:
+    """The exact commands of a witness that has them, ready to paste, on stdout."""
+    for verdict in verdicts if isinstance(verdicts, tuple) else ():
+        if verdict.evidence.command:
+            console.out(f"$ {verdict.evidence.command}")
+            console.out(
+                f"{verdict.evidence.http_version} {verdict.evidence.status or verdict.evidence.detail}\n"
+            )
+
+
+def stdout_paint() -> object:
+    """Colour for stdout."""
+    return console.paint_for(sys.stdout)

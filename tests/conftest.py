@@ -1,0 +1,48 @@
+"""What many tests need: one throwaway PKI, and a folder with a plan file in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cf_mtls.declare.example import GEORGETOWN
+from cf_mtls.pki.authority import Authority, root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cf_mtls.pki.identity import Identity
+
+
+@dataclass(frozen=True)
+class Pki:
+    """A root, an intermediate below it, a client of that, and a client of somebody else."""
+
+    root: Authority
+    clients: Authority
+    jean: Identity
+    stranger: Identity
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    now = datetime.now(UTC)
+    top = root("Georgetown Root CA", now=now)
+    clients = top.intermediate("Georgetown Clients CA", now=now)
+    other = root("Georgetown Root CA", now=now)
+    return Pki(top, clients, clients.issue("jean", now=now), other.issue("jean", now=now))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pki: Pki) -> Path:
+    """plans/georgetown.yaml with its certificates and the client's key, as a person would have it."""
+    certs = tmp_path / "plans" / "certs"
+    certs.mkdir(parents=True)
+    (tmp_path / "plans" / "georgetown.yaml").write_text(GEORGETOWN, "utf-8")
+    (certs / "certchain.pem").write_text(pki.clients.chain.pem, "ascii")
+    (certs / "clientcert.pem").write_text(pki.jean.certificate_pem, "ascii")
+    (certs / "clientcert.key").write_text(pki.jean.key_pem, "ascii")
+    return tmp_path

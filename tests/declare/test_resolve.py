@@ -1,0 +1,149 @@
+"""A plan file with its certificates becomes a desired state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cf_mtls.declare.example import GEORGETOWN
+from cf_mtls.declare.files import choose, load
+from cf_mtls.declare.resolve import DEFAULT_POLICY, Stack, resolve
+from cf_mtls.diagnostics import Failure
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Pki
+
+PLAN = "plans/georgetown.yaml"
+
+
+def resolved(folder: Path, text: str = GEORGETOWN) -> Stack:
+    (folder / PLAN).write_text(text, "utf-8")
+    return resolve(load(folder / PLAN))
+
+
+def codes(stack: Stack) -> list[str]:
+    return [d.code.code for d in stack.diagnostics]
+
+
+def test_the_example_becomes_three_resources(folder: Path, pki: Pki) -> None:
+    """A CA by content, settings by hostname, an application by domain; names carry the mark."""
+    stack = resolved(folder)
+    chain = pki.clients.chain
+    ca = stack.state[Address(Kind.CERTIFICATE, chain.md5s[0])]
+    app = stack.state[Address(Kind.APPLICATION, "jeann.net/georgetown-penang-malaysia")]
+    assert isinstance(ca, CaCertificate)
+    assert isinstance(app, AccessApplication)
+    assert ca.name == f"penang-clients {chain.sha256[:8]} (cf-mtls georgetown)"
+    assert ca.associated_hostnames == ("jeann.net",)
+    assert app.name == "georgetown (cf-mtls georgetown)"
+    assert app.policies == (DEFAULT_POLICY,)
+    assert HostnameSettings("jeann.net", client_certificate_forwarding=True) in stack.state.values()
+    assert not stack.diagnostics
+
+
+def test_the_order_of_blocks_in_a_chain_file_means_nothing(folder: Path, pki: Pki) -> None:
+    """Root first or intermediate first, the desired state is the same."""
+    before = resolved(folder).state
+    blocks = [c.pem for c in pki.clients.chain.certificates]
+    (folder / "plans/certs/certchain.pem").write_text("".join(reversed(blocks)), "ascii")
+    assert before == resolved(folder).state
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "file.missing"),
+        ("", "pem.empty"),
+        ("hello\n", "pem.not-pem"),
+        ("key", "pem.private-key"),
+        ("leaf", "chain.no-ca"),
+    ],
+)
+def test_a_bad_chain_file_is_refused_at_its_line(
+    folder: Path, pki: Pki, content: str | None, code: str
+) -> None:
+    """Missing, empty, not PEM, a private key, only a leaf: each its own code, at the line that names the file."""
+    text = {"key": pki.clients.chain.pem + pki.jean.key_pem, "leaf": pki.jean.certificate_pem}
+    path = folder / "plans/certs/certchain.pem"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(text.get(content, content), "ascii")
+    found = [d for d in resolved(folder).diagnostics if d.is_error]
+    assert [code] == [d.code.code for d in found]
+    assert found[0].place
+    assert (found[0].place.line, found[0].place.path) == (8, "certificates.penang-clients.chain")
+
+
+def test_a_private_key_is_never_echoed(folder: Path, pki: Pki) -> None:
+    """No line of the key appears in what is said about it."""
+    (folder / "plans/certs/certchain.pem").write_text(pki.jean.key_pem, "ascii")
+    said = repr(resolved(folder).diagnostics)
+    assert not [line for line in pki.jean.key_pem.splitlines()[1:-1] if line in said]
+
+
+def test_an_application_without_a_ca_on_its_hostname_is_refused(folder: Path) -> None:
+    """With no CA on the hostname no client certificate can be valid there."""
+    text = GEORGETOWN.replace("associated_hostnames: [jeann.net]", "associated_hostnames: [other.net]")
+    assert codes(resolved(folder, text)) == ["application.host-without-certificate"]
+
+
+def test_an_application_that_demands_no_certificate_needs_no_ca(folder: Path) -> None:
+    """A policy of identities alone has nothing to do with a CA."""
+    text = "version: 1\nstack: s\napplications:\n  a:\n    domain: x.example\n    policies:\n"
+    assert (
+        codes(
+            resolved(folder, text + "      - {name: n, decision: allow, include: [{email: a@x.example}]}\n")
+        )
+        == []
+    )
+
+
+def test_the_same_domain_and_the_same_chain_twice_are_refused(folder: Path) -> None:
+    """Two resources at one address cannot both be meant."""
+    text = GEORGETOWN.replace(
+        "applications:", "applications:\n  twin: {domain: jeann.net/georgetown-penang-malaysia}"
+    ).replace(
+        "hostname_settings:",
+        "  twin: {chain: certs/certchain.pem, associated_hostnames: [a.net]}\n\nhostname_settings:",
+    )
+    assert sorted(codes(resolved(folder, text))) == ["application.same-domain", "certificate.same-chain"]
+
+
+def test_a_client_whose_key_is_not_here_is_a_warning(folder: Path) -> None:
+    """Plan and apply do not need a client's key; verify will say what it could not try."""
+    (folder / "plans/certs/clientcert.key").unlink()
+    stack = resolved(folder)
+    assert codes(stack) == ["client.key-absent"]
+    assert not stack.diagnostics[0].is_error
+    assert not stack.clients[0].is_here
+
+
+def test_a_missing_plan_file_is_said_with_its_name(tmp_path: Path) -> None:
+    """The message names the file."""
+    with pytest.raises(Failure, match=r"nothing\.yaml"):
+        load(tmp_path / "nothing.yaml")
+
+
+def test_the_plan_file_is_found_only_where_one_stands(folder: Path) -> None:
+    """One file in plans/ needs no name; two do, and none is searched for above."""
+    assert str(choose(None, folder)) == PLAN
+    (folder / "plans/second.yaml").write_text(GEORGETOWN, "utf-8")
+    with pytest.raises(Failure, match="several"):
+        choose(None, folder)
+    with pytest.raises(Failure, match=r"no cf-mtls\.yaml"):
+        choose(None, folder / "plans" / "certs")
+
+
+def test_a_probe_says_what_verify_asks_for(folder: Path) -> None:
+    """Path, method and status of the probe; the plain path otherwise."""
+    text = GEORGETOWN.replace(
+        "malaysia\n\nclients",
+        "malaysia\n    probe: {path: /health, method: HEAD, expect_status: 204}\n\nclients",
+    )
+    target = resolved(folder, text).targets[0]
+    assert (target.url, target.method, target.expect_status) == ("https://jeann.net/health", "HEAD", 204)

@@ -1,0 +1,174 @@
+"""Performing steps: the calls that are made, and what happens when one goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from cf_mtls.diagnostics import Failure
+from cf_mtls.model.plan import Phase, Plan, Step
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    Resource,
+    Rule,
+    Scope,
+    public,
+)
+from cf_mtls.model.state import State
+from cf_mtls.remote.apply import Applier
+from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
+
+END = datetime(2030, 1, 1, tzinfo=UTC)
+CA = CaCertificate("c (cf-mtls s)", ("a.net",), ("11" * 16,), (END,), "ab", "PEM")
+CA_AT = Address(Kind.CERTIFICATE, "11" * 16)
+APP = AccessApplication(
+    "a (cf-mtls s)", (public("a.net"),), (AccessPolicy("p", "non_identity", (Rule("certificate"),)),)
+)
+APP_AT = Address(Kind.APPLICATION, "a.net")
+HOME = f"/accounts/{ACCOUNT}/access"
+MADE: dict[str, Any] = {
+    "id": "new",
+    "name": CA.name,
+    "associated_hostnames": ["a.net"],
+    "fingerprint": "MD5 Fingerprint=" + ":".join(["11"] * 16),
+    "expires_on": "2030-01-01T00:00:00Z",
+}
+
+
+def plan(steps: Iterable[Step], actual: State | None = None) -> Plan:
+    return Plan("s", Scope("account", ACCOUNT), actual or State(), State(), (), tuple(steps))
+
+
+def step(phase: Phase, address: Address, value: Resource | None, **more: Any) -> Step:
+    return Step(phase, address, value, address, **more)
+
+
+def run(fake: Fake, made: Plan) -> FakeTime:
+    time = FakeTime()
+    Applier(fake.writer(), time.pace()).apply(made)
+    return time
+
+
+UPLOAD = step(Phase.UPLOAD, CA_AT, CA)
+
+
+def test_an_upload_carries_pem_and_hostnames() -> None:
+    """One POST; the returned fingerprint is one of ours."""
+    fake = Fake(lambda *_: ok(MADE, 201))
+    run(fake, plan([UPLOAD]))
+    assert fake.seen == [
+        (
+            "POST",
+            f"{HOME}/certificates",
+            {"name": CA.name, "certificate": "PEM", "associated_hostnames": ["a.net"]},
+        )
+    ]
+
+
+def test_an_upload_that_comes_back_as_something_else_stops() -> None:
+    """A fingerprint that is of none of our blocks is not "applied"."""
+    other = {**MADE, "fingerprint": "MD5 Fingerprint=" + ":".join(["22"] * 16)}
+    with pytest.raises(Failure, match="not ours"):
+        run(Fake(lambda *_: ok(other, 201)), plan([UPLOAD]))
+
+
+def test_a_lost_answer_is_settled_by_looking() -> None:
+    """The POST landed but its answer was lost: it is found in the list, and not sent again."""
+    fake = Fake(lambda request, _: httpx.ReadError("lost") if request.method == "POST" else ok([MADE]))
+    run(fake, plan([UPLOAD]))
+    assert [m for m, _, _ in fake.seen] == ["POST", "GET"]
+
+
+def test_a_lost_answer_that_did_not_land_is_a_failure() -> None:
+    """Nothing in the list: the run stops and says so; running again is safe."""
+    fake = Fake(lambda request, _: httpx.ReadError("lost") if request.method == "POST" else ok([]))
+    with pytest.raises(Failure, match="lost"):
+        run(fake, plan([UPLOAD]))
+    assert [m for m, _, _ in fake.seen] == ["POST", "GET"]
+
+
+def test_a_put_of_a_certificate_always_names_every_hostname() -> None:
+    """Leaving the list out would let go of the hosts."""
+    fake = Fake(lambda *_: ok({**MADE, "associated_hostnames": []}))
+    actual = State({CA_AT: replace(CA, id="1")})
+    bare = replace(CA, id="1", associated_hostnames=())
+    run(fake, plan([step(Phase.NARROW, CA_AT, bare, wait="detached")], actual))
+    assert fake.seen[0] == ("PUT", f"{HOME}/certificates/1", {"name": CA.name, "associated_hostnames": []})
+    assert fake.seen[1][:2] == ("GET", f"{HOME}/certificates/1")
+
+
+def test_a_ca_that_never_lets_go_is_never_deleted() -> None:
+    """When time is out the run stops; it does not go on to delete."""
+    fake = Fake(lambda *_: ok(MADE))
+    actual = State({CA_AT: replace(CA, id="1")})
+    steps = [
+        step(Phase.NARROW, CA_AT, replace(CA, id="1", associated_hostnames=()), wait="detached"),
+        step(Phase.DELETE, CA_AT, None),
+    ]
+    with pytest.raises(Failure, match="did not take effect"):
+        run(fake, plan(steps, actual))
+    assert "DELETE" not in {m for m, _, _ in fake.seen}
+
+
+def test_absence_is_success_when_removing() -> None:
+    """Somebody was quicker: that is what was wanted."""
+    fake = Fake(lambda *_: refused(404, 0, "access.api.error.not_found"))
+    run(fake, plan([step(Phase.DELETE, CA_AT, None)], State({CA_AT: replace(CA, id="1")})))
+    assert fake.seen == [("DELETE", f"{HOME}/certificates/1", None)]
+
+
+def test_an_application_is_sent_whole_with_its_policies() -> None:
+    """Type, name, domain, destinations, and policies in order with their places."""
+    fake = Fake(lambda *_: ok({"id": "2", "name": APP.name, "domain": "a.net"}, 201))
+    run(fake, plan([step(Phase.DEMAND, APP_AT, APP)]))
+    (method, path, body) = fake.seen[0]
+    assert (method, path) == ("POST", f"{HOME}/apps")
+    assert body == {
+        "type": "self_hosted",
+        "name": APP.name,
+        "domain": "a.net",
+        "destinations": [{"type": "public", "uri": "a.net"}],
+        "policies": [
+            {
+                "name": "p", "decision": "non_identity", "precedence": 1,
+                "include": [{"certificate": {}}], "require": [], "exclude": [],
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_settings_are_one_put_that_repeats_what_must_stay() -> None:
+    """Right whether the PUT merges or replaces: ours, a reset, and the foreign entry together."""
+    hosts = {h: Address(Kind.SETTINGS, h) for h in ("a.net", "b.net", "foreign.net")}
+    forwarding = {h: HostnameSettings(h, client_certificate_forwarding=True) for h in hosts}
+    stored = [{"hostname": h, "client_certificate_forwarding": h != "b.net"} for h in hosts]
+    fake = Fake(lambda request, _: ok(stored, 202 if request.method == "PUT" else 200))
+    actual = State({hosts[h]: forwarding[h] for h in ("b.net", "foreign.net")})
+    steps = [
+        step(Phase.SETTINGS, hosts["a.net"], forwarding["a.net"], wait="settled"),
+        step(Phase.SETTINGS, hosts["b.net"], None, wait="settled"),
+    ]
+    run(fake, plan(steps, actual))
+    (method, path, body) = fake.seen[0]
+    assert (method, path) == ("PUT", f"{HOME}/certificates/settings")
+    sent = {e["hostname"]: e["client_certificate_forwarding"] for e in body["settings"]}
+    assert sent == {"a.net": True, "b.net": False, "foreign.net": True}
+    assert [m for m, _, _ in fake.seen] == ["PUT", "GET"]
+
+
+def test_the_first_failure_stops_the_run() -> None:
+    """Later steps rely on earlier ones, so none of them is tried."""
+    fake = Fake(lambda *_: refused(400, 12130, "access.api.error.invalid_request: no"))
+    with pytest.raises(Failure):
+        run(fake, plan([UPLOAD, step(Phase.DEMAND, APP_AT, APP)]))
+    assert len(fake.seen) == 1

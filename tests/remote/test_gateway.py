@@ -1,0 +1,148 @@
+"""One exchange with the API: what is sent, and what becomes of every kind of answer."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.remote.errors import failure
+from cf_mtls.remote.gateway import Answer, NoAnswer, Reader, client_for
+from tests.remote.fakes import ACCOUNT, BASE, TOKEN, Fake, ok, refused
+
+PATH = f"/accounts/{ACCOUNT}/access/certificates"
+
+
+def test_only_the_token_is_sent_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an email in the environment the SDK alone would drop the token."""
+    monkeypatch.setenv("CLOUDFLARE_EMAIL", "someone@example.com")
+    monkeypatch.setenv("CLOUDFLARE_API_KEY", "key")
+    headers: list[httpx.Headers] = []
+
+    def reply(request: httpx.Request, _: int) -> httpx.Response:
+        headers.append(request.headers)
+        return ok([])
+
+    Fake(reply).writer().get(PATH)
+    assert headers[0]["authorization"] == f"Bearer {TOKEN}"
+    assert "x-auth-email" not in headers[0]
+    assert "x-auth-key" not in headers[0]
+
+
+def test_an_exchange_is_one_request() -> None:
+    """The SDK's own retries are off: a 409 costs one request, not three."""
+    fake = Fake(lambda *_: refused(409, 11010, "access.api.error.application_already_exists"))
+    outcome = fake.writer().post(PATH, {})
+    assert isinstance(outcome, Answer)
+    assert (outcome.status, outcome.ok, outcome.has(11010), len(fake.seen)) == (409, False, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "sent"),
+    [
+        (httpx.ConnectError("refused"), False),
+        (httpx.ConnectTimeout("slow"), False),
+        (httpx.ReadError("reset"), True),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.RemoteProtocolError("half an answer"), True),
+    ],
+)
+def test_no_answer_says_whether_the_request_may_have_arrived(reply: Exception, sent: bool) -> None:
+    """Only a failed connection is certain not to have changed anything."""
+    outcome = Fake(lambda *_: reply).writer().post(PATH, {})
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.sent is sent
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(
+            200, json={"success": False, "errors": [{"code": 1000, "message": "no"}], "result": []}
+        ),
+        httpx.Response(200, text="<html>welcome</html>"),
+        httpx.Response(200, json=["not", "an", "envelope"]),
+        httpx.Response(502, text="<html>bad gateway</html>"),
+        httpx.Response(302, headers={"location": "https://elsewhere.example/"}),
+    ],
+)
+def test_what_is_not_a_successful_envelope_is_a_failure(response: httpx.Response) -> None:
+    """A 200 with success false, HTML, another shape, and a redirect: none of them is read as a result."""
+    outcome = Fake(lambda *_: response).writer().get(PATH)
+    assert isinstance(outcome, Answer)
+    assert (outcome.ok, outcome.result) == (False, None)
+
+
+def test_a_reader_can_only_get() -> None:
+    """Plan and drift are handed a reader; it has no way to write."""
+    assert not [name for name in ("post", "put", "delete") if hasattr(Reader, name)]
+
+
+@pytest.mark.parametrize(
+    ("token", "base_url", "code"),
+    [
+        (None, BASE, "token.missing"),
+        ("", BASE, "token.missing"),
+        ("two words", BASE, "token.malformed"),
+        ("line\n", BASE, "token.malformed"),
+        (TOKEN, "http://api.example.com/client/v4", "api.insecure-url"),
+        (TOKEN, "http://127.0.0.1.example.com/", "api.insecure-url"),
+        (TOKEN, "ftp://127.0.0.1/", "api.malformed-url"),
+        (TOKEN, "localhost:1234", "api.malformed-url"),
+    ],
+)
+def test_a_token_never_leaves_where_it_must_not(token: str | None, base_url: str, code: str) -> None:
+    """No token, no token's shape, plain http to anywhere but this machine: refused before anything is sent."""
+    fake = Fake(lambda *_: ok([]))
+    with pytest.raises(Failure) as caught:
+        client_for(token, base_url, httpx.MockTransport(fake))
+    assert [d.code.code for d in caught.value.diagnostics] == [code]
+    assert fake.seen == []
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/client/v4", "http://localhost:1", "http://[::1]:1"])
+def test_plain_http_to_this_machine_is_allowed(url: str) -> None:
+    """The emulator speaks plain http on loopback."""
+    client_for(TOKEN, url, httpx.MockTransport(Fake(lambda *_: ok([])))).close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (refused(403, 10000, "Authentication error"), "api.permission-missing", "Mutual TLS Certificates"),
+        (refused(403, 9109, "Unauthorized"), "api.permission-missing", "Mutual TLS Certificates"),
+        (refused(401, 1000, "Invalid API Token"), "api.token-refused", "CLOUDFLARE_API_TOKEN"),
+        (refused(400, 6003, "Invalid request headers"), "api.token-refused", "CLOUDFLARE_API_TOKEN"),
+        (
+            refused(
+                400,
+                12130,
+                "access.api.error.invalid_request: maximum number of certificates has been reached",
+            ),
+            "api.no-more-certificates",
+            "does not include Access mutual TLS",
+        ),
+        (refused(400, 12130, "access.api.error.invalid_request: something"), "api.refused", "something"),
+        (refused(400, 12036, "hostnames_must_belong_to_your_domain"), "api.hostname-not-yours", "zone"),
+        (refused(409, 11010, "application_already_exists"), "api.domain-taken", "adopt"),
+        (refused(403, 9999, "access.api.error.not_enabled"), "api.access-not-enabled", "Zero Trust"),
+        (refused(400, 7003, "Could not route"), "api.no-route", "account_id"),
+        (refused(429, 971, "Please wait"), "api.throttled", "five minutes"),
+        (httpx.Response(503, text="<html>"), "api.failing", "503"),
+    ],
+)
+def test_a_refusal_is_translated(answer: httpx.Response, code: str, said: str) -> None:
+    """The API's code and words and the ray are kept; the likely cause and the next thing to do are added."""
+    outcome = Fake(lambda *_: answer).writer().get(PATH)
+    (found,) = failure(outcome, "reading", PATH).diagnostics
+    assert found.code.code == code
+    assert said in found.detail + found.fix
+    assert str(answer.status_code) in found.detail
+
+
+def test_the_exit_code_of_an_insecure_url_is_refused() -> None:
+    """A safety refusal is 4, as every other one."""
+    with pytest.raises(Failure) as caught:
+        client_for(TOKEN, "http://api.example.com")
+    assert caught.value.exit_code is Exit.REFUSED

@@ -1,0 +1,98 @@
+"""The retry policy: what is waited out, for how long, and what is final at once."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from cf_mtls.remote.gateway import Answer, Method
+from tests.remote.fakes import Fake, FakeTime, Reply, ok, refused
+
+BUSY = refused(409, 0, "access.api.error.conflict: previous certificate settings still being updated")
+ACTIVE = refused(400, 12132, "access.api.error.certificate_has_active_associations")
+
+
+def persist(method: Method, *replies: Reply) -> tuple[object, int, FakeTime]:
+    """What came of it, how many requests were made, and the time; the last reply repeats."""
+    fake, time = Fake(lambda _, n: replies[min(n, len(replies)) - 1]), FakeTime()
+    writer = fake.writer()
+    call = {
+        "GET": lambda: writer.get("/x"),
+        "POST": lambda: writer.post("/x", {}),
+        "PUT": lambda: writer.put("/x", {}),
+        "DELETE": lambda: writer.delete("/x"),
+    }[method]
+    return time.pace().persist(method, call), len(fake.seen), time
+
+
+@pytest.mark.parametrize(
+    ("method", "trouble"),
+    [
+        ("GET", refused(500, 0, "oops")),
+        ("GET", httpx.ReadError("reset")),
+        ("GET", refused(429, 971, "Please wait")),
+        ("PUT", BUSY),
+        ("PUT", refused(503, 0, "oops")),
+        ("DELETE", ACTIVE),
+        ("DELETE", refused(409, 12132, "whatever it says")),
+        ("POST", refused(429, 971, "Please wait")),
+        ("POST", httpx.ConnectError("refused")),
+    ],
+)
+def test_named_troubles_are_waited_out_and_said(method: Method, trouble: Reply) -> None:
+    """Two of them, then the answer; each wait is announced."""
+    outcome, requests, time = persist(method, trouble, trouble, ok({"id": "1"}))
+    assert isinstance(outcome, Answer)
+    assert outcome.ok
+    assert requests == 3
+    assert len(time.slept) == len(time.said) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "trouble"),
+    [
+        ("POST", httpx.ReadError("the answer was lost")),
+        ("POST", refused(500, 0, "oops")),
+        ("POST", refused(409, 11010, "application_already_exists")),
+        ("PUT", refused(409, 11010, "application_already_exists")),
+        ("POST", BUSY),
+        ("GET", refused(403, 10000, "Authentication error")),
+        ("PUT", refused(400, 12130, "policy precedences must be unique")),
+        ("DELETE", refused(404, 0, "not found")),
+    ],
+)
+def test_everything_else_is_final_at_once(method: Method, trouble: Reply) -> None:
+    """Above all a POST whose fate is unknown: it is never sent again from here."""
+    outcome, requests, time = persist(method, trouble)
+    assert not (isinstance(outcome, Answer) and outcome.ok)
+    assert (requests, time.slept) == (1, [])
+
+
+@pytest.mark.parametrize(("trouble", "method", "limit_s"), [(BUSY, "PUT", 120), (ACTIVE, "DELETE", 120)])
+def test_giving_up_returns_the_trouble_and_stays_within_the_deadline(
+    trouble: Reply, method: Method, limit_s: float
+) -> None:
+    """A retry that gives up stops: the last outcome is the failure, never a success."""
+    outcome, _, time = persist(method, trouble)
+    assert isinstance(outcome, Answer)
+    assert not outcome.ok
+    assert limit_s / 2 < time.at <= limit_s
+
+
+def test_the_five_minute_block_is_waited_for_as_told() -> None:
+    """Retry-After decides, not our own pauses; the SDK would ignore more than a minute."""
+    blocked = refused(429, 971, "Please wait", **{"retry-after": "290"})
+    outcome, requests, time = persist("GET", blocked, ok([]))
+    assert isinstance(outcome, Answer)
+    assert (outcome.ok, requests, time.slept) == (True, 2, [290.0])
+    assert "290 s" in time.said[0]
+
+
+def test_a_condition_is_asked_for_until_its_deadline() -> None:
+    """True as soon as it holds, False when time is out; the last wait never oversleeps."""
+    time, answers = FakeTime(), iter([False, False, True])
+    assert time.pace().until("it", 60, lambda: next(answers))
+    assert len(time.slept) == 2
+    never = FakeTime()
+    assert not never.pace().until("it", 10, lambda: False)
+    assert never.at == 10

@@ -1,0 +1,122 @@
+"""Reading a whole scope: complete, once, and never endless."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from cf_mtls.diagnostics import Failure
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind, Scope
+from cf_mtls.model.state import State
+from cf_mtls.remote.snapshot import pages, read
+from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
+
+SCOPE = Scope("account", ACCOUNT)
+CA: dict[str, Any] = {
+    "id": "1",
+    "name": "by hand",
+    "associated_hostnames": ["B.net", "a.net"],
+    "fingerprint": "MD5 Fingerprint=2C:1E:00:00:00:00:00:00:00:00:00:00:00:00:00:FF",
+    "expires_on": "2030-01-01T00:00:00Z",
+}
+APP: dict[str, Any] = {
+    "id": "2",
+    "uid": "2",
+    "aud": "x",
+    "name": "app",
+    "type": "self_hosted",
+    "domain": "a.net/x",
+    "policies": [
+        {
+            "id": "3",
+            "name": "p",
+            "decision": "non_identity",
+            "include": [{"certificate": {}}],
+            "precedence": 1,
+        }
+    ],
+    "session_duration": "24h",
+}
+
+
+def account(certificates: Any = (), settings: Any = (), apps: Any = ()) -> Fake:
+    bodies = {"certificates": certificates, "settings": settings, "apps": apps}
+
+    def reply(request: httpx.Request, _: int) -> httpx.Response:
+        return ok(bodies[request.url.path.rpartition("/")[2]])
+
+    return Fake(reply)
+
+
+def snapshot(fake: Fake) -> State:
+    return read(fake.writer(), SCOPE, FakeTime().pace())
+
+
+def test_the_account_becomes_a_state_with_three_gets() -> None:
+    """Every kind at its address: fingerprint, hostname, first domain."""
+    fake = account([CA], [{"hostname": "A.net", "client_certificate_forwarding": True}], [APP])
+    state = snapshot(fake)
+    assert [m for m, _, _ in fake.seen] == ["GET"] * 3
+    ca = state[Address(Kind.CERTIFICATE, "2c1e00000000000000000000000000ff")]
+    app = state[Address(Kind.APPLICATION, "a.net/x")]
+    assert isinstance(ca, CaCertificate)
+    assert ca.associated_hostnames == ("a.net", "b.net")
+    assert isinstance(app, AccessApplication)
+    assert app.policies[0].id == "3"
+    assert "aud" not in app.fields
+    assert state[Address(Kind.SETTINGS, "a.net")] == HostnameSettings(
+        "a.net", client_certificate_forwarding=True
+    )
+
+
+def test_two_cas_with_one_fingerprint_keep_two_addresses() -> None:
+    """Cloudflare may hash a root that two chains share; neither object is lost."""
+    state = snapshot(account([CA, {**CA, "id": "9"}]))
+    assert [a.key for a in state] == [
+        "2c1e00000000000000000000000000ff",
+        "2c1e00000000000000000000000000ff#9",
+    ]
+
+
+def test_a_list_that_ignores_page_ends() -> None:
+    """The same items again are no news, so the reading stops; the SDK's own iterator never would."""
+    fake = Fake(lambda *_: ok([CA], pages=99))
+    assert len(list(pages(fake.writer(), "/x", FakeTime().pace()))) == 1
+    assert len(fake.seen) == 2
+
+
+def test_every_page_is_read() -> None:
+    """Pages are asked for until result_info says that was the last."""
+    fake = Fake(lambda request, _: ok([{"id": request.url.params["page"]}], pages=3))
+    assert [item["id"] for item in pages(fake.writer(), "/x", FakeTime().pace())] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("fake", "code"),
+    [
+        (account([{"id": "1"}]), "api.strange-answer"),
+        (account(apps={"not": "a list"}), "api.strange-answer"),
+        (account(settings=["x"]), "api.strange-answer"),
+        (Fake(lambda *_: refused(403, 10000, "no")), "api.permission-missing"),
+        (Fake(lambda *_: httpx.ConnectError("refused")), "api.unreachable"),
+    ],
+)
+def test_what_cannot_be_read_is_never_taken_for_empty(fake: Fake, code: str) -> None:
+    """An unreadable account would look as if everything had to be made anew."""
+    with pytest.raises(Failure) as caught:
+        snapshot(fake)
+    assert [d.code.code for d in caught.value.diagnostics] == [code]
+
+
+def test_an_unknown_member_and_an_unknown_rule_are_carried() -> None:
+    """What we do not know is kept as it came, so that a PUT sends it back."""
+    policy = {**APP["policies"][0], "include": [{"new_selector": {"x": [1]}}], "mfa_config": {"y": 2}}
+    app = snapshot(account(apps=[{**APP, "brand_new": {"z": 3}, "policies": [policy]}]))[
+        Address(Kind.APPLICATION, "a.net/x")
+    ]
+    assert isinstance(app, AccessApplication)
+    assert "brand_new" in app.fields
+    assert app.policies[0].include[0].kind == "new_selector"
+    assert "mfa_config" in app.policies[0].fields

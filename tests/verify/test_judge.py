@@ -1,0 +1,100 @@
+"""What was seen becomes a verdict; what could not be told never becomes a pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cf_mtls.model.evidence import Client, Evidence, Expected, Got, Outcome, Probe, Target
+from cf_mtls.verify.judge import judge, shape
+
+TARGET = Target("https://a.net/x", "a")
+JEAN = Client("jean", "c.pem", "c.key")
+EDGE = (("cf-ray", "1-FAKE"), ("server", "cloudflare"))
+ACCESS = (*EDGE, ("cf-access-aud", "x"), ("cf-access-domain", "a.net/x"))
+
+
+def saw(status: int | None, headers: tuple[tuple[str, str], ...] = EDGE, **more: Any) -> Evidence:
+    return Evidence(status, "HTTP/2", headers, **more)
+
+
+def verdict(without: Evidence, with_: Evidence, target: Target = TARGET) -> tuple[Outcome, Outcome]:
+    """Outcomes of asking without a certificate (refused expected) and with one (allowed expected)."""
+    probes = (Probe(target, None, Expected.REFUSED), Probe(target, JEAN, Expected.ALLOWED))
+    one, two = judge(zip(probes, (without, with_), strict=True))
+    return one.outcome, two.outcome
+
+
+PASS, FAIL, UNSURE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("evidence", "got"),
+    [
+        (saw(200), Got.ORIGIN),
+        (saw(404), Got.ORIGIN),
+        (saw(500), Got.ORIGIN),
+        (saw(401), Got.ORIGIN),
+        (saw(403, ACCESS), Got.FORBIDDEN),
+        (saw(401, ACCESS), Got.UNAUTHORIZED),
+        (saw(403), Got.OTHER_REFUSAL),
+        (
+            saw(302, (("location", "https://team.cloudflareaccess.com/cdn-cgi/access/login/a.net"),)),
+            Got.LOGIN,
+        ),
+        (saw(302, (("location", "https://a.net/elsewhere"),)), Got.ORIGIN),
+        (saw(302, (("location", "https://a.net/?next=/cdn-cgi/access/login"),)), Got.ORIGIN),
+        (saw(522), Got.ORIGIN_DOWN),
+        (saw(502), Got.ORIGIN_DOWN),
+        (saw(421), Got.CONFUSED),
+        (saw(429), Got.CONFUSED),
+        (saw(None), Got.CONFUSED),
+        (saw(None, failure=Got.CLOSED), Got.CLOSED),
+    ],
+)
+def test_every_answer_has_one_shape(evidence: Evidence, got: Got) -> None:
+    """401, 403 of Access, 403 of something else, login, dead origin and silence are different things."""
+    assert got is shape(evidence)
+
+
+@pytest.mark.parametrize(
+    ("without", "with_", "expected"),
+    [
+        (saw(403, ACCESS), saw(200), (PASS, PASS)),
+        (saw(401, ACCESS), saw(404), (PASS, PASS)),
+        (saw(200), saw(200), (FAIL, PASS)),
+        (saw(403, ACCESS), saw(403, ACCESS), (UNSURE, FAIL)),
+        (saw(403, ACCESS), saw(522), (UNSURE, UNSURE)),
+        (saw(403, (("cf-access-aud", "x"),)), saw(200), (UNSURE, PASS)),
+        (saw(403), saw(200), (UNSURE, PASS)),
+        (saw(522), saw(522), (UNSURE, UNSURE)),
+        (saw(302, (*EDGE, ("location", "/cdn-cgi/access/login/x"))), saw(200), (UNSURE, PASS)),
+        (saw(None, failure=Got.TLS_REFUSED), saw(200), (UNSURE, PASS)),
+        (saw(None, failure=Got.UNREACHABLE), saw(None, failure=Got.UNREACHABLE), (UNSURE, UNSURE)),
+        (saw(403, ACCESS), saw(None, failure=Got.CLOSED), (UNSURE, FAIL)),
+        (saw(403, ACCESS), saw(None, failure=Got.UNTRIED), (UNSURE, UNSURE)),
+    ],
+)
+def test_a_refusal_counts_only_beside_a_client_that_got_in(
+    without: Evidence, with_: Evidence, expected: tuple[Outcome, Outcome]
+) -> None:
+    """A dead origin, a missing ray, or nobody getting in: then "refused" proves nothing."""
+    assert expected == verdict(without, with_)
+
+
+def test_a_control_counts_for_its_own_url_only() -> None:
+    """A client that got in elsewhere does not prove a refusal here."""
+    other = Target("https://a.net/y", "b")
+    seen = [
+        (Probe(TARGET, None, Expected.REFUSED), saw(403, ACCESS)),
+        (Probe(other, JEAN, Expected.ALLOWED), saw(200)),
+    ]
+    assert [v.outcome for v in judge(seen)] == [UNSURE, PASS]
+
+
+def test_a_pinned_status_must_be_the_one() -> None:
+    """With expect_status any other answer of the origin fails; the refusal beside it still has its control."""
+    target = Target("https://a.net/x", "a", expect_status=204)
+    assert verdict(saw(403, ACCESS), saw(204), target) == (PASS, PASS)
+    assert verdict(saw(403, ACCESS), saw(200), target) == (PASS, FAIL)
