@@ -44,6 +44,7 @@ CHAIN = "plans/certs/certchain.pem"
 CERTIFICATE = "plans/certs/clientcert.pem"
 KEY = "plans/certs/clientcert.key"
 EDGE_CA = "edge-ca.pem"
+STATUS_LINE = r"HTTP/%{http_version} %{response_code}\n"
 LIMIT_S = 60.0
 """How long one command may take before the story gives up."""
 
@@ -139,10 +140,9 @@ class Story:
         who = ["--cert", CERTIFICATE, "--key", KEY] if with_certificate else []
         if shutil.which("curl"):
             where = ["--connect-to", f"::{self.ready.edge}", "--cacert", EDGE_CA]
-            quiet = ["--silent", "--show-error", "--dump-header", "-", "--output", "/dev/null"]
+            quiet = ["--silent", "--show-error", "--output", os.devnull, "--write-out", STATUS_LINE]
             said = self._run(["curl", *quiet, *where, *who, URL])
-            first = said.splitlines()[0] if said else ""
-            self._must(first.startswith("HTTP/2 ") and first.split()[1] == str(status), said or "no answer")
+            self._must(said == f"HTTP/2 {status}", said or "no answer")
             return
         client = Client("jean", str(self.folder / CERTIFICATE), str(self.folder / KEY)) if who else None
         witness = HttpxWitness((parse(f"::{self.ready.edge}"),), str(self.folder / EDGE_CA))

@@ -60,7 +60,7 @@ def apply(
             console.say("Nothing was changed.")
             return Exit.ERROR
         done = workflow.apply(made, where, lambda step: console.say(f"  done  {step_text(step, made)}"))
-        console.say(f"Applied in {done} steps. {summary(made).removeprefix('Plan: ')}")
+        console.say(f"Applied in {done} step{'s' * (done != 1)}: {summary(made).removeprefix('Plan: ')}")
     return prove(stack, asking, where)
 
 

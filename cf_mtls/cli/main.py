@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import apply, console, plan, validate, verify
+from cf_mtls.cli import apply, console, demo, emulate, plan, validate, verify
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ Exit codes: 0 fine, 1 error or could not tell, 2 differences, 3 verification fai
 4 refused, 64 usage, 130 interrupted."""
 
 VERBS: tuple[Callable[[typer.Typer], None], ...] = (
+    demo.register,
     validate.register,
     plan.register,
     apply.register,
     verify.register,
+    emulate.register,
 )
 """What each verb's file offers as `register`, in the order that help shows."""
 

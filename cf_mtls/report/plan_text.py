@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.model.frozen import thaw
 from cf_mtls.model.plan import Action, Phase
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings
+from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cf_mtls.report.terminal import Paint
 
 WORDS = {Action.CREATE: "created", Action.UPDATE: "updated in-place", Action.DELETE: "destroyed"}
+
+READING_ORDER = (Kind.CERTIFICATE, Kind.SETTINGS, Kind.APPLICATION)
+"""Trust first, then what demands it."""
 
 PHASES = {
     Phase.UPLOAD: "upload",
@@ -42,7 +45,10 @@ def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
     """The whole plan as text. now: aware UTC, for the days left."""
     if plan.is_empty:
         return paint.bold("No changes.") + f" {_holds(plan)} is as the file declares it."
-    blocks = [_block(change, paint, now) for change in plan.changes]
+    changes = sorted(
+        plan.changes, key=lambda change: (READING_ORDER.index(change.address.kind), change.address)
+    )
+    blocks = [_block(change, paint, now) for change in changes]
     return "\n\n".join([*blocks, paint.bold(summary(plan))])
 
 

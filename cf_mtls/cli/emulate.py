@@ -1,0 +1,144 @@
+"""`cf-mtls emulate`: a small Cloudflare on this machine, to rehearse against.
+
+Rules of this file:
+- Export lines go to stdout; the banner goes to stderr.
+- The ready file is written at once and whole, when it really serves, readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cf_mtls.cli import console
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from cf_mtls.emulator.server import Options, Ready
+
+UNUSABLE = Code("emulate.unusable", Severity.ERROR, Fault.INVOCATION, "the emulator cannot start like this")
+UNREADABLE = Code("emulate.unreadable", Severity.ERROR, Fault.FILE, "the emulator's file cannot be read")
+PORT_TAKEN = Code("emulate.port", Severity.ERROR, Fault.INVOCATION, "the emulator cannot listen there")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(emulate)
+
+
+def emulate(
+    ready_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write where it serves, as JSON, once it does.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the API; 0 is a free one.", min=0, max=65535)] = 0,
+    edge_port: Annotated[
+        int, typer.Option(help="Port of the TLS edge; 0 is a free one.", min=0, max=65535)
+    ] = 0,
+    zone: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A zone of the account; repeatable. [jeann.net]")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Start from this account (JSON).")
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Misbehave by these rules (JSON).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Replay the run that printed this seed.")] = None,
+    switch: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Turn a switch; repeatable.")
+    ] = None,
+    lifelike: Annotated[
+        bool, typer.Option("--lifelike", help="Be as slow as Cloudflare is said to be.")
+    ] = False,
+    origin: Annotated[
+        str | None, typer.Option(metavar="URL", help="What stands behind the edge: http://127.0.0.1:PORT.")
+    ] = None,
+    switches: Annotated[
+        bool, typer.Option("--switches", help="List the switches and their sources, and stop.")
+    ] = False,
+) -> int:
+    """Run a small, loopback-only Cloudflare to rehearse against, until Ctrl-C."""
+    if switches:
+        _list_switches()
+        return Exit.OK
+    from cf_mtls.emulator.server import Options, serve
+    from cf_mtls.emulator.switches import lifelike as slow
+    from cf_mtls.emulator.switches import read_all
+
+    try:
+        options = Options(
+            zones=tuple(zone or ["jeann.net"]),
+            api_port=port,
+            edge_port=edge_port,
+            seed=seed,
+            switches=(slow() if lifelike else {}) | read_all(switch or []),
+            state=_json(state) if state else None,
+            faults=tuple(_rules(_json(faults))) if faults else (),
+            origin=origin,
+        )
+        serve(options, lambda ready: _announce(ready, ready_file, options))
+    except ValueError as error:
+        raise Failure(
+            [UNUSABLE.found(str(error), "`cf-mtls emulate --switches` lists the switches.")]
+        ) from error
+    except OSError as error:
+        raise Failure([PORT_TAKEN.found(str(error))]) from error
+    console.say("stopped")
+    return Exit.OK
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failure([UNREADABLE.found(f"{path}: {error}")]) from error
+
+
+def _rules(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+def _announce(ready: Ready, ready_file: Path | None, options: Options) -> None:
+    for name, value in ready.exports().items():
+        console.out(f"export {name}={value}")
+    for line in _banner(ready, options):
+        console.say(line)
+    if ready_file:
+        _write(ready_file, {
+            "api_base_url": ready.api_base_url, "edge": ready.edge, "edge_ca": ready.edge_ca,
+            "account_id": ready.account_id, "token": ready.token, "read_token": ready.read_token,
+            "seed": ready.seed, "zones": list(ready.zones), "management": ready.management,
+            "exports": ready.exports(),
+        })  # fmt: skip
+
+
+def _banner(ready: Ready, options: Options) -> list[str]:
+    turned = ", ".join(f"{k}={v}" for k, v in options.switches.items())
+    return [
+        "cf-mtls emulator: NOT Cloudflare. Loopback only, new keys each start, nothing is kept.",
+        f"  API   {ready.api_base_url}   management {ready.management}",
+        f"  edge  https://{ready.edge}   zones {', '.join(ready.zones)}",
+        f"  seed  {ready.seed}" + (f"   switches {turned}" if turned else ""),
+        "Paste the export lines above into another terminal. Ctrl-C stops it.",
+    ]
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+    Path(temporary).replace(path)
+
+
+def _list_switches() -> None:
+    from cf_mtls.emulator.switches import SWITCHES, spoken
+
+    for row in SWITCHES:
+        life = f", lifelike {spoken(row.lifelike)}" if row.lifelike is not None else ""
+        console.out(f"{row.name}={spoken(row.default)}  ({row.allowed()}{life})")
+        console.out(f"    {row.says} [{row.source}]")
