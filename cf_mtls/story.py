@@ -140,7 +140,7 @@ class Story:
         who = ["--cert", CERTIFICATE, "--key", KEY] if with_certificate else []
         if shutil.which("curl"):
             where = ["--connect-to", f"::{self.ready.edge}", "--cacert", EDGE_CA]
-            quiet = ["--silent", "--show-error", "--output", os.devnull, "--write-out", STATUS_LINE]
+            quiet = ["-sS", "-o", os.devnull, "-w", STATUS_LINE]
             said = self._run(["curl", *quiet, *where, *who, URL])
             self._must(said == f"HTTP/2 {status}", said or "no answer")
             return
@@ -186,7 +186,7 @@ class Story:
         return {**ours, **self.ready.exports(), "PYTHONUNBUFFERED": "1", "HOME": str(self.folder)}
 
     def _title(self, text: str) -> None:
-        self.say(f"\n# {text}")
+        self.say(f"\n== {text}")
 
     def _must(self, holds: bool, seen: str) -> None:  # noqa: FBT001 - a condition
         if not holds:
