@@ -49,6 +49,7 @@ def apply(
     """
     from cf_mtls import workflow
     from cf_mtls.report.plan_text import step_text, summary
+    from cf_mtls.report.terminal import plural
 
     path, where = plan_file(file), account()
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
@@ -60,7 +61,7 @@ def apply(
             console.say("Nothing was changed.")
             return Exit.ERROR
         done = workflow.apply(made, where, lambda step: console.say(f"  done  {step_text(step, made)}"))
-        console.say(f"Applied in {done} step{'s' * (done != 1)}: {summary(made).removeprefix('Plan: ')}")
+        console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
     return prove(stack, asking, where)
 
 

@@ -20,11 +20,13 @@ def register(app: typer.Typer) -> None:
 def validate(file: PlanFile = None) -> int:
     """Check a plan file and its certificates. No network."""
     from cf_mtls import workflow
+    from cf_mtls.report.terminal import plural
 
     path = plan_file(file)
     stack = workflow.validate(path)
     console.show(stack.diagnostics)
-    count = f"{len(stack.state)} resources, {len(stack.targets)} URLs, {len(stack.clients)} clients"
+    counted = ((stack.state, "resource"), (stack.targets, "URL"), (stack.clients, "client"))
+    count = ", ".join(plural(len(things), word) for things, word in counted)
     console.out(f"{path} is valid: stack {stack.name}, {count}.")
     console.say(f"Next:\n    cf-mtls plan {path}")
     return Exit.OK

@@ -51,6 +51,7 @@ def _domain(value: str) -> str:
     if "://" in value or "?" in value or "#" in value:
         message = "must be host/path, without scheme, query or fragment"
         raise ValueError(message)
+    path = path.rstrip("/")  # the account knows host/path/ and host/path as one
     return _hostname(host) + (slash + path if path else "")
 
 

@@ -117,7 +117,7 @@ def _destination(raw: Json) -> Record:
 
 
 def _uri(domain: str) -> str:
-    host, slash, path = domain.partition("/")
+    host, slash, path = domain.rstrip("/").partition("/")
     return host_of(host) + (slash + path if path else "")
 
 

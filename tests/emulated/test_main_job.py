@@ -242,3 +242,29 @@ def test_emulate_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         "CLOUDFLARE_BASE_URL", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CF_MTLS_CONNECT_TO", "CF_MTLS_CACERT"
     } == names  # fmt: skip
     assert not Path(facts["edge_ca"]).exists()
+
+
+def test_the_demo_ends_with_an_error_when_the_story_goes_otherwise(tmp_path: Path) -> None:
+    """A curl that always sees 200 makes the 403 of the story fail: exit 1, and what was seen."""
+    liar = tmp_path / "curl"
+    liar.write_text("#!/bin/sh\necho HTTP/2 200\n")
+    liar.chmod(0o755)
+    ran = subprocess.run(
+        [sys.executable, "-m", "cf_mtls", "demo"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, timeout=60,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "[demo.unexpected]" in ran.stderr
+
+
+def test_the_demo_needs_neither_curl_nor_openssl(tmp_path: Path) -> None:
+    """Without them httpx and OpenSSL's library play their parts, and the story says so."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "cf_mtls", "demo"],
+        env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, timeout=60,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "curl is not installed" in ran.stdout
+    assert "openssl is not installed" in ran.stdout
