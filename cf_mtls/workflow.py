@@ -106,7 +106,8 @@ def plan(stack: Stack, account: Account, adopt: Collection[Address] = ()) -> Pla
 
     scope = scope_of(stack, account)
     with client_for(account.token, account.base_url) as client:
-        actual = read(Reader(client), scope, account.pace)
+        snapshot = read(Reader(client), scope, account.pace)
+    actual = snapshot.state
     merged = merge(stack.state, actual, stack.name, adopt)
     changes = diff(actual, merged.desired)
     return Plan(
@@ -116,7 +117,7 @@ def plan(stack: Stack, account: Account, adopt: Collection[Address] = ()) -> Pla
         merged.desired,
         changes,
         order(changes, actual),
-        (*stack.diagnostics, *merged.diagnostics),
+        (*stack.diagnostics, *snapshot.diagnostics, *merged.diagnostics),
     )
 
 

@@ -14,7 +14,8 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ diagnostics"),
-    ("model", "frozen marks | resources evidence | state | plan"),
+    ("model", "frozen marks | resources evidence | rules state | plan"),
+    ("access", "match | decide | reach"),
     ("pki", "blocks chain keys kin | forge pem | identity template | authority"),
     ("declare", "yaml_text document example | border | files | resolve"),
     ("planning", "canon | diff ownership order"),

@@ -38,13 +38,12 @@ def document(reading: Reading) -> Document | None:
 
 
 def _gather(reading: Reading, found: Any) -> None:
-    path: Path = tuple(found["loc"])
+    path = _in_file(reading, tuple(found["loc"]))
     if found["type"] == "extra_forbidden":
         _unknown(reading, path)
     elif found["type"] == "missing":
         reading.problem(MISSING_KEY, path, f"{path[-1]} must be given here.")
     else:
-        path = _known(reading, path)
         said = found["msg"].removeprefix("Value error, ")
         shown = path[-1] if path else "the file"
         reading.problem(INVALID, path, f"{shown}: {said[0].lower() + said[1:]}.")
@@ -59,13 +58,19 @@ def _unknown(reading: Reading, path: Path) -> None:
     )
 
 
-def _known(reading: Reading, path: Path) -> Path:
-    # pydantic adds names of union members and "[key]" to a location; drop what is not in the file.
+def _in_file(reading: Reading, path: Path) -> Path:
+    """A location without what pydantic adds (names of union members, "[key]"); the last part may be absent."""
     if path and path[-1] == "[key]":
         return (*path[:-1], "?key")
-    while path and path not in reading.places:
-        path = path[:-1]
-    return path
+    known: Path = ()
+    for index, part in enumerate(path):
+        if (*known, part) in reading.places or (index == len(path) - 1 and _is_a_key(part)):
+            known = (*known, part)
+    return known
+
+
+def _is_a_key(part: str | int) -> bool:
+    return isinstance(part, str) and "[" not in part and part not in {"policy", "reference", "str"}
 
 
 def _models_at(path: Path) -> tuple[type[BaseModel], ...]:

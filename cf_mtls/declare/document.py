@@ -12,7 +12,16 @@ import re
 from datetime import date  # noqa: TC003 - pydantic reads the annotation
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DNS_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
@@ -130,6 +139,10 @@ class ChainDocument(Strict):
     until: Annotated[date | None, Field(strict=False)] = Field(
         default=None, description="After this day plan and drift say that it is overdue for removal."
     )
+    id: Text | None = Field(default=None, description="As of the group, when its chain is a list.")
+
+
+PIN = "The id of what is in the account already: pinned, it is managed in place and keeps its name."
 
 
 class CertificateDocument(Strict):
@@ -141,6 +154,7 @@ class CertificateDocument(Strict):
     associated_hostnames: list[Hostname] = Field(
         description="Hostnames on which a client is asked for a certificate of this CA.", min_length=1
     )
+    id: Text | None = Field(default=None, description=PIN)
 
 
 class SettingsDocument(Strict):
@@ -164,6 +178,23 @@ class PolicyDocument(Strict):
     require: list[RuleDocument] = Field(default=[], description="AND: all must match.")
     exclude: list[RuleDocument] = Field(default=[], description="NOT: none may match.")
     session_duration: Text | None = Field(default=None, description="Such as 30m or 24h.")
+
+
+class PolicyReference(Strict):
+    """A reusable policy of the account, attached by its id."""
+
+    id: Text = Field(description="The id of a reusable policy; its rules are managed elsewhere.")
+
+
+def _policy_shape(value: Any) -> str:
+    """A mapping with an id is a reference, everything else should be a policy."""
+    return "reference" if isinstance(value, dict) and "id" in value else "policy"
+
+
+AnyPolicy = Annotated[
+    Annotated[PolicyDocument, Tag("policy")] | Annotated[PolicyReference, Tag("reference")],
+    Discriminator(_policy_shape),
+]
 
 
 class ProbeDocument(Strict):
@@ -192,7 +223,8 @@ class ApplicationDocument(Strict):
     name: Text | None = Field(
         default=None, description="Shown in the dashboard; the key in this file when absent."
     )
-    policies: list[PolicyDocument] | None = Field(
+    id: Text | None = Field(default=None, description=PIN)
+    policies: list[AnyPolicy] | None = Field(
         default=None,
         description="In order. Absent: one Service Auth policy that includes any valid certificate.",
     )
@@ -221,7 +253,14 @@ class ApplicationDocument(Strict):
     read_service_tokens_from_header: Text | None = None
 
 
-PASSED_ON = frozenset(ApplicationDocument.model_fields) - {"domain", "domains", "name", "policies", "probe"}
+PASSED_ON = frozenset(ApplicationDocument.model_fields) - {
+    "domain",
+    "domains",
+    "id",
+    "name",
+    "policies",
+    "probe",
+}
 """The members of an application that go to Cloudflare as they are, when declared."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, ProbeDocument
+from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, PolicyReference, ProbeDocument
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.model.evidence import Client, Expected, Target
 from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
@@ -48,6 +48,12 @@ SAME_DOMAIN = Code(
 )
 SAME_CHAIN = Code("certificate.same-chain", Severity.ERROR, Fault.FILE, "the same CA chain is declared twice")
 DOMAINS = Code("application.domains", Severity.ERROR, Fault.FILE, "an application needs domain or domains")
+PIN_IN_LIST = Code(
+    "certificate.pin-in-list", Severity.ERROR, Fault.FILE, "an id does not say which CA it pins"
+)
+MIXED = Code(
+    "application.mixed-policies", Severity.ERROR, Fault.FILE, "reusable and inline policies cannot be mixed"
+)
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
 KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's private key is not here")
 CLIENT_ABSENT = Code(
@@ -128,21 +134,27 @@ class _Resolver:
     def _certificates(self, label: str, group: CertificateDocument) -> None:
         base: Path = ("certificates", label, "chain")
         listed = isinstance(group.chain, list)
+        if listed and group.id:
+            detail = "The chain is a list, so the id belongs to one of its items."
+            self._problem(PIN_IN_LIST, ("certificates", label, "id"), detail)
         hosts = tuple(sorted(set(group.associated_hostnames)))
         for index, item in enumerate(group.chain if isinstance(group.chain, list) else [group.chain]):
             path: Path = (*base, index) if listed else base
             chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
+            pin = item.id if isinstance(item, ChainDocument) else None if listed else group.id
             if chain:
-                self._certificate(label, chain, hosts, path)
+                self._certificate(label, chain, hosts, path, pin)
 
-    def _certificate(self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path) -> None:
+    def _certificate(
+        self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
+    ) -> None:
         address = Address(Kind.CERTIFICATE, chain.md5s[0])
         if address in self.resources:
             where = self.places[address]
             self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
             return
         name = certificate_name(label, chain.sha256, self.document.stack)
-        resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem)
+        resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem, pin)
         self._add(address, resource, path)
 
     def _chain(self, name: str, path: Path) -> Chain | None:
@@ -170,11 +182,17 @@ class _Resolver:
             return
         declared = {k: v for k in PASSED_ON if (v := getattr(found, k)) is not None}
         policies = tuple(map(_policy, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
+        if len({policy.reusable for policy in policies}) > 1:
+            detail = "Some policies here are written out and some are references."
+            self._problem(
+                MIXED, (*path, "policies"), detail, "Write all of them out, or reference all of them."
+            )
         resource = AccessApplication(
             application_name(found.name or label, self.document.stack),
             tuple(public(domain) for domain in domains),
             policies,
             freeze_object(declared),
+            found.id,
         )
         self._add(address, resource, path)
         if any(rule.kind in CERTIFICATE_RULES for policy in policies for rule in _rules(policy)):
@@ -220,7 +238,9 @@ class _Resolver:
                 yield Target(f"https://{place}", label, ask.method, ask.expect_status)
 
 
-def _policy(found: PolicyDocument) -> AccessPolicy:
+def _policy(found: PolicyDocument | PolicyReference) -> AccessPolicy:
+    if isinstance(found, PolicyReference):
+        return AccessPolicy("", "", (), id=found.id, reusable=True)
     declared = {"session_duration": found.session_duration} if found.session_duration else {}
     return AccessPolicy(
         found.name,

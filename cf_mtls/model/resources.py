@@ -1,4 +1,4 @@
-"""The nouns of the account: `Scope`, `Address`, and the three kinds of resource with their policies.
+"""The nouns of the account: `Scope`, `Address`, and the kinds of resource.
 
 Rules of this file:
 - Frozen values; collections that get written down are sorted tuples, never sets.
@@ -41,6 +41,8 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     SETTINGS = "settings"
     APPLICATION = "application"
+    POLICY = "policy"
+    GROUP = "group"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,7 +135,19 @@ class AccessApplication:
         return next(iter(self.domains), "")
 
 
-Resource: TypeAlias = CaCertificate | HostnameSettings | AccessApplication
+@dataclass(frozen=True, slots=True)
+class AccessGroup:
+    """A group of rules that policies refer to. Only read, never managed."""
+
+    name: str
+    include: tuple[Rule, ...]
+    require: tuple[Rule, ...]
+    exclude: tuple[Rule, ...]
+    id: str
+
+
+Resource: TypeAlias = CaCertificate | HostnameSettings | AccessApplication | AccessPolicy | AccessGroup
+"""An `AccessPolicy` stands in a state of its own only when it is reusable. Policies and groups are only read."""
 
 
 def public(uri: str) -> Record:

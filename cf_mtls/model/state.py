@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Resource
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessGroup,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Resource,
+)
 
-T = TypeVar("T", CaCertificate, HostnameSettings, AccessApplication)
+T = TypeVar("T", CaCertificate, HostnameSettings, AccessApplication, AccessPolicy, AccessGroup)
 
 
 class State(Mapping[Address, Resource]):
@@ -54,6 +62,10 @@ class State(Mapping[Address, Resource]):
     def of(self, kind: type[HostnameSettings]) -> Iterator[tuple[Address, HostnameSettings]]: ...
     @overload
     def of(self, kind: type[AccessApplication]) -> Iterator[tuple[Address, AccessApplication]]: ...
+    @overload
+    def of(self, kind: type[AccessPolicy]) -> Iterator[tuple[Address, AccessPolicy]]: ...
+    @overload
+    def of(self, kind: type[AccessGroup]) -> Iterator[tuple[Address, AccessGroup]]: ...
     def of(self, kind: type[T]) -> Iterator[tuple[Address, T]]:
         """The resources of one kind with their addresses, in order."""
         return ((a, r) for a, r in self._resources.items() if isinstance(r, kind))

@@ -8,14 +8,22 @@ Rules of this file:
 
 from __future__ import annotations
 
-import ipaddress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.frozen import canonical, thaw
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Rule
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessGroup,
+    AccessPolicy,
+    CaCertificate,
+    HostnameSettings,
+    Rule,
+)
+from cf_mtls.model.rules import rule_meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from cf_mtls.model.frozen import Frozen
     from cf_mtls.model.resources import Resource
@@ -39,6 +47,8 @@ DEFAULTS: Mapping[str, Any] = {
     "custom_deny_message": "",  # facts 3.3
 }
 """What the server answers for a member that was never set."""
+
+PARTS = ("include", "require", "exclude")
 
 UNORDERED = frozenset({"allowed_idps", "tags", "custom_pages"})
 """Lists whose order the server chooses: facts 3.3 (tags come back alphabetically)."""
@@ -70,6 +80,16 @@ def meaning(resource: Resource) -> dict[str, str]:
                 "policies": canonical([policy_meaning(p) for p in resource.policies]),
                 **{k: v for k, v in fields_meaning(resource.fields).items() if v is not None},
             }
+        case AccessPolicy():
+            return {
+                name: canonical(value)
+                for name, value in policy_meaning(replace(resource, reusable=False)).items()
+            }
+        case AccessGroup():
+            return {
+                "name": resource.name,
+                **{part: canonical(_rules(getattr(resource, part))) for part in PARTS},
+            }
 
 
 def differing(before: Resource, after: Resource) -> tuple[str, ...]:
@@ -100,43 +120,10 @@ def policy_meaning(policy: AccessPolicy) -> dict[str, Any]:
         **{name: text for name, text in fields.items() if text not in {"[]", "{}", '""', "false"}},
         "name": policy.name,
         "decision": policy.decision,
-        **{part: _rules(getattr(policy, part)) for part in ("include", "require", "exclude")},
+        **{part: _rules(getattr(policy, part)) for part in PARTS},
     }
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[str]:
     # include is OR and require is AND, so neither order nor repetition means anything: facts 4.5.
     return sorted({rule_meaning(rule) for rule in rules})
-
-
-def rule_meaning(rule: Rule) -> str:
-    """A selector in canonical form, as text."""
-    value = thaw(rule.value)
-    return canonical({rule.kind: _VALUES.get(rule.kind, _pruned)(value)})
-
-
-def _pruned(value: Any) -> Any:
-    if isinstance(value, dict):  # facts 4.4: inner nulls come and go
-        return {k: _pruned(v) for k, v in value.items() if v is not None}
-    return value
-
-
-def _network(value: Any) -> Any:
-    try:
-        return {"ip": str(ipaddress.ip_network(value["ip"], strict=False))}
-    except (ValueError, KeyError, TypeError):
-        return _pruned(value)
-
-
-def _lower(value: Any) -> Any:
-    return {k: v.lower() if isinstance(v, str) else v for k, v in _pruned(value).items()}
-
-
-_VALUES: Mapping[str, Callable[[Any], Any]] = {
-    "certificate": lambda _: {},  # facts 4.4: the object is free-form, compare by key
-    "everyone": lambda _: {},
-    "any_valid_service_token": lambda _: {},
-    "ip": _network,  # facts 4.4: /32 and /128 are appended
-    "email": _lower,
-    "email_domain": _lower,
-}

@@ -1,8 +1,8 @@
 """Whose things are whose: what is declared meets what is there.
 
 Rules of this file:
-- Ours is what carries our stack's mark in its name. Everything else is foreign and is copied into desired,
-  so that the diff can never touch it.
+- Ours is what carries our stack's mark in its name, or whose id the file pins.
+  Everything else is foreign and is copied into desired, so that the diff can never touch it.
 - A CA is found by content: the account's one MD5 may be of any block of the declared chain (which one
   Cloudflare hashes is not known), and the expiry must agree.
 - Hostname settings carry no name, so they are ours exactly where the file declares them.
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.resources import Resource
 
+PIN_ABSENT = Code("ownership.pin-absent", Severity.ERROR, Fault.FILE, "a pinned id is not in the account")
+POLICY_ABSENT = Code(
+    "ownership.policy-absent", Severity.ERROR, Fault.FILE, "a reusable policy is not in the account"
+)
 COLLISION = Code("ownership.foreign", Severity.ERROR, Fault.ACCOUNT, "what stands there is not ours")
 
 
@@ -38,28 +42,71 @@ class Merged:
 def merge(declared: State, actual: State, stack: str, adopt: Collection[Address] = ()) -> Merged:
     """What the account should hold, so that a plain diff with `actual` gives exactly our changes.
 
-    declared: only what the file says. adopt: addresses of foreign things to take over in place.
+    declared: only what the file says; an id in it pins a thing. adopt: foreign things to take over in place.
     """
     aligned = align(declared, actual, stack)
     desired: dict[Address, Resource] = {}
-    diagnostics: list[Diagnostic] = []
+    diagnostics = list(_pinned_but_absent(aligned, actual))
     for address, there in actual.items():
         wanted = aligned.get(address)
         if wanted is None:
             if not is_ours(there, stack):
                 desired[address] = there
-        elif is_ours(there, stack) or isinstance(there, HostnameSettings) or address in adopt:
-            desired[address] = complete(wanted, there)
+        elif _may_manage(wanted, there, stack) or address in adopt:
+            desired[address] = complete(_with_policies(wanted, actual), there)
         else:
             desired[address] = there
             diagnostics.append(_collision(address, there))
-    desired |= {address: wanted for address, wanted in aligned.items() if address not in actual}
+    new = {address: wanted for address, wanted in aligned.items() if address not in actual}
+    desired |= {address: _with_policies(wanted, actual) for address, wanted in new.items()}
+    diagnostics += _unknown_policies(desired)
     return Merged(State(without_defaults(desired)), tuple(diagnostics))
 
 
+def _may_manage(wanted: Resource, there: Resource, stack: str) -> bool:
+    """Ours by mark, ours by pin, or settings, which belong to whoever declares them."""
+    return is_ours(there, stack) or isinstance(there, HostnameSettings) or is_pinned(wanted, there)
+
+
+def is_pinned(wanted: Resource, there: Resource) -> bool:
+    """Whether the file names this very object by its id."""
+    return _id(wanted) is not None and _id(wanted) == _id(there)
+
+
+def _id(resource: Resource) -> str | None:
+    return None if isinstance(resource, HostnameSettings) else resource.id
+
+
+def _pinned_but_absent(aligned: State, actual: State) -> Iterator[Diagnostic]:
+    there = {_id(resource) for resource in actual.values()}
+    for address, wanted in aligned.items():
+        if _id(wanted) is not None and _id(wanted) not in there:
+            detail = f"{address} is pinned to the id {_id(wanted)}, which the account does not have."
+            yield PIN_ABSENT.found(detail, "Take the id: out of the file to make it anew, or mend the id.")
+
+
+def _with_policies(wanted: Resource, actual: State) -> Resource:
+    """An application with its references to reusable policies filled in from the account."""
+    if not isinstance(wanted, AccessApplication):
+        return wanted
+    known = {policy.id: policy for _, policy in actual.of(AccessPolicy)}
+    filled = tuple(known.get(p.id, p) if p.reusable else p for p in wanted.policies)
+    return replace(wanted, policies=filled)
+
+
+def _unknown_policies(desired: dict[Address, Resource]) -> Iterator[Diagnostic]:
+    for address, resource in desired.items():
+        for policy in resource.policies if isinstance(resource, AccessApplication) else ():
+            if policy.reusable and not policy.decision:
+                detail = (
+                    f"{address} references the reusable policy {policy.id}, which the account does not have."
+                )
+                yield POLICY_ABSENT.found(detail, "Look for its id in the dashboard.")
+
+
 def is_ours(resource: Resource, stack: str) -> bool:
-    """Whether a thing carries the mark of this stack."""
-    return not isinstance(resource, HostnameSettings) and stack_of(resource.name) == stack
+    """Whether a thing is of a kind that we make and carries the mark of this stack."""
+    return isinstance(resource, CaCertificate | AccessApplication) and stack_of(resource.name) == stack
 
 
 def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resource]:
@@ -68,24 +115,44 @@ def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resour
 
 
 def align(declared: State, actual: State, stack: str) -> State:
-    """The declared state with each CA at the address under which the account already knows its content."""
-    moved = {address: home for address, _, home in _homes(declared, actual, stack)}
+    """The declared state with everything at the address under which the account already knows it."""
+    moved: dict[Address, Address] = {}
+    for address, wanted in declared.items():
+        home = _home(address, wanted, actual, stack, frozenset(moved.values()))
+        if home is not None:
+            moved[address] = home
     return State({moved.get(address, address): resource for address, resource in declared.items()})
 
 
-def _homes(declared: State, actual: State, stack: str) -> Iterator[tuple[Address, CaCertificate, Address]]:
-    taken: set[Address] = set()
-    for address, wanted in declared.of(CaCertificate):
-        same = [
-            (a, c)
-            for a, c in actual.of(CaCertificate)
-            if a not in taken and same_content(wanted, c) and not _other_chain(wanted, c, stack)
-        ]
-        # Ours first, then by address, so that the choice never depends on the order of a listing.
-        same.sort(key=lambda pair: (not is_ours(pair[1], stack), pair[0]))
-        if same:
-            taken.add(same[0][0])
-            yield address, wanted, same[0][0]
+def _home(
+    address: Address, wanted: Resource, actual: State, stack: str, taken: frozenset[Address]
+) -> Address | None:
+    """Where the account has a declared thing; None when it has it nowhere, or for settings, which never move."""
+    if isinstance(wanted, HostnameSettings):
+        return None
+    same = [(a, r) for a, r in actual.items() if a not in taken and _is_same(wanted, r, stack)]
+    # The pinned one, then ours, then by address: the choice never depends on the order of a listing.
+    same.sort(
+        key=lambda found: (
+            not is_pinned(wanted, found[1]),
+            not is_ours(found[1], stack),
+            found[0] != address,
+            found[0],
+        )
+    )
+    return same[0][0] if same else None
+
+
+def _is_same(wanted: Resource, there: Resource, stack: str) -> bool:
+    match wanted, there:
+        case CaCertificate(), CaCertificate():
+            same = same_content(wanted, there) and not _other_chain(wanted, there, stack)
+            return same or is_pinned(wanted, there)
+        case AccessApplication(), AccessApplication():
+            # The account keeps each domain unique, so one shared domain is enough: facts 3.5.
+            return bool(set(wanted.domains) & set(there.domains)) or is_pinned(wanted, there)
+        case _:
+            return False
 
 
 def same_content(wanted: CaCertificate, there: CaCertificate) -> bool:
@@ -105,18 +172,24 @@ def complete(wanted: Resource, there: Resource) -> Resource:
     """The declared resource with the id and every undeclared field of the one that is there."""
     match wanted, there:
         case CaCertificate(), CaCertificate():
-            return replace(wanted, id=there.id)
+            return replace(wanted, id=there.id, name=_name(wanted, there))
         case AccessApplication(), AccessApplication():
             others = tuple(d for d in there.destinations if d.get("type") != "public")
             return replace(
                 wanted,
                 id=there.id,
+                name=_name(wanted, there),
                 destinations=wanted.destinations + others,
                 policies=_policies(wanted.policies, there.policies),
                 fields=there.fields.merged(wanted.fields),
             )
         case _:
             return wanted
+
+
+def _name(wanted: CaCertificate | AccessApplication, there: CaCertificate | AccessApplication) -> str:
+    """The declared name, except that what is pinned keeps its own."""
+    return there.name if is_pinned(wanted, there) else wanted.name
 
 
 def _policies(wanted: tuple[AccessPolicy, ...], there: tuple[AccessPolicy, ...]) -> tuple[AccessPolicy, ...]:

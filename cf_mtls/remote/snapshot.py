@@ -9,21 +9,26 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.diagnostics import Failure
+from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.resources import Address, HostnameSettings, Kind
 from cf_mtls.model.state import State
 from cf_mtls.remote import wire
-from cf_mtls.remote.errors import STRANGE, failure
+from cf_mtls.remote.errors import PERMISSION, STRANGE, failure
 from cf_mtls.remote.gateway import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeAlias
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.resources import CaCertificate, Resource, Scope
     from cf_mtls.remote.gateway import Reader
     from cf_mtls.remote.pace import Pace
+
+    Decoder: TypeAlias = Callable[[Iterable[Any]], dict[Address, Resource]]
 
 PER_PAGE = 1000
 """The widest page of certificates, and the server's own default for applications: facts 1.9, 3.1."""
@@ -31,23 +36,55 @@ PER_PAGE = 1000
 CERTIFICATES = "/access/certificates"
 SETTINGS = "/access/certificates/settings"
 APPLICATIONS = "/access/apps"
+POLICIES = "/access/policies"
+GROUPS = "/access/groups"
+
+UNSEEN_GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "groups cannot be read")
 
 
-def read(reader: Reader, scope: Scope, pace: Pace) -> State:
-    """Everything in a scope that this program knows of. Raises Failure when any part could not be read."""
-    jobs: tuple[tuple[str, Callable[[Iterable[Any]], dict[Address, Resource]]], ...] = (
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A scope as read: its state, and what could not be seen without harm."""
+
+    state: State
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read(reader: Reader, scope: Scope, pace: Pace) -> Snapshot:
+    """Everything in a scope that this program knows of. Raises Failure when any part could not be read.
+
+    Only groups may stay unseen, for want of a permission: rules that refer to them then count as unknown.
+    Reusable policies exist in accounts only (facts 4.1).
+    """
+    jobs: list[tuple[str, Decoder]] = [
         (CERTIFICATES, _certificates),
         (SETTINGS, _settings),
         (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
-    )
-    with ThreadPoolExecutor(len(jobs)) as pool:
+    ]
+    if scope.kind == "account":
+        jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
+    with ThreadPoolExecutor(len(jobs) + 1) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
-    return State({address: resource for row in rows for address, resource in row.result().items()})
+        groups = pool.submit(_groups, reader, scope.path + GROUPS, pace)
+    found = {address: resource for row in rows for address, resource in row.result().items()}
+    seen, diagnostics = groups.result()
+    return Snapshot(State({**found, **seen}), diagnostics)
 
 
-def _understood(
-    reader: Reader, path: str, pace: Pace, decode: Callable[[Iterable[Any]], dict[Address, Resource]]
-) -> dict[Address, Resource]:
+def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
+    try:
+        return _understood(reader, path, pace, lambda raws: dict(map(wire.group, raws))), ()
+    except Failure as failed:
+        if [d.code for d in failed.diagnostics] != [PERMISSION]:
+            raise
+        detail = (
+            "Rules that refer to a group count as unknown: somebody may meet them. "
+            + failed.diagnostics[0].detail
+        )
+        return {}, (UNSEEN_GROUPS.found(detail, failed.diagnostics[0].fix),)
+
+
+def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[Address, Resource]:
     items = list(pages(reader, path, pace))
     try:
         return decode(items)

@@ -14,6 +14,7 @@ from typing import Any
 from cf_mtls.model.frozen import Record, freeze, freeze_object, thaw
 from cf_mtls.model.resources import (
     AccessApplication,
+    AccessGroup,
     AccessPolicy,
     Address,
     CaCertificate,
@@ -137,6 +138,22 @@ def policy(raw: Json) -> AccessPolicy:
         fields=freeze_object({k: v for k, v in raw.items() if k not in known and v is not None}),
         id=raw.get("id"),
         reusable=bool(raw.get("reusable")),
+    )
+
+
+def reusable_policy(raw: Json) -> tuple[Address, AccessPolicy]:
+    """A policy that several applications may share, addressed by its id."""
+    return Address(Kind.POLICY, raw["id"]), policy({**raw, "reusable": True})
+
+
+def group(raw: Json) -> tuple[Address, AccessGroup]:
+    """A group of rules, addressed by its id."""
+    return Address(Kind.GROUP, raw["id"]), AccessGroup(
+        name=raw.get("name") or "",
+        include=_rules(raw.get("include")),
+        require=_rules(raw.get("require")),
+        exclude=_rules(raw.get("exclude")),
+        id=raw["id"],
     )
 
 

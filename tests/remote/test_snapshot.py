@@ -42,7 +42,7 @@ APP: dict[str, Any] = {
 
 
 def account(certificates: Any = (), settings: Any = (), apps: Any = ()) -> Fake:
-    bodies = {"certificates": certificates, "settings": settings, "apps": apps}
+    bodies = {"certificates": certificates, "settings": settings, "apps": apps, "policies": [], "groups": []}
 
     def reply(request: httpx.Request, _: int) -> httpx.Response:
         return ok(bodies[request.url.path.rpartition("/")[2]])
@@ -51,14 +51,14 @@ def account(certificates: Any = (), settings: Any = (), apps: Any = ()) -> Fake:
 
 
 def snapshot(fake: Fake) -> State:
-    return read(fake.writer(), SCOPE, FakeTime().pace())
+    return read(fake.writer(), SCOPE, FakeTime().pace()).state
 
 
-def test_the_account_becomes_a_state_with_three_gets() -> None:
+def test_the_account_becomes_a_state_with_five_gets() -> None:
     """Every kind at its address: fingerprint, hostname, first domain."""
     fake = account([CA], [{"hostname": "A.net", "client_certificate_forwarding": True}], [APP])
     state = snapshot(fake)
-    assert [m for m, _, _ in fake.seen] == ["GET"] * 3
+    assert [m for m, _, _ in fake.seen] == ["GET"] * 5
     ca = state[Address(Kind.CERTIFICATE, "2c1e00000000000000000000000000ff")]
     app = state[Address(Kind.APPLICATION, "a.net/x")]
     assert isinstance(ca, CaCertificate)
@@ -120,3 +120,25 @@ def test_an_unknown_member_and_an_unknown_rule_are_carried() -> None:
     assert "brand_new" in app.fields
     assert app.policies[0].include[0].kind == "new_selector"
     assert "mfa_config" in app.policies[0].fields
+
+
+def test_groups_may_stay_unseen_for_want_of_a_permission() -> None:
+    """Groups need a permission of their own; without it the plan goes on and says that their rules are unknown."""
+
+    def reply(request: httpx.Request, _: int) -> httpx.Response:
+        return refused(403, 10000, "no") if request.url.path.endswith("/groups") else ok([])
+
+    found = read(Fake(reply).writer(), SCOPE, FakeTime().pace())
+    assert [d.code.code for d in found.diagnostics] == ["groups.unseen"]
+
+
+def test_a_zone_has_no_reusable_policies_to_ask_for() -> None:
+    """They exist in accounts only, so a zone is read with four GETs."""
+    fake = account()
+    read(fake.writer(), Scope("zone", ACCOUNT), FakeTime().pace())
+    assert sorted(path.rpartition("/")[2] for _, path, _ in fake.seen) == [
+        "apps",
+        "certificates",
+        "groups",
+        "settings",
+    ]

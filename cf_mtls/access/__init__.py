@@ -1,0 +1,1 @@
+"""What Access does with a request, and who can get in; pure theory, written apart from the emulator."""

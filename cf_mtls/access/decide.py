@@ -1,0 +1,173 @@
+"""What Access does with one request in one state, and why.
+
+Rules of this file:
+- Bypass and Service Auth policies run first, in their order, then Allow and Block in theirs; the first match
+  decides; no match is a refusal.
+- include is OR, require is AND, exclude is NOT. *Valid certificate* is any CA associated with the host;
+  a common name counts only on a valid certificate and is not bound to one CA.
+- What is not about certificates is an *other credential*: the asker has it or not, as the request says.
+  Whoever asks "could somebody" tries both.
+
+Source: facts, cloudflare-api 4.4 to 4.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from cf_mtls.access.match import Order, governor
+from cf_mtls.model.frozen import Record
+from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
+from cf_mtls.model.rules import rule_meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cf_mtls.model.resources import AccessPolicy
+    from cf_mtls.model.state import State
+
+LOGIN = "login"
+"""The other credential that every Allow policy asks for: an identity at a login page."""
+
+DEEPEST = 10
+"""How far groups within groups are followed."""
+
+SERVICE_TOKENS = frozenset({"service_token", "any_valid_service_token"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
+
+    trusted_by: frozenset[Address] = frozenset()
+    common_names: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    """Other credentials in canonical form, and `LOGIN` for somebody who can log in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is decided about: host in lower case, path without a query, and who asks."""
+
+    host: str
+    path: str
+    asker: Asker = field(default_factory=Asker)
+
+
+class Outcome(Enum):
+    """What Access does."""
+
+    OPEN = "no application stands there"
+    PUBLIC = "an override makes the path public"
+    BYPASSED = "bypassed"
+    ADMITTED = "admitted"
+    LOGIN = "sent to the login page"
+    BLOCKED = "blocked"
+    REFUSED = "no policy matches"
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether the origin answers."""
+        return self in {Outcome.OPEN, Outcome.PUBLIC, Outcome.BYPASSED, Outcome.ADMITTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome, and the application and policy that decided; None where none did."""
+
+    outcome: Outcome
+    application: Address | None = None
+    policy: AccessPolicy | None = None
+
+
+def decide(state: State, request: Request, order: Order = "path-first") -> Decision:
+    """What Access does with a request."""
+    found = governor(state, request.host, request.path, order)
+    if found is None:
+        return Decision(Outcome.OPEN)
+    if found.is_public:
+        return Decision(Outcome.PUBLIC, found.address)
+    outcome, policy = decide_policies(
+        found.application.policies, world_of(state, request.host), request.asker
+    )
+    return Decision(outcome, found.address, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What policies refer to on one host: the CAs associated with it, and the account's groups by id."""
+
+    trusted: frozenset[Address]
+    groups: Mapping[str, AccessGroup]
+
+
+def world_of(state: State, host: str) -> World:
+    """The world of a host in a state."""
+    return World(
+        frozenset(address for address, ca in state.of(CaCertificate) if host in ca.associated_hostnames),
+        {group.id: group for _, group in state.of(AccessGroup)},
+    )
+
+
+def decide_policies(
+    policies: Iterable[AccessPolicy], world: World, asker: Asker
+) -> tuple[Outcome, AccessPolicy | None]:
+    """What an application's policies, in their order, do with an asker."""
+    listed = tuple(policies)
+    first = [p for p in listed if p.decision in {"bypass", "non_identity"}]
+    then = [p for p in listed if p.decision not in {"bypass", "non_identity"}]
+    for policy in first + then:
+        if policy.decision == "allow" and LOGIN not in asker.holds:
+            return Outcome.LOGIN, policy
+        if matches(policy, world, asker):
+            return OUTCOMES.get(policy.decision, Outcome.BLOCKED), policy
+    return Outcome.REFUSED, None
+
+
+OUTCOMES = {"bypass": Outcome.BYPASSED, "non_identity": Outcome.ADMITTED, "allow": Outcome.ADMITTED}
+
+
+def matches(rules: AccessPolicy | AccessGroup, world: World, asker: Asker, depth: int = 0) -> bool:
+    """Whether an asker meets a policy's or group's include, require and exclude."""
+    return (
+        any(selects(rule, world, asker, depth) for rule in rules.include)
+        and all(selects(rule, world, asker, depth) for rule in rules.require)
+        and not any(selects(rule, world, asker, depth) for rule in rules.exclude)
+    )
+
+
+def selects(rule: Rule, world: World, asker: Asker, depth: int = 0) -> bool:
+    """Whether an asker meets one selector."""
+    match rule.kind:
+        case "everyone":
+            return True
+        case "certificate":
+            return bool(asker.trusted_by & world.trusted)
+        case "common_name":
+            return (
+                bool(asker.trusted_by & world.trusted) and member(rule, "common_name") in asker.common_names
+            )
+        case "group" if (group := world.groups.get(member(rule, "id"))) is not None:
+            return depth < DEEPEST and matches(group, world, asker, depth + 1)
+        case "any_valid_service_token":
+            return any(credential_kind(c) in SERVICE_TOKENS for c in asker.holds)
+        case _:
+            return rule_meaning(rule) in asker.holds
+
+
+def member(rule: Rule, name: str) -> str:
+    """A text member of a rule's value, '' when it has none: an emptied rule selects nobody (facts 4.4)."""
+    value = rule.value.get(name) if isinstance(rule.value, Record) else None
+    return value if isinstance(value, str) else ""
+
+
+def credential_kind(credential: str) -> str:
+    """The selector's name in a credential's canonical form, such as `{"email":…}`."""
+    return credential.partition('"')[2].partition('"')[0] or credential
+
+
+def is_about_certificates(rule: Rule) -> bool:
+    """Whether a rule can only be met by showing a certificate."""
+    return rule.kind in {"certificate", "common_name"}

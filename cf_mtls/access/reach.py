@@ -1,0 +1,252 @@
+"""Who can get in: the finite set of requests that stands for all of them, and the doors they find.
+
+Why a finite set suffices. A decision looks at a request only through yes-or-no questions: which domains cover
+its host and path, which override patterns match its path, which CAs of the host vouch for its certificate,
+which common names and other selectors it meets. Requests with the same answers get the same decision, so one
+of each kind is enough:
+- Hosts: every host that is named, and for every wildcard one host that only it covers.
+- Paths: for every domain and override the path itself, one below, one beside; each star filled with a word that
+  occurs nowhere, and with the words that other patterns of the host have in that place.
+- Certificates: none, and one for each CA of the host; CAs that stand on the host in the same states are told
+  apart all the same, because people want their names.
+- Common names: each that a rule names (those in the same places of the same policies once), and one nobody names.
+- Other credentials: those in the same places of the same policies are one class: an OR is met by any of them, an
+  AND by all, so an asker holds the class or does not. Tried: none, each class, each with a login, all, all but one.
+  That set is not every subset: only a policy that wants two credentials and forbids a third could hide from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from cf_mtls.access.decide import LOGIN, Asker, Decision, Request, decide, is_about_certificates, member
+from cf_mtls.access.match import covers
+from cf_mtls.model.frozen import Record
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessGroup,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    Rule,
+    host_of,
+    path_of,
+)
+from cf_mtls.model.rules import rule_meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cf_mtls.model.state import State
+
+NOBODY_NAMED = "\x00"
+"""A common name that no rule names: it cannot be in a certificate's text."""
+
+WORD = "cf-mtls-anything"
+"""A label or path segment that nobody uses."""
+
+MOST_FILLINGS = 64
+"""How many ways the stars of one path are filled at most."""
+
+PARTS = ("include", "require", "exclude")
+
+_LOGIN_RULE = Rule(LOGIN)
+"""Stands for what every Allow policy asks for beside its rules."""
+
+
+class Reach(IntEnum):
+    """Who can get in; a step up is a weakening."""
+
+    NOBODY = 0
+    HOLDERS = 1
+    OTHERS = 2
+    ANYONE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who can get in at one host and path, and the decisions that show it."""
+
+    host: str
+    path: str
+    reach: Reach
+    certificates: frozenset[Address]
+    """CAs whose clients get in; empty where nobody needs one."""
+    common_names: frozenset[str] | None
+    """The only names that get in; None when any name does."""
+    credentials: frozenset[str]
+    """Other credentials that get in without a certificate."""
+    needs_login: bool
+    """Whether holders get in only after a login too."""
+    decided: Decision
+    """What happens to a request without a certificate and without anything else."""
+
+
+# Where
+
+
+def hosts_of(state: State) -> frozenset[str]:
+    """Every host of a state's applications and CAs; a wildcard gives one host that it covers."""
+    domains = (host_of(d) for _, app in state.of(AccessApplication) for d in app.domains)
+    named = (h for _, ca in state.of(CaCertificate) for h in ca.associated_hostnames)
+    return frozenset(concrete(host) for host in chain(domains, named))
+
+
+def concrete(host: str) -> str:
+    """A host that a pattern covers: the stars filled with a word that nobody uses."""
+    return host.replace("*", WORD)
+
+
+def paths_at(states: Sequence[State], host: str) -> tuple[str, ...]:
+    """The paths of a host that stand for all, sorted."""
+    patterns = frozenset(pattern for state in states for pattern in _patterns(state, host))
+    words = _words(patterns)
+    found = {"/"} | {
+        path for pattern in patterns for filled in _filled(pattern, words) for path in _around(filled)
+    }
+    return tuple(sorted(found))
+
+
+def _patterns(state: State, host: str) -> Iterator[str]:
+    for _, app in state.of(AccessApplication):
+        for destination in app.destinations:
+            uri = destination.get("uri")
+            if isinstance(uri, str) and covers(host_of(uri), host, "/"):
+                yield path_of(uri)
+                overrides = destination.get("overrides")
+                for override in overrides if isinstance(overrides, tuple) else ():
+                    if isinstance(override, Record):
+                        yield str(override.get("path_pattern") or "")
+
+
+def _words(patterns: Iterable[str]) -> dict[int, frozenset[str]]:
+    """The plain segments that patterns have at each depth."""
+    words: dict[int, set[str]] = {}
+    for pattern in patterns:
+        for depth, segment in enumerate(pattern.strip("/").split("/")):
+            if segment and "*" not in segment:
+                words.setdefault(depth, set()).add(segment)
+    return {depth: frozenset(found) for depth, found in words.items()}
+
+
+def _filled(pattern: str, words: dict[int, frozenset[str]]) -> list[str]:
+    """The pattern with its stars filled in, in at most `MOST_FILLINGS` ways."""
+    filled = [""]
+    for depth, segment in enumerate(pattern.strip("/").split("/")):
+        options = [segment.replace("*", WORD), *sorted(words.get(depth, ()))] if "*" in segment else [segment]
+        filled = [f"{before}/{option}" for before in filled for option in options][:MOST_FILLINGS]
+    return filled
+
+
+def _around(path: str) -> tuple[str, ...]:
+    """A path, the same with a slash, one below and one beside."""
+    bare = path.rstrip("/")
+    return (bare or "/", f"{bare}/", f"{bare}/{WORD}", f"{bare}{WORD}" if bare else f"/{WORD}")
+
+
+# Who
+
+
+def askers_at(states: Sequence[State], host: str) -> tuple[Asker, ...]:
+    """The askers that stand for all at a host, the one with nothing at all first."""
+    rules = tuple(_placed_rules(states, host))
+    held = tuple(_holdings(rules))
+    names = (NOBODY_NAMED, *_representative_names(rules))
+    cas = sorted(
+        {a for state in states for a, ca in state.of(CaCertificate) if host in ca.associated_hostnames}
+    )
+    without = [Asker(holds=h) for h in held]
+    within = [Asker(frozenset({ca}), frozenset({name}), h) for ca in cas for name in names for h in held]
+    return tuple(without + within)
+
+
+def _placed_rules(states: Sequence[State], host: str) -> Iterator[tuple[Rule, tuple[object, ...]]]:
+    """Every rule that can count at a host, with the place it stands in; groups are followed."""
+    for state in states:
+        groups = {group.id: group for _, group in state.of(AccessGroup)}
+        for address, app in state.of(AccessApplication):
+            if any(covers(host_of(domain), host, "/") for domain in app.domains):
+                for index, policy in enumerate(app.policies):
+                    if policy.decision == "allow":
+                        yield _LOGIN_RULE, (LOGIN,)
+                    yield from _rules_of(policy, groups, (id(state), address, index), 0)
+
+
+def _rules_of(
+    rules: AccessPolicy | AccessGroup, groups: dict[str, AccessGroup], place: tuple[object, ...], depth: int
+) -> Iterator[tuple[Rule, tuple[object, ...]]]:
+    for part in PARTS:
+        for rule in getattr(rules, part):
+            group = groups.get(member(rule, "id")) if rule.kind == "group" else None
+            if group is None:
+                yield rule, (*place, part)
+            elif depth < 10:
+                yield from _rules_of(group, groups, (*place, part, group.id), depth + 1)
+
+
+def _classes(rules: Iterable[tuple[str, tuple[object, ...]]]) -> list[frozenset[str]]:
+    """Texts that stand in the same places, together, in a fixed order."""
+    places: dict[str, set[tuple[object, ...]]] = {}
+    for text, place in rules:
+        places.setdefault(text, set()).add(place)
+    classes: dict[frozenset[tuple[object, ...]], set[str]] = {}
+    for text, where in places.items():
+        classes.setdefault(frozenset(where), set()).add(text)
+    return sorted((frozenset(found) for found in classes.values()), key=min)
+
+
+def _holdings(rules: Sequence[tuple[Rule, tuple[object, ...]]]) -> Iterator[frozenset[str]]:
+    others = ((_credential(r), p) for r, p in rules if not is_about_certificates(r) and r.kind != "everyone")
+    classes = _classes(others)
+    everything = frozenset(chain.from_iterable(classes))
+    login = frozenset({LOGIN}) & everything
+    tried = [
+        frozenset[str](),
+        *classes,
+        *(c | login for c in classes),
+        everything,
+        *(everything - c for c in classes),
+    ]
+    yield from dict.fromkeys(tried)
+
+
+def _credential(rule: Rule) -> str:
+    return LOGIN if rule is _LOGIN_RULE else rule_meaning(rule)
+
+
+def _representative_names(rules: Iterable[tuple[Rule, tuple[object, ...]]]) -> list[str]:
+    named = ((member(r, "common_name"), p) for r, p in rules if r.kind == "common_name")
+    return [min(c) for c in _classes((name, place) for name, place in named if name)]
+
+
+# The door
+
+
+def door(state: State, host: str, path: str, askers: Sequence[Asker]) -> Door:
+    """Who can get in at a host and path. askers: as `askers_at` gives them."""
+    inside = [a for a in askers if decide(state, Request(host, path, a)).outcome.lets_in]
+    bare = [a for a in inside if not a.trusted_by]
+    holders = [a for a in inside if a.trusted_by]
+    names = frozenset(name for a in holders for name in a.common_names)
+    single = frozenset(c for a in bare for c in a.holds)
+    return Door(
+        host,
+        path,
+        _reach(bare, holders),
+        frozenset(ca for a in holders for ca in a.trusted_by),
+        None if NOBODY_NAMED in names or not holders else names,
+        single,
+        bool(holders) and all(a.holds for a in holders),
+        decide(state, Request(host, path)),
+    )
+
+
+def _reach(bare: Sequence[Asker], holders: Sequence[Asker]) -> Reach:
+    if any(not a.holds for a in bare):
+        return Reach.ANYONE
+    if bare:
+        return Reach.OTHERS
+    return Reach.HOLDERS if holders else Reach.NOBODY
