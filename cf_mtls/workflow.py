@@ -8,7 +8,7 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cf_mtls.declare.document import ID32
@@ -16,9 +16,11 @@ from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity, has_errors
 from cf_mtls.model.evidence import Evidence, Got, Outcome
-from cf_mtls.model.plan import Plan
+from cf_mtls.model.plan import Plan, Promise
 from cf_mtls.model.resources import Scope
+from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.gates import deletions, no_order
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge
 from cf_mtls.remote.pace import Pace
@@ -26,7 +28,7 @@ from cf_mtls.verify.expect import expect
 from cf_mtls.verify.judge import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
@@ -99,25 +101,54 @@ def _agree(key: str, in_file: str, variable: str, in_environment: str | None) ->
         raise Failure([SCOPE_MISMATCH.found(detail, f"Unset {variable}, or mend the file.")])
 
 
-def plan(stack: Stack, account: Account, adopt: Collection[Address] = ()) -> Plan:
-    """What would change. Only reads. Raises Failure (refused) when something foreign stands in the way."""
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What was typed out: things to take over, and gates to open. None and empty open nothing."""
+
+    adopt: frozenset[Address] = frozenset()
+    lockout: frozenset[str] = frozenset()
+    """Hosts that may be shut for a moment."""
+    delete: int | None = None
+    """How many objects may be deleted."""
+    one_ca_per_hostname: bool = False
+    """Whether this account takes a hostname on one CA only."""
+
+
+NOTHING = Allowed()
+
+
+def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
+    """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
     scope = scope_of(stack, account)
     with client_for(account.token, account.base_url) as client:
         snapshot = read(Reader(client), scope, account.pace)
-    actual = snapshot.state
-    merged = merge(stack.state, actual, stack.name, adopt)
+    declared = State() if destroy else stack.state
+    made = planned(stack.name, scope, declared, snapshot.state, allowed)
+    return replace(made, diagnostics=(*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics))
+
+
+def planned(name: str, scope: Scope, declared: State, actual: State, allowed: Allowed) -> Plan:
+    """The plan from what is declared and what is there; pure."""
+    merged = merge(declared, actual, name, allowed.adopt)
     changes = diff(actual, merged.desired)
+    ordered = order(changes, actual, merged.desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
+    both = State({**actual, **merged.desired})
     return Plan(
-        stack.name,
+        name,
         scope,
         actual,
         merged.desired,
         changes,
-        order(changes, actual),
-        (*stack.diagnostics, *snapshot.diagnostics, *merged.diagnostics),
+        ordered.steps,
+        (
+            *merged.diagnostics,
+            *no_order(ordered.glitches, both),
+            *deletions(changes, actual, merged.desired, name, allowed.delete),
+        ),
+        Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches),
     )
 
 

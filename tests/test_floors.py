@@ -15,10 +15,10 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ diagnostics"),
     ("model", "frozen marks | resources evidence | rules state | plan"),
-    ("access", "match | decide | reach"),
+    ("access", "match | decide | reach | scene"),
     ("pki", "blocks chain keys kin | forge pem | identity template | authority"),
     ("declare", "yaml_text document example | border | files | resolve"),
-    ("planning", "canon | diff ownership order"),
+    ("planning", "canon | diff ownership moves | guard | gates order"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "terminal | plan_text proof_text"),

@@ -7,8 +7,8 @@ of each kind is enough:
 - Hosts: every host that is named, and for every wildcard one host that only it covers.
 - Paths: for every domain and override the path itself, one below, one beside; each star filled with a word that
   occurs nowhere, and with the words that other patterns of the host have in that place.
-- Certificates: none, and one for each CA of the host; CAs that stand on the host in the same states are told
-  apart all the same, because people want their names.
+- Certificates: none, one for each CA of the host, and one valid under each two CAs that come or go (a renewed root
+  vouches for the same clients). CAs that stand in the same states are told apart, because people want their names.
 - Common names: each that a rule names (those in the same places of the same policies once), and one nobody names.
 - Other credentials: those in the same places of the same policies are one class: an OR is met by any of them, an
   AND by all, so an asker holds the class or does not. Tried: none, each class, each with a login, all, all but one.
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import chain
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import LOGIN, Asker, Decision, Request, decide, is_about_certificates, member
@@ -155,12 +155,22 @@ def askers_at(states: Sequence[State], host: str) -> tuple[Asker, ...]:
     rules = tuple(_placed_rules(states, host))
     held = tuple(_holdings(rules))
     names = (NOBODY_NAMED, *_representative_names(rules))
-    cas = sorted(
-        {a for state in states for a, ca in state.of(CaCertificate) if host in ca.associated_hostnames}
-    )
     without = [Asker(holds=h) for h in held]
-    within = [Asker(frozenset({ca}), frozenset({name}), h) for ca in cas for name in names for h in held]
+    within = [
+        Asker(cas, frozenset({name}), h) for cas in _vouchers(states, host) for name in names for h in held
+    ]
     return tuple(without + within)
+
+
+def _vouchers(states: Sequence[State], host: str) -> Iterator[frozenset[Address]]:
+    """Each CA of the host, and each pair of those that come or go: a client may be valid under old and new."""
+    trusted: list[set[Address]] = [
+        {a for a, ca in s.of(CaCertificate) if host in ca.associated_hostnames} for s in states
+    ]
+    ever = sorted(set().union(*trusted))
+    changing = sorted(set(ever) - set.intersection(*trusted))
+    yield from (frozenset({ca}) for ca in ever)
+    yield from (frozenset(pair) for pair in combinations(changing, 2))
 
 
 def _placed_rules(states: Sequence[State], host: str) -> Iterator[tuple[Rule, tuple[object, ...]]]:

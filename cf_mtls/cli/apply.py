@@ -9,12 +9,17 @@ import typer
 
 from cf_mtls.cli import console, plan
 from cf_mtls.cli.options import (
+    Adopt,
+    AllowDelete,
+    AllowLockout,
     CaCert,
     ConnectTo,
+    Destroy,
+    OneCa,
     PlanFile,
     WitnessName,
     account,
-    addresses,
+    gates,
     plan_file,
     witness,
 )
@@ -38,7 +43,11 @@ def register(app: typer.Typer) -> None:
 def apply(
     file: PlanFile = None,
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask for yes.")] = False,
-    adopt: plan.Adopt = None,
+    destroy: Destroy = False,
+    adopt: Adopt = None,
+    allow_lockout: AllowLockout = None,
+    allow_delete: AllowDelete = None,
+    one_ca: OneCa = False,
     connect_to: ConnectTo = None,
     cacert: CaCert = None,
     witness_name: WitnessName = "httpx",
@@ -54,7 +63,8 @@ def apply(
     path, where = plan_file(file), account()
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stack = workflow.validate(path)
-    made = workflow.plan(stack, where, addresses(adopt))
+    allowed = gates(adopt, allow_lockout, allow_delete, one_ca=one_ca)
+    made = workflow.plan(stack, where, allowed, destroy=destroy)
     plan.show(made)
     if not made.is_empty:
         if not auto_approve and not confirmed():
@@ -62,7 +72,7 @@ def apply(
             return Exit.ERROR
         done = workflow.apply(made, where, lambda step: console.say(f"  done  {step_text(step, made)}"))
         console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
-    return prove(stack, asking, where)
+    return Exit.OK if destroy else prove(stack, asking, where)
 
 
 def confirmed() -> bool:

@@ -17,7 +17,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
     from cf_mtls.model.resources import Address
-    from cf_mtls.workflow import Account, Witness
+    from cf_mtls.workflow import Account, Allowed, Witness
 
 TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
 NO_CURL = Code("verify.no-curl", Severity.ERROR, Fault.INVOCATION, "there is no curl")
@@ -46,6 +46,33 @@ CaCert: TypeAlias = Annotated[
 WitnessName: TypeAlias = Annotated[
     str, typer.Option("--witness", metavar="NAME", help="Who asks: httpx, or curl (prints its commands).")
 ]
+
+
+Destroy: TypeAlias = Annotated[
+    bool, typer.Option("--destroy", help="Plan the end of everything that carries this stack's mark.")
+]
+Adopt: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--adopt", metavar="ADDRESS", help="Take over what stands there without our mark."),
+]
+AllowLockout: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow-lockout", metavar="HOST", help="This host may be shut for a moment."),
+]
+AllowDelete: TypeAlias = Annotated[
+    int | None, typer.Option("--allow-delete", metavar="NUMBER", help="So many objects may be deleted.")
+]
+OneCa: TypeAlias = Annotated[
+    bool,
+    typer.Option("--one-ca-per-hostname", help="This account takes a hostname on one CA only."),
+]
+
+
+def gates(adopt: list[str] | None, lockout: list[str] | None, delete: int | None, *, one_ca: bool) -> Allowed:
+    """What was typed out on the command line."""
+    from cf_mtls.workflow import Allowed
+
+    return Allowed(addresses(adopt), frozenset(h.lower() for h in lockout or []), delete, one_ca)
 
 
 def plan_file(named: str | None) -> Path:

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import PlanFile, account, addresses, plan_file
+from cf_mtls.cli.options import (
+    Adopt,
+    AllowDelete,
+    AllowLockout,
+    Destroy,
+    OneCa,
+    PlanFile,
+    account,
+    gates,
+    plan_file,
+)
 from cf_mtls.diagnostics import Exit, Failure, has_errors
 
 if TYPE_CHECKING:
     from cf_mtls.model.plan import Plan
-
-Adopt = Annotated[
-    list[str] | None,
-    typer.Option("--adopt", metavar="ADDRESS", help="Take over what stands there without our mark."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +36,11 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
     ] = False,
+    destroy: Destroy = False,
     adopt: Adopt = None,
+    allow_lockout: AllowLockout = None,
+    allow_delete: AllowDelete = None,
+    one_ca: OneCa = False,
 ) -> int:
     """Show what apply would change. Only reads.
 
@@ -40,10 +49,11 @@ def plan(
     from cf_mtls import workflow
 
     path = plan_file(file)
-    made = workflow.plan(workflow.validate(path), account(), addresses(adopt))
+    allowed = gates(adopt, allow_lockout, allow_delete, one_ca=one_ca)
+    made = workflow.plan(workflow.validate(path), account(), allowed, destroy=destroy)
     show(made)
     if not made.is_empty:
-        console.say(f"Next:\n    cf-mtls apply {path}")
+        console.say(f"Next:\n    cf-mtls apply {path}{' --destroy' if destroy else ''}")
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 

@@ -72,6 +72,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What was watched while the steps were ordered: requests that stand for all, in every state between."""
+
+    requests: int = 0
+    states: int = 1
+    is_kept: bool = True
+
+    def __str__(self) -> str:
+        """The line of proof."""
+        watched = f"{self.requests:,} requests × {self.states:,} states"
+        return f"{watched}: every outcome changes at most once" if self.is_kept else f"{watched}: not kept"
+
+
+NOTHING_WATCHED = Promise()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything `apply` needs and a reviewer reads."""
 
@@ -82,6 +99,7 @@ class Plan:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+    promise: Promise = NOTHING_WATCHED
 
     @property
     def is_empty(self) -> bool:

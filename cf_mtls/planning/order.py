@@ -1,90 +1,174 @@
-"""Changes become steps, in an order that widens trust before it is demanded.
+"""Changes become steps: by a sort key, and where the key would glitch, by a search.
 
 Rules of this file:
-- The order is the sort key (phase, address).
-- Every step names the change that caused it and carries the value after it.
-- A CA goes up together with its hostnames only where nothing is served by them yet.
+- Each connected set of hosts is ordered by itself, by the first of these that keeps the promise:
+  the key with new CAs going up together with their hostnames; the key with hostnames given afterwards;
+  a search over whole moves; a search over moves of one hostname at a time.
+- A search is depth first in key order, bounded, and deterministic. A move is admissible when the API would take it
+  and no request that already has its final outcome is moved off it.
+- Where nothing keeps it, the glitch is named and the plan refuses; nothing is applied in a worse order silently.
 
-Source: the API refuses to delete an associated CA (facts 1.8); a hostname without a CA locks everyone out
-where a certificate is demanded (facts 4.6).
+Source: the promise is design 1.2; the phases are design 7.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.model.plan import Action, Phase, Step
-from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
+from cf_mtls.model.plan import Phase
+from cf_mtls.planning.guard import Glitch, Watch, groups
+from cf_mtls.planning.moves import in_key_order, is_possible, merged, moves, put, split, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from cf_mtls.model.plan import Change
+    from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.state import State
+    from cf_mtls.planning.guard import Group
+    from cf_mtls.planning.moves import Move, Resources
 
-CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
-
-
-def order(changes: Iterable[Change], actual: State) -> tuple[Step, ...]:
-    """The steps of all changes, by phase and then by address."""
-    served = served_hosts(actual)
-    steps = [step for change in changes for step in _steps(change, served)]
-    return tuple(sorted(steps, key=lambda step: (step.phase, step.address)))
+BOUND = 4_000
+"""States that one search looks at, at most."""
 
 
-def served_hosts(actual: State) -> frozenset[str]:
-    """Hostnames that a CA or an application stands on already."""
-    trusted = {host for _, ca in actual.of(CaCertificate) for host in ca.associated_hostnames}
-    demanded = {host_of(domain) for _, app in actual.of(AccessApplication) for domain in app.domains}
-    return frozenset(trusted | demanded)
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The steps, what kept the promise for how many groups, and what could not be kept."""
+
+    steps: tuple[Step, ...]
+    requests: int
+    """How many representative requests were watched."""
+    by_key: int
+    by_search: int
+    glitches: tuple[Glitch, ...]
 
 
-def _steps(change: Change, served: frozenset[str]) -> Iterator[Step]:
-    match change.before, change.after:
-        case (None, CaCertificate() as ca):
-            yield from _upload(change, ca, served)
-        case (CaCertificate() as old, CaCertificate() as ca):
-            yield from _move(change, old, ca)
-        case (CaCertificate() as old, None):
-            if old.associated_hostnames:
-                bare = replace(old, associated_hostnames=())
-                yield Step(Phase.NARROW, change.address, bare, change.address, "detached")
-            yield Step(Phase.DELETE, change.address, None, change.address)
-        case (AccessApplication() | None, AccessApplication() | None):
-            yield Step(_application_phase(change), change.address, change.after, change.address)
-        case _:
-            yield Step(Phase.SETTINGS, change.address, change.after, change.address, "settled")
+def order(
+    changes: Sequence[Change],
+    actual: State,
+    desired: State,
+    may_shut: Collection[str] = (),
+    *,
+    one_ca: bool = False,
+) -> Ordered:
+    """The steps of all changes.
 
-
-def _upload(change: Change, ca: CaCertificate, served: frozenset[str]) -> Iterator[Step]:
-    if not served & set(ca.associated_hostnames):
-        yield Step(Phase.UPLOAD, change.address, ca, change.address)
-        return
-    yield Step(Phase.UPLOAD, change.address, replace(ca, associated_hostnames=()), change.address)
-    yield Step(Phase.WIDEN, change.address, ca, change.address)
-
-
-def _move(change: Change, old: CaCertificate, ca: CaCertificate) -> Iterator[Step]:
-    before, after = set(old.associated_hostnames), set(ca.associated_hostnames)
-    if after - before or old.name != ca.name:
-        union = tuple(sorted(before | after))
-        yield Step(Phase.WIDEN, change.address, replace(ca, associated_hostnames=union), change.address)
-    if before - after:
-        yield Step(Phase.NARROW, change.address, ca, change.address, None if after else "detached")
-
-
-def _application_phase(change: Change) -> Phase:
-    if change.action is Action.DELETE:
-        return Phase.RELEASE
-    stops = _demands(change.before) and not _demands(change.after)
-    return Phase.RELEASE if stops else Phase.DEMAND
-
-
-def _demands(resource: object) -> bool:
-    """Whether any policy of an application names a certificate."""
-    return isinstance(resource, AccessApplication) and any(
-        rule.kind in CERTIFICATE_RULES
-        for policy in resource.policies
-        for rule in (*policy.include, *policy.require)
+    may_shut: hosts that may be shut for a moment. one_ca: whether a hostname may stand on one CA only.
+    """
+    found = [
+        _Group(group, actual, desired, may_shut, one_ca=one_ca) for group in groups(changes, actual, desired)
+    ]
+    for group in found:
+        group.solve()
+    return Ordered(
+        steps(dict(actual), tuple(_woven(found))),
+        sum(group.watch.scene.size for group in found),
+        sum(not group.searched and not group.glitches for group in found),
+        sum(group.searched for group in found),
+        tuple(glitch for group in found for glitch in group.glitches),
     )
+
+
+def _woven(found: Sequence[_Group]) -> Iterator[Move]:
+    """One sequence of all groups: those in key order by the key together, then each searched one by itself."""
+    keyed = [move for group in found if not group.searched for move in group.sequence]
+    early = {Phase.UPLOAD, Phase.SETTINGS}
+    rest = [move for group in found if group.searched for move in group.sequence]
+    yield from in_key_order(
+        [*(m for m in keyed if m.phase <= Phase.SETTINGS), *(m for m in rest if m.phase in early)]
+    )
+    yield from in_key_order(m for m in keyed if Phase.SETTINGS < m.phase < Phase.DELETE)
+    yield from (m for m in rest if m.phase not in early and m.phase is not Phase.DELETE)
+    yield from in_key_order(m for m in (*keyed, *rest) if m.phase is Phase.DELETE)
+
+
+class _Group:
+    def __init__(
+        self, group: Group, actual: State, desired: State, may_shut: Collection[str], *, one_ca: bool
+    ) -> None:
+        self.group, self.one_ca = group, one_ca
+        self.watch = Watch(group, actual, desired, may_shut)
+        self.sequence: tuple[Move, ...] = ()
+        self.searched = False
+        self.glitches: tuple[Glitch, ...] = ()
+
+    def solve(self) -> None:
+        """Choose the sequence."""
+        for make in (merged, moves):
+            self.sequence = self._all(make)
+            if self._keeps(self.sequence):
+                return
+        self.glitches = tuple(self.watch.glitches(self.sequence)) or tuple(self._impossible())
+        for found in (self.sequence, tuple(m for move in self.sequence for m in split(move))):
+            solution = self._search(in_key_order(found))
+            if solution:
+                self.sequence, self.searched, self.glitches = joined(solution), True, ()
+                return
+
+    def _all(self, make: Callable[[Change], Iterable[Move]]) -> tuple[Move, ...]:
+        return in_key_order(move for change in self.group.changes for move in make(change))
+
+    def _keeps(self, sequence: Sequence[Move]) -> bool:
+        return self._is_taken(sequence) and next(self.watch.glitches(sequence), None) is None
+
+    def _is_taken(self, sequence: Sequence[Move]) -> bool:
+        state = self.watch.start
+        for move in sequence:
+            if not is_possible(state, move, one_ca=self.one_ca):
+                return False
+            state = put(state, move)
+        return True
+
+    def _impossible(self) -> Iterator[Glitch]:
+        """The first move that the API would not take, as a glitch of its host's first request."""
+        state = self.watch.start
+        for move in self.sequence:
+            hosts = self.watch.touched(move)
+            if not is_possible(state, move, one_ca=self.one_ca) and hosts:
+                yield Glitch(self.watch.scene.request(hosts[0], 0), move, lets_in=False)
+                return
+            state = put(state, move)
+
+    def _search(self, found: tuple[Move, ...]) -> tuple[Move, ...] | None:
+        """A sequence of these moves in which each is admissible, None when there is none within the bound."""
+        dead: set[frozenset[Move]] = set()
+        budget = BOUND
+
+        def further(state: Resources, done: tuple[Move, ...]) -> tuple[Move, ...] | None:
+            nonlocal budget
+            if len(done) == len(found):
+                return done
+            made = frozenset(done)
+            if made in dead or budget <= 0:
+                return None
+            budget -= 1
+            for move in found:
+                if move not in made and self._is_next(state, move, made, found):
+                    after = put(state, move)
+                    if self.watch.spoiled(state, after, move) is None:
+                        solution = further(after, (*done, move))
+                        if solution:
+                            return solution
+            dead.add(made)
+            return None
+
+        return further(self.watch.start, ())
+
+    def _is_next(self, state: Resources, move: Move, made: frozenset[Move], found: tuple[Move, ...]) -> bool:
+        """Whether a move can be made now; a CA that only loses hostnames may do so in any order."""
+        if move.phase is Phase.DELETE:
+            return all(m in made for m in found if m.change is move.change and m is not move)
+        return is_possible(state, move, one_ca=self.one_ca)
+
+
+def joined(sequence: Sequence[Move]) -> tuple[Move, ...]:
+    """Neighbouring moves of one CA in one direction as one move: a call less, and nothing between them."""
+    made: list[Move] = []
+    for move in sequence:
+        last = made[-1] if made else None
+        if last and (last.phase, last.change) == (move.phase, move.change) and last.hosts and move.hosts:
+            made[-1] = replace(last, hosts=tuple(sorted({*last.hosts, *move.hosts})))
+        else:
+            made.append(move)
+    return tuple(made)

@@ -49,7 +49,7 @@ def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
         plan.changes, key=lambda change: (READING_ORDER.index(change.address.kind), change.address)
     )
     blocks = [_block(change, paint, now) for change in changes]
-    return "\n\n".join([*blocks, paint.bold(summary(plan))])
+    return "\n\n".join([*blocks, f"{paint.bold(summary(plan))}\n{paint.dim(str(plan.promise))}"])
 
 
 def _holds(plan: Plan) -> str:

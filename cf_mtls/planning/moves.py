@@ -1,0 +1,173 @@
+"""Changes as moves: the small steps of which every order is made, and what each makes of a state.
+
+Rules of this file:
+- A CA is uploaded bare, then given hostnames, then relieved of them, then deleted; an application changes whole.
+- A move knows the hosts whose requests it can change; the API's own rules say when it is possible.
+- Moves become steps only here, so that each step carries the value its resource has after it.
+
+Source: facts, cloudflare-api 1.8 (an associated CA cannot be deleted), 3.5 (a domain is unique).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from cf_mtls.model.plan import Phase, Step
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cf_mtls.model.plan import Change, Condition
+    from cf_mtls.model.resources import Resource
+
+Resources: TypeAlias = "dict[Address, Resource]"
+
+CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One thing to do. hosts: the hostnames to add (widen, upload) or to take (narrow) of a CA."""
+
+    phase: Phase
+    change: Change
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[Phase, Address, tuple[str, ...]]:
+        """The sort key: phase, then address."""
+        return (self.phase, self.change.address, self.hosts)
+
+
+def moves(change: Change) -> Iterator[Move]:
+    """The moves of a change, hostnames of a CA together, in the order in which they can be made."""
+    match change.before, change.after:
+        case (None, CaCertificate() as ca):
+            yield Move(Phase.UPLOAD, change)
+            if ca.associated_hostnames:
+                yield Move(Phase.WIDEN, change, ca.associated_hostnames)
+        case (CaCertificate() as old, CaCertificate() as ca):
+            before, after = set(old.associated_hostnames), set(ca.associated_hostnames)
+            if after - before or old.name != ca.name:
+                yield Move(Phase.WIDEN, change, tuple(sorted(after - before)))
+            if before - after:
+                yield Move(Phase.NARROW, change, tuple(sorted(before - after)))
+        case (CaCertificate() as old, None):
+            if old.associated_hostnames:
+                yield Move(Phase.NARROW, change, old.associated_hostnames)
+            yield Move(Phase.DELETE, change)
+        case (HostnameSettings() | None, HostnameSettings() | None):
+            yield Move(Phase.SETTINGS, change)
+        case _:
+            yield Move(_application_phase(change), change)
+
+
+def merged(change: Change) -> Iterator[Move]:
+    """As `moves`, except that a new CA goes up together with its hostnames: one call less."""
+    if change.before is None and isinstance(change.after, CaCertificate):
+        yield Move(Phase.UPLOAD, change, change.after.associated_hostnames)
+    else:
+        yield from moves(change)
+
+
+def split(move: Move) -> Iterator[Move]:
+    """The move one hostname at a time."""
+    if move.phase in {Phase.WIDEN, Phase.NARROW} and len(move.hosts) > 1:
+        yield from (replace(move, hosts=(host,)) for host in move.hosts)
+    else:
+        yield move
+
+
+def _application_phase(change: Change) -> Phase:
+    """Loosening or removing comes after everything that widens trust; all else before."""
+    stops = _demands(change.before) and not _demands(change.after)
+    return Phase.RELEASE if stops or change.after is None else Phase.DEMAND
+
+
+def _demands(resource: Resource | None) -> bool:
+    """Whether any policy of an application names a certificate."""
+    return isinstance(resource, AccessApplication) and any(
+        rule.kind in CERTIFICATE_RULES
+        for policy in resource.policies
+        for rule in (*policy.include, *policy.require)
+    )
+
+
+def value_after(state: Mapping[Address, Resource], move: Move) -> Resource | None:
+    """What stands at the move's address after it."""
+    change = move.change
+    if not isinstance(change.after, CaCertificate) and not isinstance(change.before, CaCertificate):
+        return change.after
+    there = state.get(change.address)
+    hosts = set(there.associated_hostnames) if isinstance(there, CaCertificate) else set()
+    base = change.after if isinstance(change.after, CaCertificate) else change.before
+    if move.phase is Phase.DELETE or not isinstance(base, CaCertificate):
+        return None
+    hosts = hosts - set(move.hosts) if move.phase is Phase.NARROW else hosts | set(move.hosts)
+    return replace(base, associated_hostnames=tuple(sorted(hosts)))
+
+
+def put(state: Resources, move: Move) -> Resources:
+    """The state after a move; the given one is left as it is."""
+    value = value_after(state, move)
+    rest = {a: r for a, r in state.items() if a != move.change.address}
+    return rest if value is None else {**rest, move.change.address: value}
+
+
+def is_possible(state: Mapping[Address, Resource], move: Move, *, one_ca: bool) -> bool:
+    """Whether the API would take a move now.
+
+    one_ca: whether a hostname may stand on one CA only, as some accounts may have it (facts 1.7: unknown).
+    """
+    address = move.change.address
+    if move.phase is Phase.WIDEN and move.change.before is None:
+        return address in state and not (one_ca and _taken(state, move))
+    if move.phase in {Phase.WIDEN, Phase.UPLOAD}:
+        return not (one_ca and _taken(state, move))
+    if move.phase is Phase.DELETE:
+        there = state.get(address)
+        return isinstance(there, CaCertificate) and not there.associated_hostnames
+    if isinstance(move.change.after, AccessApplication):
+        return not _domain_taken(state, address, move.change.after)
+    return True
+
+
+def _taken(state: Mapping[Address, Resource], move: Move) -> bool:
+    return any(
+        set(r.associated_hostnames) & set(move.hosts)
+        for a, r in state.items()
+        if isinstance(r, CaCertificate) and a != move.change.address
+    )
+
+
+def _domain_taken(state: Mapping[Address, Resource], address: Address, app: AccessApplication) -> bool:
+    wanted = set(app.domains)
+    return any(
+        wanted & set(r.domains) for a, r in state.items() if isinstance(r, AccessApplication) and a != address
+    )
+
+
+def steps(start: Mapping[Address, Resource], sequence: Sequence[Move]) -> tuple[Step, ...]:
+    """A sequence of moves as steps, with values and waits."""
+    state: Resources = dict(start)
+    made = []
+    for move in sequence:
+        state = put(state, move)
+        address = move.change.address
+        made.append(Step(move.phase, address, state.get(address), address, _wait(move, state)))
+    return tuple(made)
+
+
+def _wait(move: Move, state: Mapping[Address, Resource]) -> Condition | None:
+    there = state.get(move.change.address)
+    if move.phase is Phase.SETTINGS:
+        return "settled"
+    bare = isinstance(there, CaCertificate) and not there.associated_hostnames
+    return "detached" if move.phase is Phase.NARROW and bare else None
+
+
+def in_key_order(found: Iterable[Move]) -> tuple[Move, ...]:
+    """Moves by phase, then by address."""
+    return tuple(sorted(found, key=lambda move: move.key))
