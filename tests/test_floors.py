@@ -18,7 +18,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("access", "match | decide | reach | scene"),
     ("pki", "blocks chain keys kin | forge pem | identity template | authority"),
     ("declare", "yaml_text document example | border | files | resolve"),
-    ("planning", "canon | diff ownership moves | guard | gates order"),
+    ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "terminal | plan_text proof_text"),

@@ -168,7 +168,7 @@ def _vouchers(states: Sequence[State], host: str) -> Iterator[frozenset[Address]
         {a for a, ca in s.of(CaCertificate) if host in ca.associated_hostnames} for s in states
     ]
     ever = sorted(set().union(*trusted))
-    changing = sorted(set(ever) - set.intersection(*trusted))
+    changing = sorted(set(ever).difference(trusted[0].intersection(*trusted[1:])))
     yield from (frozenset({ca}) for ca in ever)
     yield from (frozenset(pair) for pair in combinations(changing, 2))
 

@@ -69,6 +69,8 @@ class Step:
     value: Resource | None
     cause: Address
     wait: Condition | None = None
+    group: int = 0
+    """Which connected set of hosts it belongs to: steps of different groups cannot disturb each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from cf_mtls.access.match import covers
 from cf_mtls.access.reach import concrete, hosts_of
 from cf_mtls.access.scene import Scene
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
+from cf_mtls.model.state import State
 from cf_mtls.planning.moves import Move, put
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from cf_mtls.access.decide import Request
     from cf_mtls.model.plan import Change
-    from cf_mtls.model.state import State
     from cf_mtls.planning.moves import Resources
 
 
@@ -63,6 +63,12 @@ class Group:
 
     changes: tuple[Change, ...]
     hosts: frozenset[str]
+
+
+def known_hosts(actual: State, changes: Sequence[Change]) -> frozenset[str]:
+    """Every host of the account and of what changes."""
+    after = State((c.address, c.after) for c in changes if c.after is not None)
+    return hosts_of(actual) | hosts_of(after)
 
 
 def groups(changes: Sequence[Change], actual: State, desired: State) -> tuple[Group, ...]:

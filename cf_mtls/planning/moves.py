@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Resources: TypeAlias = "dict[Address, Resource]"
 
+NO_GROUPS: Mapping[Address, int] = {}
+
 CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
 
 
@@ -149,14 +151,17 @@ def _domain_taken(state: Mapping[Address, Resource], address: Address, app: Acce
     )
 
 
-def steps(start: Mapping[Address, Resource], sequence: Sequence[Move]) -> tuple[Step, ...]:
-    """A sequence of moves as steps, with values and waits."""
+def steps(
+    start: Mapping[Address, Resource], sequence: Sequence[Move], group_of: Mapping[Address, int] = NO_GROUPS
+) -> tuple[Step, ...]:
+    """A sequence of moves as steps, with values, waits and the number of the group that each belongs to."""
     state: Resources = dict(start)
     made = []
     for move in sequence:
         state = put(state, move)
         address = move.change.address
-        made.append(Step(move.phase, address, state.get(address), address, _wait(move, state)))
+        wait, group = _wait(move, state), group_of.get(address, 0)
+        made.append(Step(move.phase, address, state.get(address), address, wait, group))
     return tuple(made)
 
 

@@ -61,8 +61,9 @@ def order(
     ]
     for group in found:
         group.solve()
+    group_of = {c.address: number for number, group in enumerate(found) for c in group.group.changes}
     return Ordered(
-        steps(dict(actual), tuple(_woven(found))),
+        steps(actual, tuple(_woven(found)), group_of),
         sum(group.watch.scene.size for group in found),
         sum(not group.searched and not group.glitches for group in found),
         sum(group.searched for group in found),
