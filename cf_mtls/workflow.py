@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from cf_mtls.declare.document import ID32
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
-from cf_mtls.diagnostics import Code, Failure, Fault, Severity, has_errors
-from cf_mtls.model.evidence import Evidence, Got, Outcome
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.model.evidence import Evidence, Expected, Got, Outcome
 from cf_mtls.model.plan import Plan, Promise
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
@@ -32,13 +32,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.evidence import Probe, Verdict
-    from cf_mtls.model.plan import Step
+    from cf_mtls.model.evidence import Client, Probe, Target, Verdict
+    from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
+    from cf_mtls.planning.planfile import Saved
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
 SCOPE_INVALID = Code("scope.invalid", Severity.ERROR, Fault.INVOCATION, "an id in the environment is not one")
+
+PARTIAL = Code("plan.partial", Severity.WARNING, Fault.INVOCATION, "the plan is partial")
+NO_SUCH_TARGET = Code("plan.no-such-target", Severity.WARNING, Fault.INVOCATION, "a target changes nothing")
+NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
 AT_ONCE = 8
 """Probes side by side."""
@@ -72,27 +77,35 @@ def validate(path: Path) -> Stack:
     return stack
 
 
-def scope_of(stack: Stack, account: Account) -> Scope:
+def actual(account: Account) -> State:
+    """What the account or zone of the environment holds. Only reads."""
+    from cf_mtls.remote.gateway import Reader, client_for
+    from cf_mtls.remote.snapshot import read
+
+    scope = scope_of(None, account)
+    with client_for(account.token, account.base_url) as client:
+        return read(Reader(client), scope, account.pace).state
+
+
+def scope_of(stack: Stack | None, account: Account) -> Scope:
     """Where the stack lives: the file's id, else the environment's. Raises Failure when they disagree."""
     names = {"CLOUDFLARE_ACCOUNT_ID": account.account_id, "CLOUDFLARE_ZONE_ID": account.zone_id}
     bad = [SCOPE_INVALID.found(f"{name} is not 32 hexadecimal characters.") for name, value in names.items()
            if value and not ID32.fullmatch(value)]  # fmt: skip
     if bad:
         raise Failure(bad)
-    if stack.account_id:
+    if stack and stack.account_id:
         _agree("account_id", stack.account_id, "CLOUDFLARE_ACCOUNT_ID", account.account_id)
         return Scope("account", stack.account_id)
-    if stack.zone_id:
+    if stack and stack.zone_id:
         _agree("zone_id", stack.zone_id, "CLOUDFLARE_ZONE_ID", account.zone_id)
         return Scope("zone", stack.zone_id)
     if account.account_id:
         return Scope("account", account.account_id)
     if account.zone_id:
         return Scope("zone", account.zone_id)
-    fix = "Write account_id (or zone_id) into the file, or set CLOUDFLARE_ACCOUNT_ID."
-    raise Failure(
-        [NO_SCOPE.found("The file has no account_id and no zone_id, and the environment none.", fix)]
-    )
+    fix = "Set CLOUDFLARE_ACCOUNT_ID, or write account_id (or zone_id) into the plan file."
+    raise Failure([NO_SCOPE.found("There is no account_id or zone_id in a file or in the environment.", fix)])
 
 
 def _agree(key: str, in_file: str, variable: str, in_environment: str | None) -> None:
@@ -112,6 +125,8 @@ class Allowed:
     """How many objects may be deleted."""
     one_ca_per_hostname: bool = False
     """Whether this account takes a hostname on one CA only."""
+    targets: frozenset[Address] = frozenset()
+    """The only addresses to change; empty means all."""
 
 
 NOTHING = Allowed()
@@ -134,36 +149,105 @@ def planned(name: str, scope: Scope, declared: State, actual: State, allowed: Al
     """The plan from what is declared and what is there; pure."""
     merged = merge(declared, actual, name, allowed.adopt)
     changes = diff(actual, merged.desired)
-    ordered = order(changes, actual, merged.desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
-    both = State({**actual, **merged.desired})
-    return Plan(
-        name,
-        scope,
-        actual,
-        merged.desired,
-        changes,
-        ordered.steps,
-        (
-            *merged.diagnostics,
-            *no_order(ordered.glitches, both),
-            *deletions(changes, actual, merged.desired, name, allowed.delete),
-        ),
-        Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches),
+    desired, partial = merged.desired, tuple[Diagnostic, ...]()
+    if allowed.targets:
+        changes, desired, partial = _only(allowed.targets, changes, actual)
+    ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
+    diagnostics = (
+        *merged.diagnostics,
+        *partial,
+        *no_order(ordered.glitches, State({**actual, **desired})),
+        *deletions(changes, actual, desired, name, allowed.delete),
     )
+    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
+    return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise)
 
 
-def apply(made: Plan, account: Account, said: Callable[[Step], None]) -> int:
+def _only(
+    targets: frozenset[Address], changes: tuple[Change, ...], actual: State
+) -> tuple[tuple[Change, ...], State, tuple[Diagnostic, ...]]:
+    """The changes of some addresses alone, the state they lead to, and the warning that this is not everything."""
+    chosen = tuple(change for change in changes if change.address in targets)
+    desired = actual
+    for change in chosen:
+        desired = desired.put(change.address, change.after)
+    left = [change for change in changes if change not in chosen]
+    listed = "\n".join(f"    {change.address}" for change in left)
+    said = (
+        [PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")]
+        if left
+        else []
+    )
+    unknown = sorted(targets - {change.address for change in changes})
+    said += [NO_SUCH_TARGET.found(f"{address} is not among the changes of this plan.") for address in unknown]
+    return chosen, desired, tuple(said)
+
+
+def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
+    """A saved plan on the account as it is now. Raises Failure when it is none, was changed, or is stale."""
+    from cf_mtls.planning.planfile import load
+    from cf_mtls.remote.gateway import Reader, client_for
+    from cf_mtls.remote.snapshot import read
+
+    saved = load(raw, file)
+    _agree(
+        f"{saved.scope.kind}_id",
+        saved.scope.id,
+        "the environment",
+        getattr(account, f"{saved.scope.kind}_id"),
+    )
+    with client_for(account.token, account.base_url) as client:
+        actual = read(Reader(client), saved.scope, account.pace).state
+    return saved.on(actual), saved
+
+
+def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     """Do a plan; the number of steps done. Raises Failure where it stopped."""
     from cf_mtls.remote.apply import Applier
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, said).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.before_retiring).apply(made)
 
 
-def verify(stack: Stack, witness: Witness) -> tuple[Verdict, ...]:
-    """A verdict for every URL with every client, side by side; a client who is not here is not sent."""
-    probes = expect(stack.targets, stack.clients)
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What happens along an apply: after each step, and before the first trust is taken."""
+
+    said: Callable[[Step], None] = lambda _: None
+    before_retiring: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be proven: the URLs, and who asks."""
+
+    targets: tuple[Target, ...]
+    clients: tuple[Client, ...]
+
+    def only_allowed(self) -> tuple[Probe, ...]:
+        """The probes of clients that must get in."""
+        return tuple(probe for probe in self.probes() if probe.expected is Expected.ALLOWED)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Every probe."""
+        return expect(self.targets, self.clients)
+
+
+def prove_new_trust(subject: Subject, witness: Witness, pace: Pace, deadline_s: float) -> tuple[Verdict, ...]:
+    """Verdicts on everybody who must get in. Raises Failure (nothing more is done) when somebody does not."""
+    verdicts = verify_until(subject.only_allowed(), witness, pace, deadline_s)
+    failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
+    if failed:
+        listed = "\n".join(f"    {v.probe.target.url}, {v.probe.who}: {v.why}" for v in failed)
+        detail = f"The new trust stands beside the old, but not everybody gets in:\n{listed}"
+        fix = "Nothing was taken away. Mend the clients or their chain, then run the same command again."
+        raise Failure([NOT_PROVEN.found(detail, fix)], Exit.VERIFY_FAILED)
+    return verdicts
+
+
+def verify(probes: Sequence[Probe], witness: Witness) -> tuple[Verdict, ...]:
+    """A verdict for every probe, asked side by side; a client who is not here is not sent."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return judge(zip(probes, pool.map(lambda probe: _ask(witness, probe), probes), strict=True))
 
@@ -174,13 +258,15 @@ def _ask(witness: Witness, probe: Probe) -> Evidence:
     return witness.ask(probe)
 
 
-def verify_until(stack: Stack, witness: Witness, pace: Pace, deadline_s: float) -> tuple[Verdict, ...]:
+def verify_until(
+    probes: Sequence[Probe], witness: Witness, pace: Pace, deadline_s: float
+) -> tuple[Verdict, ...]:
     """As `verify`, again and again until nothing fails or the deadline passes: the edge learns slowly."""
-    seen: list[Sequence[Verdict]] = []
+    seen: list[tuple[Verdict, ...]] = []
 
     def none_fails() -> bool:
-        seen.append(verify(stack, witness))
+        seen.append(verify(probes, witness))
         return not any(verdict.outcome is Outcome.FAIL for verdict in seen[-1])
 
     pace.until("the edge to do what was applied", deadline_s, none_fails)
-    return tuple(seen[-1])
+    return seen[-1]

@@ -30,6 +30,8 @@ STEADY = (
     (r"\d{4}-\d\d-\d\d, in \d+ days", "2031-11-23, in 1824 days"),
     (r"(HTTP/[\d.]+ \d{3})  +\d+ +(?=8a1b)", r"\1  12  "),
     (r"ms +ray", "ms  ray"),
+    (r"  \d+\.\d s$", "  0.1 s"),
+    (r"Digest [0-9a-f…]+", "Digest 5ec3…"),
 )
 """What differs from run to run, and what the documents show in its place."""
 
@@ -39,7 +41,7 @@ def steady(text: str) -> str:
     lines = [line.rstrip() for line in text.strip().splitlines() if not line.startswith("waiting ")]
     text = "\n".join(lines)
     for pattern, fixed in STEADY:
-        text = re.sub(pattern, fixed, text)
+        text = re.sub(pattern, fixed, text, flags=re.MULTILINE)
     return text
 
 

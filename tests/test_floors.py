@@ -21,13 +21,13 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
-    ("report", "terminal | plan_text proof_text"),
+    ("report", "terminal | plan_text proof_text | account_text"),
     ("emulator", "clock http pem policy store switches | answers http1 minting origin registry"),
     ("emulator", "bodies http2 paging rates rules | sessions tokens verdict | faults domains tls world"),
     ("emulator", "catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | server"),
     ("", "workflow story"),
-    ("cli", "console | options | validate plan verify demo emulate | apply | main"),
+    ("cli", "console | options journal | validate plan verify show demo emulate | apply | main"),
     ("", "__main__"),
 )
 """Rooms from the ground up, each with its own floors between bars: a file imports only from what stands before."""

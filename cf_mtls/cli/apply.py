@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console, plan
+from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
@@ -17,19 +18,25 @@ from cf_mtls.cli.options import (
     Destroy,
     OneCa,
     PlanFile,
+    Target,
     WitnessName,
     account,
     gates,
     plan_file,
     witness,
 )
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from cf_mtls.declare.resolve import Stack
-    from cf_mtls.workflow import Account, Witness
+    from pathlib import Path
+
+    from cf_mtls.model.plan import Plan, Step
+    from cf_mtls.workflow import Account, Allowed, Subject, Witness
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
+OTHER_DIGEST = Code(
+    "apply.other-digest", Severity.ERROR, Fault.INVOCATION, "this is not the plan that was approved"
+)
 
 DEADLINE_S = 60.0
 """How long after an apply the edge may take to agree."""
@@ -43,7 +50,14 @@ def register(app: typer.Typer) -> None:
 def apply(
     file: PlanFile = None,
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask for yes.")] = False,
+    expect: Annotated[
+        str | None, typer.Option("--expect", metavar="DIGEST", help="Refuse any plan but the approved one.")
+    ] = None,
+    journal: Annotated[
+        str | None, typer.Option("--journal", metavar="FILE", help="Write what is done, as JSON lines.")
+    ] = None,
     destroy: Destroy = False,
+    target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
     allow_delete: AllowDelete = None,
@@ -52,27 +66,69 @@ def apply(
     cacert: CaCert = None,
     witness_name: WitnessName = "httpx",
 ) -> int:
-    """Do what plan shows, then verify it with real requests.
+    """Do what plan shows, then verify it with real requests. FILE: a plan file, or a plan saved by plan --out.
 
-    Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused.
+    A saved plan is applied as it stands, without a question, and refused when the account moved since.
+    Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
     """
+    path = plan_file(file)
+    allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
+    asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
+    stop = Stop()
+    where = account(stop.asked)
+    with Journal(journal) as written:
+        made, subject, is_saved = _read(path, where, allowed, destroy=destroy)
+        plan.show(made)
+        _approved(made, expect)
+        if not made.is_empty:
+            if not auto_approve and not is_saved and not confirmed():
+                console.say("Nothing was changed.")
+                return Exit.ERROR
+            with stop:
+                _perform(made, subject, asking, where, written)
+        return prove(subject, asking, where)
+
+
+def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tuple[Plan, Subject, bool]:
+    """The plan, what to verify afterwards, and whether the plan was saved earlier."""
+    from cf_mtls import workflow
+    from cf_mtls.declare.files import read_bytes
+    from cf_mtls.planning.planfile import is_saved_plan
+
+    raw = read_bytes(path)
+    if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
+        made, saved = workflow.saved_plan(raw, str(path), where)
+        return made, workflow.Subject(saved.targets, saved.clients), True
+    stack = workflow.validate(path)
+    made = workflow.plan(stack, where, allowed, destroy=destroy)
+    return made, workflow.Subject(() if destroy else stack.targets, stack.clients), False
+
+
+def _approved(made: Plan, expect: str | None) -> None:
+    """Raise Failure (refused) unless the plan is the one whose digest was approved."""
+    from cf_mtls.planning.planfile import digest_of
+
+    if expect is not None and digest_of(made) != expect:
+        detail = f"Approved was {expect}; the plan now is {digest_of(made)}. File or account changed since."
+        raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
+
+
+def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, written: Journal) -> None:
     from cf_mtls import workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
 
-    path, where = plan_file(file), account()
-    asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
-    stack = workflow.validate(path)
-    allowed = gates(adopt, allow_lockout, allow_delete, one_ca=one_ca)
-    made = workflow.plan(stack, where, allowed, destroy=destroy)
-    plan.show(made)
-    if not made.is_empty:
-        if not auto_approve and not confirmed():
-            console.say("Nothing was changed.")
-            return Exit.ERROR
-        done = workflow.apply(made, where, lambda step: console.say(f"  done  {step_text(step, made)}"))
-        console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
-    return Exit.OK if destroy else prove(stack, asking, where)
+    def said(step: Step) -> None:
+        written.step(step)
+        console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
+
+    def before_retiring() -> None:
+        if subject.only_allowed():
+            console.say("Proving that the new trust works before the old is taken away.")
+            workflow.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
+
+    done = workflow.apply(made, where, workflow.Hooks(said, before_retiring))
+    console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
 
 
 def confirmed() -> bool:
@@ -84,14 +140,14 @@ def confirmed() -> bool:
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
 
 
-def prove(stack: Stack, asking: Witness, where: Account) -> int:
+def prove(subject: Subject, asking: Witness, where: Account) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import workflow
     from cf_mtls.report.proof_text import exit_for, proof_text
 
-    if not stack.targets:
-        console.say("Nothing to verify: the file declares no applications.")
+    if not subject.targets:
+        console.say("Nothing to verify: no application is declared.")
         return Exit.OK
-    verdicts = workflow.verify_until(stack, asking, where.pace, DEADLINE_S)
+    verdicts = workflow.verify_until(subject.probes(), asking, where.pace, DEADLINE_S)
     console.out("\n" + proof_text(verdicts, console.paint_for(sys.stdout)))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -16,6 +16,8 @@ from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cf_mtls.model.resources import Address
     from cf_mtls.workflow import Account, Allowed, Witness
 
@@ -68,11 +70,25 @@ OneCa: TypeAlias = Annotated[
 ]
 
 
-def gates(adopt: list[str] | None, lockout: list[str] | None, delete: int | None, *, one_ca: bool) -> Allowed:
+Target: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="ADDRESS", help="Change only this; the plan is then partial."),
+]
+
+
+def gates(
+    adopt: list[str] | None,
+    lockout: list[str] | None,
+    delete: int | None,
+    target: list[str] | None,
+    *,
+    one_ca: bool,
+) -> Allowed:
     """What was typed out on the command line."""
     from cf_mtls.workflow import Allowed
 
-    return Allowed(addresses(adopt), frozenset(h.lower() for h in lockout or []), delete, one_ca)
+    hosts = frozenset(host.lower() for host in lockout or [])
+    return Allowed(addresses(adopt), hosts, delete, one_ca, addresses(target))
 
 
 def plan_file(named: str | None) -> Path:
@@ -82,8 +98,11 @@ def plan_file(named: str | None) -> Path:
     return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
 
 
-def account() -> Account:
-    """What the environment says about the account; waits are said on stderr."""
+def account(stopping: Callable[[], bool] = lambda: False) -> Account:
+    """What the environment says about the account; waits are said on stderr.
+
+    stopping: whether somebody wants the run to end.
+    """
     from cf_mtls.remote.gateway import DEFAULT_BASE_URL
     from cf_mtls.remote.pace import Pace
     from cf_mtls.workflow import Account
@@ -94,7 +113,7 @@ def account() -> Account:
         (base_url or DEFAULT_BASE_URL).rstrip("/"),
         console.environment("CLOUDFLARE_ACCOUNT_ID"),
         console.environment("CLOUDFLARE_ZONE_ID"),
-        Pace(say=console.say),
+        Pace(say=console.say, stopping=stopping),
     )
 
 

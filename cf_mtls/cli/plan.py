@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,14 +17,18 @@ from cf_mtls.cli.options import (
     Destroy,
     OneCa,
     PlanFile,
+    Target,
     account,
     gates,
     plan_file,
 )
-from cf_mtls.diagnostics import Exit, Failure, has_errors
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
 
 if TYPE_CHECKING:
+    from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.plan import Plan
+
+UNWRITABLE = Code("plan.out", Severity.ERROR, Fault.INVOCATION, "the plan cannot be saved there")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,10 +38,13 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     file: PlanFile = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="Save the plan for apply.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON, in Terraform's shape.")] = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
     ] = False,
     destroy: Destroy = False,
+    target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
     allow_delete: AllowDelete = None,
@@ -49,19 +57,60 @@ def plan(
     from cf_mtls import workflow
 
     path = plan_file(file)
-    allowed = gates(adopt, allow_lockout, allow_delete, one_ca=one_ca)
-    made = workflow.plan(workflow.validate(path), account(), allowed, destroy=destroy)
-    show(made)
+    allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
+    stack = workflow.validate(path)
+    made = workflow.plan(stack, account(), allowed, destroy=destroy)
+    if as_json:
+        console.out(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
+        check(made)
+    else:
+        show(made)
+    if out:
+        save(made, stack, Path(out), destroy=destroy)
     if not made.is_empty:
-        console.say(f"Next:\n    cf-mtls apply {path}{' --destroy' if destroy else ''}")
+        console.say(f"Next:\n    cf-mtls apply {out or path}{' --destroy' if destroy and not out else ''}")
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
 def show(made: Plan) -> None:
     """Print the plan, then what deserves a look. Raises Failure (refused) when it cannot be applied."""
+    from cf_mtls.planning.planfile import digest_of
     from cf_mtls.report.plan_text import plan_text
 
-    console.out(plan_text(made, console.paint_for(sys.stdout), datetime.now(UTC)))
+    paint = console.paint_for(sys.stdout)
+    console.out(plan_text(made, paint, datetime.now(UTC)))
+    if not made.is_empty:
+        console.out(paint.dim(f"Digest {digest_of(made)}"))
+    check(made)
+
+
+def check(made: Plan) -> None:
+    """Show what deserves a look. Raises Failure (refused) when the plan must not be applied."""
     if has_errors(made.diagnostics):
         raise Failure(made.diagnostics, Exit.REFUSED)
     console.show(made.diagnostics)
+
+
+def save(made: Plan, stack: Stack, out: Path, *, destroy: bool) -> None:
+    """Write a plan for apply, whole or not at all. Raises Failure when the file cannot be written."""
+    text = _json_text(_as_json(made, stack, destroy=destroy))
+    beside = out.with_name(out.name + ".new")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise Failure([UNWRITABLE.found(f"{out}: {error.strerror}.")]) from None
+    console.say(f"Saved to {out}.")
+
+
+def _as_json(made: Plan, stack: Stack, *, destroy: bool) -> dict[str, Any]:
+    from cf_mtls.planning.planfile import as_json
+
+    return as_json(made, () if destroy else stack.targets, stack.clients)
+
+
+def _json_text(made: dict[str, Any]) -> str:
+    from cf_mtls.planning.planfile import text
+
+    return text(made)

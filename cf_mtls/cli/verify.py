@@ -33,7 +33,7 @@ def verify(
     asking = witness(witness_name, connect_to, cacert)
     stack = workflow.validate(plan_file(file))
     console.show(stack.diagnostics)
-    verdicts = workflow.verify(stack, asking)
+    verdicts = workflow.verify(workflow.Subject(stack.targets, stack.clients).probes(), asking)
     show_commands(verdicts)
     console.out(proof_text(verdicts, console.paint_for(sys.stdout)))
     return exit_for(verdicts)

@@ -1,22 +1,25 @@
-"""Perform the steps of a plan, one after another, and stop at the first that fails.
+"""Perform the steps of a plan, and stop at the first that fails.
 
 Rules of this file:
 - A step says what the resource is afterwards; how to get there is one of a few calls.
+- What is changed is looked at once more before it is written: if somebody else changed it since, the run stops.
 - After an upload the returned fingerprint is compared with ours.
 - Absence is success when removing. A POST whose fate is unknown is settled by looking, never by repeating.
+- Writes below /access/certificates go one after another; applications of different groups go side by side.
 - A wait names its condition and its deadline; when time is out the run stops and never goes on regardless.
 - Resume means plan again; nothing is remembered between runs.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.diagnostics import Code, Failure, Fault, Severity
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Phase, Step
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
+from cf_mtls.planning.canon import differing
 from cf_mtls.remote import snapshot, wire
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cf_mtls.model.plan import Plan
+    from cf_mtls.model.resources import Resource
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
 
@@ -34,9 +38,16 @@ WRONG_CONTENT = Code(
 NOT_SETTLED = Code(
     "apply.not-settled", Severity.ERROR, Fault.CLOUDFLARE, "a change did not take effect in time"
 )
+MOVED = Code(
+    "apply.changed-meanwhile", Severity.ERROR, Fault.ACCOUNT, "somebody else is changing the account"
+)
+STOPPED = Code("apply.stopped", Severity.ERROR, Fault.INVOCATION, "stopped before the end")
 
 WAIT_S = 120.0
 """How long a condition is waited for; the longest real wait on record is about a minute: facts 1.8."""
+
+SIDE_BY_SIDE = 8
+"""Applications written at once."""
 
 PATHS = {Kind.CERTIFICATE: snapshot.CERTIFICATES, Kind.APPLICATION: snapshot.APPLICATIONS}
 
@@ -49,21 +60,60 @@ class Applier:
     pace: Pace
     said: Callable[[Step], None] = lambda _: None
     """Called after each step that was done."""
+    before_retiring: Callable[[], None] = lambda: None
+    """Called once, after everything was widened and before the first trust is taken; may raise Failure."""
     ids: dict[Address, str] = field(default_factory=dict)
+    values: dict[Address, list[Resource]] = field(default_factory=dict)
+    """What each address held when the run began and after each of its steps: Cloudflare may show any of them."""
 
     def apply(self, plan: Plan) -> int:
         """Do every step; the number of steps done. Raises Failure at the first that could not be."""
+        self.values = {a: [r] for a, r in plan.actual.items()}
         self.ids = {a: r.id for a, r in plan.actual.items() if not isinstance(r, HostnameSettings) and r.id}
-        done = 0
+        done: list[Step] = []
+        retiring = first_retirement(plan.steps)
         for batch in batches(plan.steps):
+            self._may_go_on(plan, done)
+            if batch[0] is retiring:
+                self.before_retiring()
             if batch[0].phase is Phase.SETTINGS:
                 self._settings(plan, batch)
             else:
-                self._one(plan, batch[0])
-            for step in batch:
-                self.said(step)
-                done += 1
-        return done
+                self._together(plan, batch)
+            done += batch
+        return len(done)
+
+    def _may_go_on(self, plan: Plan, done: list[Step]) -> None:
+        if self.pace.stopping():
+            left = [step for step in plan.steps if step not in done]
+            listed = "\n".join(f"    {step.phase.name.lower():<9} {step.address}" for step in left)
+            detail = f"{len(done)} of {len(plan.steps)} steps were done. Left:\n{listed}"
+            fix = "Run the same command again: it continues from what is there."
+            raise Failure([STOPPED.found(detail, fix)], Exit.INTERRUPTED)
+
+    def _together(self, plan: Plan, batch: list[Step]) -> None:
+        if len(batch) == 1:
+            self._one(plan, batch[0])
+            self._did(batch[0])
+            return
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            jobs = [(step, pool.submit(self._one, plan, step)) for step in batch]
+        failures = []
+        for step, job in jobs:
+            error = job.exception()
+            if error is None:
+                self._did(step)
+            elif isinstance(error, Failure):
+                failures.append(error)
+            else:
+                raise error
+        if failures:
+            raise Failure([d for f in failures for d in f.diagnostics], failures[0].exit_code)
+
+    def _did(self, step: Step) -> None:
+        if step.value is not None:
+            self.values.setdefault(step.address, []).append(step.value)
+        self.said(step)
 
     def _one(self, plan: Plan, step: Step) -> None:
         base = plan.scope.path + PATHS[step.address.kind]
@@ -74,18 +124,32 @@ class Applier:
             case CaCertificate() as ca if known is None:
                 self._upload(base, step.address, ca)
             case CaCertificate() as ca:
-                self._done("PUT", f"{base}/{known}", wire.certificate_update(ca), f"updating {step.address}")
+                self._unmoved(f"{base}/{known}", step.address)
+                self._put(f"{base}/{known}", wire.certificate_update(ca), f"updating {step.address}")
                 self._detached(f"{base}/{known}", step)
             case AccessApplication() as app if known is None:
-                made = self._create(
-                    base, wire.application_body(app), step.address, lambda raw: _same_app(raw, app)
-                )
+                body = wire.application_body(app)
+                made = self._create(base, body, step.address, lambda raw: _same_app(raw, app))
                 self.ids[step.address] = made["id"]
             case AccessApplication() as app:
-                self._done("PUT", f"{base}/{known}", wire.application_body(app), f"updating {step.address}")
-            case HostnameSettings():
-                message = "settings are written in batches"
+                self._unmoved(f"{base}/{known}", step.address)
+                self._put(f"{base}/{known}", wire.application_body(app), f"updating {step.address}")
+            case _:
+                message = f"no way to write {step.address}"
                 raise TypeError(message)
+
+    def _unmoved(self, path: str, address: Address) -> None:
+        """Raise Failure (refused) when a thing is not what this run takes it for."""
+        outcome = self.pace.persist("GET", lambda: self.writer.get(path))
+        if not isinstance(outcome, Answer) or not outcome.ok:
+            raise failure(outcome, f"looking at {address} before changing it", path)
+        read = wire.certificate if address.kind is Kind.CERTIFICATE else wire.application
+        _, now = read(outcome.result)
+        ways = [differing(value, now) for value in self.values[address]]
+        if all(ways):
+            names = min(ways, key=len)
+            detail = f"{address} was changed by somebody else since it was read: {', '.join(names)}."
+            raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
 
     def _remove(self, base: str, address: Address, known: str | None) -> None:
         if known is None:
@@ -98,6 +162,11 @@ class Applier:
         self.ids.pop(address, None)
 
     def _upload(self, base: str, address: Address, ca: CaCertificate) -> None:
+        # The account may take the same content twice (facts 1.7), so another run's upload is looked for first.
+        listed = snapshot.pages(self.writer, base, self.pace)
+        if next((raw for raw in listed if _same_ca(raw, ca)), None):
+            detail = f"{ca.name} was uploaded by somebody else since the plan was made."
+            raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
         self.ids[address] = made["id"]
         if not _same_ca(made, ca):
@@ -107,7 +176,6 @@ class Applier:
             raise Failure([WRONG_CONTENT.found(detail, "Look at it in the dashboard before anything else.")])
 
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
-        doing = f"creating {address}"
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
             return outcome.result
@@ -115,13 +183,13 @@ class Applier:
             landed = next((raw for raw in snapshot.pages(self.writer, base, self.pace) if is_it(raw)), None)
             if landed:
                 return landed
-        raise failure(outcome, doing, base)
+        raise failure(outcome, f"creating {address}", base)
 
-    def _done(self, method: Method, path: str, body: Any, doing: str) -> Any:
+    def _put(self, path: str, body: Any, doing: str) -> None:
+        method: Method = "PUT"
         outcome = self.pace.persist(method, lambda: self.writer.put(path, body))
-        if isinstance(outcome, Answer) and outcome.ok:
-            return outcome.result
-        raise failure(outcome, doing, path)
+        if not isinstance(outcome, Answer) or not outcome.ok:
+            raise failure(outcome, doing, path)
 
     def _detached(self, path: str, step: Step) -> None:
         if step.wait != "detached":
@@ -144,7 +212,7 @@ class Applier:
             s for a, s in plan.actual.of(HostnameSettings) if a not in {step.address for step in batch}
         ]
         entries = [wire.settings_entry(s) for s in sorted((*wanted, *staying), key=lambda s: s.hostname)]
-        self._done("PUT", path, {"settings": entries}, "updating hostname settings")
+        self._put(path, {"settings": entries}, "updating hostname settings")
 
         def settled() -> bool:
             there = dict(map(wire.settings, snapshot.pages(self.writer, path, self.pace)))
@@ -154,22 +222,47 @@ class Applier:
             )
 
         self._await("hostname settings to be as written", settled)
+        for step in batch:
+            self._did(step)
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         if not self.pace.until(what, WAIT_S, holds):
-            detail = (
-                f"Waited {WAIT_S:.0f} s for {what}. What was done until here stays; the rest was not tried."
-            )
+            detail = f"Waited for {what}. What was done until here stays; the rest was not tried."
             raise Failure(
                 [NOT_SETTLED.found(detail, "Run the same command again: it continues from what is there.")]
             )
 
 
+def first_retirement(steps: Iterable[Step]) -> Step | None:
+    """The first step that takes trust away after something was uploaded or widened; None when there is no such."""
+    widened = False
+    for step in steps:
+        widened = widened or step.phase in {Phase.UPLOAD, Phase.WIDEN}
+        if widened and step.phase is Phase.NARROW:
+            return step
+    return None
+
+
 def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """The steps as calls: hostname settings side by side are one PUT, everything else is one each."""
-    for is_settings, run in groupby(steps, key=lambda s: s.phase is Phase.SETTINGS):
-        together = list(run)
-        yield from [together] if is_settings else ([step] for step in together)
+    """The steps as they are done: settings as one call, applications of different groups side by side."""
+    batch: list[Step] = []
+    for step in steps:
+        if batch and not _fits(batch, step):
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
+def _fits(batch: list[Step], step: Step) -> bool:
+    last = batch[-1]
+    if last.phase is not step.phase:
+        return False
+    if step.phase is Phase.SETTINGS:
+        return True
+    apart = step.group not in {other.group for other in batch}
+    return step.address.kind is Kind.APPLICATION and last.address.kind is Kind.APPLICATION and apart
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:

@@ -85,6 +85,8 @@ class Pace:
 
     clock: Clock = field(default_factory=Clock)
     say: Callable[[str], None] = lambda _: None
+    stopping: Callable[[], bool] = lambda: False
+    """Whether somebody wants the run to end: waits end at once, the call under way is finished."""
 
     def persist(self, method: Method, call: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
         """The outcome of a call, tried again while a row of `PATIENCE` allows it.
@@ -101,7 +103,7 @@ class Pace:
             started[row.what] = (since, tries + 1)
             pause = self._pause(row, outcome, tries)
             left = since + row.deadline_s - self.clock.now()
-            if pause > left:
+            if pause > left or self.stopping():
                 return outcome
             self.say(f"waiting {pause:g} s: {row.what} (giving up in {left:.0f} s)")
             self.clock.sleep(pause)
@@ -117,7 +119,7 @@ class Pace:
         pause = 0.25
         while not holds():
             left = start + deadline_s - self.clock.now()
-            if left <= 0:
+            if left <= 0 or self.stopping():
                 return False
             self.say(f"waiting {pause:g} s: {what} (giving up in {left:.0f} s)")
             self.clock.sleep(min(pause, left))

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cf_mtls.diagnostics import Failure
+from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.model.plan import Phase, Plan, Step
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -25,7 +25,8 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.state import State
-from cf_mtls.remote.apply import Applier
+from cf_mtls.remote.apply import Applier, batches
+from cf_mtls.remote.pace import Pace
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
@@ -64,9 +65,9 @@ UPLOAD = step(Phase.UPLOAD, CA_AT, CA)
 
 def test_an_upload_carries_pem_and_hostnames() -> None:
     """One POST; the returned fingerprint is one of ours."""
-    fake = Fake(lambda *_: ok(MADE, 201))
+    fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(MADE, 201))
     run(fake, plan([UPLOAD]))
-    assert fake.seen == [
+    assert fake.seen[1:] == [
         (
             "POST",
             f"{HOME}/certificates",
@@ -79,14 +80,18 @@ def test_an_upload_that_comes_back_as_something_else_stops() -> None:
     """A fingerprint that is of none of our blocks is not "applied"."""
     other = {**MADE, "fingerprint": "MD5 Fingerprint=" + ":".join(["22"] * 16)}
     with pytest.raises(Failure, match="not ours"):
-        run(Fake(lambda *_: ok(other, 201)), plan([UPLOAD]))
+        run(Fake(lambda request, _: ok([]) if request.method == "GET" else ok(other, 201)), plan([UPLOAD]))
 
 
 def test_a_lost_answer_is_settled_by_looking() -> None:
     """The POST landed but its answer was lost: it is found in the list, and not sent again."""
-    fake = Fake(lambda request, _: httpx.ReadError("lost") if request.method == "POST" else ok([MADE]))
+    fake = Fake(
+        lambda request, n: (
+            httpx.ReadError("lost") if request.method == "POST" else ok([MADE] if n > 1 else [])
+        )
+    )
     run(fake, plan([UPLOAD]))
-    assert [m for m, _, _ in fake.seen] == ["POST", "GET"]
+    assert [m for m, _, _ in fake.seen] == ["GET", "POST", "GET"]
 
 
 def test_a_lost_answer_that_did_not_land_is_a_failure() -> None:
@@ -94,17 +99,69 @@ def test_a_lost_answer_that_did_not_land_is_a_failure() -> None:
     fake = Fake(lambda request, _: httpx.ReadError("lost") if request.method == "POST" else ok([]))
     with pytest.raises(Failure, match="lost"):
         run(fake, plan([UPLOAD]))
-    assert [m for m, _, _ in fake.seen] == ["POST", "GET"]
+    assert [m for m, _, _ in fake.seen] == ["GET", "POST", "GET"]
+
+
+def test_what_somebody_else_uploaded_or_changed_meanwhile_stops_the_run() -> None:
+    """Two runs at once: the later one sees the other's work before writing, says so, and makes nothing twice."""
+    with pytest.raises(Failure, match="somebody else"):
+        run(Fake(lambda *_: ok([MADE])), plan([UPLOAD]))
+    fake = Fake(lambda *_: ok({**MADE, "associated_hostnames": ["a.net", "theirs.net"]}))
+    bare = replace(CA, id="1", associated_hostnames=())
+    with pytest.raises(Failure, match="associated_hostnames"):
+        run(fake, plan([step(Phase.NARROW, CA_AT, bare)], State({CA_AT: replace(CA, id="1")})))
+    assert {m for m, _, _ in fake.seen} == {"GET"}
+
+
+def test_a_stop_finishes_the_call_and_says_what_is_left() -> None:
+    """Asked to stop after the first step: the second is not begun, and the message lists it."""
+    fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(MADE, 201))
+    done: list[Step] = []
+    pace = Pace(stopping=lambda: bool(done))
+    with pytest.raises(
+        Failure, match=r"1 of 2 steps were done\. Left:\n    demand    application/a\.net"
+    ) as caught:
+        Applier(fake.writer(), pace, done.append).apply(plan([UPLOAD, step(Phase.DEMAND, APP_AT, APP)]))
+    assert caught.value.exit_code is Exit.INTERRUPTED
+
+
+def test_new_trust_is_proven_before_old_trust_is_taken() -> None:
+    """In a rotation the proof comes between widening and narrowing; when it fails, the old CA stays."""
+    fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(MADE, 201))
+    old_at = Address(Kind.CERTIFICATE, "22" * 16)
+    old = replace(CA, fingerprints=("22" * 16,), id="1")
+
+    def disproved() -> None:
+        raise Failure([])
+
+    steps = [UPLOAD, step(Phase.NARROW, old_at, replace(old, associated_hostnames=()), wait="detached")]
+    with pytest.raises(Failure):
+        Applier(fake.writer(), FakeTime().pace(), before_retiring=disproved).apply(
+            plan(steps, State({old_at: old}))
+        )
+    assert [m for m, _, _ in fake.seen] == ["GET", "POST"]
+
+
+def test_applications_of_different_groups_go_side_by_side() -> None:
+    """Neighbouring steps are one batch only when no host connects them."""
+    steps = [
+        Step(Phase.DEMAND, Address(Kind.APPLICATION, f"{host}.net"), APP, APP_AT, group=group)
+        for host, group in (("a", 0), ("b", 1), ("c", 1), ("d", 2))
+    ]
+    assert [[s.address.key for s in batch] for batch in batches(steps)] == [
+        ["a.net", "b.net"],
+        ["c.net", "d.net"],
+    ]
 
 
 def test_a_put_of_a_certificate_always_names_every_hostname() -> None:
     """Leaving the list out would let go of the hosts."""
-    fake = Fake(lambda *_: ok({**MADE, "associated_hostnames": []}))
+    fake = Fake(lambda _, n: ok(MADE if n == 1 else {**MADE, "associated_hostnames": []}))
     actual = State({CA_AT: replace(CA, id="1")})
     bare = replace(CA, id="1", associated_hostnames=())
     run(fake, plan([step(Phase.NARROW, CA_AT, bare, wait="detached")], actual))
-    assert fake.seen[0] == ("PUT", f"{HOME}/certificates/1", {"name": CA.name, "associated_hostnames": []})
-    assert fake.seen[1][:2] == ("GET", f"{HOME}/certificates/1")
+    assert fake.seen[1] == ("PUT", f"{HOME}/certificates/1", {"name": CA.name, "associated_hostnames": []})
+    assert [(m, p) for m, p, _ in fake.seen[::2]] == [("GET", f"{HOME}/certificates/1")] * 2
 
 
 def test_a_ca_that_never_lets_go_is_never_deleted() -> None:
