@@ -46,7 +46,7 @@ def zones(call: Call) -> Answer:
         and call.query.get("account.id", call.store.account["id"]) == call.store.account["id"]
         and (not names or names & {str(call.store.scope), f"zones/{z['id']}"})
     ]
-    return paged(records, call.query, default=20, most=50)
+    return paged(records, call, default=20, most=50)
 
 
 def zone(call: Call) -> Answer:
@@ -67,7 +67,7 @@ def dns_records(call: Call) -> Answer:
             and (not proxied or r["proxied"] == (proxied == "true"))
         )
 
-    return paged(each(call.store["dns_records"].values(), wanted), q, default=100, most=5000)
+    return paged(each(call.store["dns_records"].values(), wanted), call, default=100, most=5000)
 
 
 def organization(call: Call) -> Answer:
@@ -77,7 +77,7 @@ def organization(call: Call) -> Answer:
 
 def accounts(call: Call) -> Answer:
     """GET /accounts."""
-    return paged([call.store.account], call.query, default=20, most=50)
+    return paged([call.store.account], call, default=20, most=50)
 
 
 def account(call: Call) -> Answer:
@@ -87,7 +87,7 @@ def account(call: Call) -> Answer:
 
 def plain_list(table: str, default: int = 50) -> Callable[[Call], Answer]:
     """A handler that lists a table of the scope, in pages."""
-    return lambda call: paged(call.shown(table), call.query, default=default)
+    return lambda call: paged(call.shown(table), call, default=default)
 
 
 def plain_get(table: str) -> Callable[[Call], Answer]:

@@ -31,7 +31,7 @@ def listing(call: Call) -> Answer:
     wide = call.switches.on("account-list-shows-zones")
     records = call.store.within("certificates", call.scope, zones_too=wide)
     deaf = call.scope.kind == "zones" and call.switches.on("zone-list-ignores-page")
-    return paged([_shown(call, r) for r in records], call.query, ignore=deaf)
+    return paged([_shown(call, r) for r in records], call, ignore=deaf)
 
 
 def get(call: Call) -> Answer:

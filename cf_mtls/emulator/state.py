@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.emulator import apps, certificates, groups, policies, settings
+from cf_mtls.emulator import apps, bodies, certificates, groups, policies, settings
 from cf_mtls.emulator.answers import ApiError
 from cf_mtls.emulator.pem import Unreadable, blocks_of
 from cf_mtls.emulator.store import TABLES, Record, Scope, dns_record, new_hex, new_uuid, zone_records
@@ -151,6 +151,8 @@ def _restore(world: World, table: str, given: Record) -> None:
     if table == "certificates":
         record["_bundle"] = tuple(b.der for b in blocks_of(record["_certificate"]))
         record["_leaving"] = []
+        for host in record["associated_hostnames"]:
+            bodies.hostname(host, wildcard=True)
     if table == "apps" and not isinstance(record["_policies"], list):
         raise TypeError("_policies must be a list")
     world.store[table][str(record["name"] if table == "tags" else record["id"])] = record
