@@ -75,6 +75,7 @@ class Emulator:
         )
         self.api = Api(self.world, self.faults, self.rates)
         self.bugs: list[str] = []
+        self.servers: list[asyncio.Server] = []
         self.nginx: Nginx | None = None
         self.world.edge.changed = self._edge_changed
         self._connections: set[asyncio.Transport] = set()
@@ -126,35 +127,36 @@ class Emulator:
         self._folder = Path(tempfile.mkdtemp(prefix="cf-mtls-emulator-"))
         try:
             (self._folder / "edge-ca.pem").write_bytes(self.mint.authority_pem)
-            self._api_server = await loop.create_server(self._api_protocol, LOOPBACK, self.options.api_port)
+            api = await loop.create_server(self._api_protocol, LOOPBACK, self.options.api_port)
+            self.servers.append(api)
             edge_port = await self._start_edge()
         except BaseException:
-            if self.nginx is not None:
-                await self.nginx.stop()
+            await self._down()
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         self._wake = asyncio.Event()
         self.world.clock.wake = self._wake.set
         self._ticker = loop.create_task(self._tick())
-        return self._ready(edge_port)
+        return self._ready(api.sockets[0].getsockname()[1], edge_port)
 
     async def _start_edge(self) -> int:
         loop = asyncio.get_running_loop()
         if self.options.edge == "embedded":
             port = self.options.edge_port
-            self._edge_server = await loop.create_server(self.host.protocol, LOOPBACK, port, backlog=512)
-            return int(self._edge_server.sockets[0].getsockname()[1])
+            server = await loop.create_server(self.host.protocol, LOOPBACK, port, backlog=512)
+            self.servers.append(server)
+            return int(server.sockets[0].getsockname()[1])
         self.nginx = nginx = Nginx(self._folder, self.mint, self.edge, self.options.edge_port)
 
         def protocol() -> Plain:
             return Plain(lambda channel: Http1(channel, nginx.answer, self.options.limits), self._connections,
                          self.options.limits.connections)  # fmt: skip
 
-        self._edge_server = await loop.create_unix_server(protocol, str(self._folder / "decisions"))
+        self.servers.append(await loop.create_unix_server(protocol, str(self._folder / "decisions")))
         return await nginx.start()
 
-    def _ready(self, edge_port: int) -> Ready:
-        api = f"http://{LOOPBACK}:{self._api_server.sockets[0].getsockname()[1]}"
+    def _ready(self, api_port: int, edge_port: int) -> Ready:
+        api = f"http://{LOOPBACK}:{api_port}"
         edge = f"{LOOPBACK}:{edge_port}"
         return Ready(
             api + BASE, edge, str(self._folder / "edge-ca.pem"), self.world.store.account["id"], self.token,
@@ -164,9 +166,13 @@ class Emulator:
     async def stop(self) -> None:
         """Stop serving, end every connection, and leave nothing behind."""
         self._ticker.cancel()
+        await self._down()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _down(self) -> None:
         if self.nginx is not None:
             await self.nginx.stop()
-        for server in (self._api_server, self._edge_server):
+        for server in self.servers:
             server.close()
         for session in list(self.host.sessions):
             session.abort()
@@ -174,9 +180,8 @@ class Emulator:
             transport.abort()
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                await self._api_server.wait_closed()
-                await self._edge_server.wait_closed()
-        shutil.rmtree(self._folder, ignore_errors=True)
+                for server in self.servers:
+                    await server.wait_closed()
 
     async def _tick(self) -> None:
         clock = self.world.clock

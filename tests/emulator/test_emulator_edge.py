@@ -218,7 +218,7 @@ def _until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 def test_the_edge_hears_of_an_association_late(pki: Pki, tmp_path: Path) -> None:
-    """Until the delay is over the hostname does not ask; then it does, by the clock alone (facts: api 11.5)."""
+    """Until the delay is over the hostname does not ask; then it does, by the clock (facts: api 11.5)."""
     from emulator_tls import handshake
 
     with emulating(switches={"association-delay": 60.0}) as api:
