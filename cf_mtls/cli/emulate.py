@@ -91,6 +91,8 @@ def emulate(
         state=_json(state) if state else None, faults=tuple(_rules(_json(faults))) if faults else (),
         origin=origin, edge=edge.value,
     )  # fmt: skip
+    if ready_file:
+        ready_file.unlink(missing_ok=True)  # whoever waits for it must not find the last run's
     try:
         serve(options, lambda ready: _announce(ready, ready_file, options))
     except Unusable as error:

@@ -71,7 +71,7 @@ def publish(world: World) -> None:
         for key, record in table.items():
             record.pop("_visible_at", None)
             if name == "certificates":
-                record["_leaving"] = []
+                record["_leaving"] = {}
             world.edge.publish(name, key, record, 0.0)
 
 
@@ -150,7 +150,7 @@ def _restore(world: World, table: str, given: Record) -> None:
     record = copy.deepcopy(given)
     if table == "certificates":
         record["_bundle"] = tuple(b.der for b in blocks_of(record["_certificate"]))
-        record["_leaving"] = []
+        record["_leaving"] = {}
         for host in record["associated_hostnames"]:
             bodies.hostname(host, wildcard=True)
     if table == "apps" and not isinstance(record["_policies"], list):

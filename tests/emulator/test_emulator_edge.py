@@ -230,6 +230,16 @@ def test_the_edge_hears_of_an_association_late(pki: Pki, tmp_path: Path) -> None
         assert handshake(api.emulator.ready.edge, HOST).asked
 
 
+def test_a_later_write_is_not_overtaken(pki: Pki) -> None:
+    """When delays shrink between two writes, the edge still ends with the last one."""
+    with emulating(switches={"association-delay": 60.0}) as api:
+        made = api.certificate(pki)
+        api.manage("POST", "switches", {"association-delay": 0.0})
+        api.result("PUT", f"/access/certificates/{made['id']}", {"associated_hostnames": []})
+        api.manage("POST", "clock", {"advance": 61})
+        assert api.manage("GET", "edge")["trust"] == {}
+
+
 def test_a_certificate_expires_by_the_emulators_clock(closed: Api, pki: Pki, tmp_path: Path) -> None:
     """A verdict is not kept beyond its time."""
     with emulating() as api:
@@ -355,6 +365,8 @@ def test_a_login_is_a_redirect_to_the_team(pki: Pki, tmp_path: Path) -> None:
         app = api.app(HOST + PATH, allow)
         order = {"email": "ana@example.org", "app": app["id"]}
         session = {"cookie": api.manage("POST", "session", order)["cookie"]}
+        other = api.app(f"b.{HOST}", allow)
+        elsewhere = {"cookie": api.manage("POST", "session", order | {"app": other["id"]})["cookie"]}
         stranger = {"cookie": api.manage("POST", "session", order | {"email": "x@other.example"})["cookie"]}
         with browsing(api.emulator.ready) as (browser, _):
             login = browser.get(URL)
@@ -367,6 +379,9 @@ def test_a_login_is_a_redirect_to_the_team(pki: Pki, tmp_path: Path) -> None:
         with browsing(api.emulator.ready, save(pki.good, tmp_path)) as (browser, _):
             assert browser.get(URL, headers=session).status_code == 200
             assert browser.get(URL, headers=stranger).status_code == 403
+            assert browser.get(URL, headers=elsewhere).status_code == 302  # a session of another application
+            api.manage("POST", "clock", {"advance": 90000})
+            assert browser.get(URL, headers=session).status_code == 302  # an old one
 
 
 def test_the_other_refusals(pki: Pki) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from emulator_kit import HOST, Api, Pki, emulating
+from emulator_kit import HOST, Api, Pki, emulating, service_auth
 
 from cf_mtls.emulator.faults import KINDS, read
 from cf_mtls.emulator.server import Options, Unusable, running
@@ -124,6 +124,12 @@ def test_faults_that_last(api: Api, pki: Pki) -> None:
     assert api.manage("GET", "edge")["trust"] == {}
     api.manage("POST", "clock", {"advance": 61})
     assert list(api.manage("GET", "edge")["trust"]) == [HOST]
+    _fault(api, "hidden-policy", {"times": 1}, seconds=60)
+    made = api.result("POST", "/access/policies", service_auth({"everyone": {}}))["id"]
+    body = {"type": "self_hosted", "domain": HOST, "policies": [made]}
+    assert api.error("POST", "/access/apps", body) == (400, 12130)
+    api.manage("POST", "clock", {"advance": 61})
+    api.result("POST", "/access/apps", body)
     _fault(api, "quota-zero", {"times": 1})
     assert api.error("POST", CERTS, {"name": "x", "certificate": pki.rogue.pem}) == (400, 12130)
     api.manage("POST", "reset")

@@ -107,6 +107,18 @@ def test_two_emulators_do_not_meet(pki: Pki) -> None:
         assert two.other(one.emulator.ready.token).error("GET", "/access/apps")[0] == 403
 
 
+def test_keys_are_new_each_start() -> None:
+    """The same seed gives the same account, and other tokens and another CA."""
+    told = []
+    for _ in range(2):
+        with running(Options(seed=1)) as emulator:
+            ready = emulator.ready
+            told.append((ready.account_id, ready.token, ready.read_token, Path(ready.edge_ca).read_text()))
+    (account, *secrets), (again, *others) = told
+    assert account == again
+    assert not set(secrets) & set(others)
+
+
 def test_nothing_is_left_behind() -> None:
     """Threads, files and ports are gone afterwards; the CA was readable by its owner only."""
     threads = threading.active_count()

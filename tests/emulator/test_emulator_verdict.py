@@ -47,6 +47,7 @@ def cases(pki: Pki) -> dict[str, tuple[list[Pair], list[Pair], Pair]]:
     root, mid = pki.root, pki.intermediate
     bundle = [mid, root]
     server_ca = issue("server-only CA", root, ca=True, usages=[Usage.SERVER_AUTH])
+    signer = issue("Signer", root, ca=True, key_usage=key_usage(key_cert_sign=True))
     old_root = issue("Old", ca=True, since=NOW - 9 * DAY, until=NOW - DAY)
     found: dict[str, tuple[list[Pair], list[Pair], Pair]] = {
         kind: (bundle, [], pair) for kind, (pair, _) in pki.matrix().items() if pair
@@ -71,6 +72,7 @@ def cases(pki: Pki) -> dict[str, tuple[list[Pair], list[Pair], Pair]]:
         "intermediate for servers only": ([server_ca, root], [], issue("fleet", server_ca)),
         "expired root": ([old_root], [], issue("fleet", old_root)),
         "self-signed leaf that is the bundle": ([pki.self_signed], [], pki.self_signed),
+        "intermediate that may only sign": ([signer, root], [], issue("fleet", signer)),
         "netscape client": (bundle, [], _netscape(pki.good, mid, 0x80)),
         "netscape server": (bundle, [], _netscape(pki.good, mid, 0x40)),
     }
