@@ -15,6 +15,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes, Settings
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
@@ -151,3 +155,38 @@ def _encrypted(password: bytes) -> Any:
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
     return BestAvailableEncryption(password)
+
+
+def narrow(ready: Any, host: str, path: str, window: int) -> tuple[int, int]:
+    """What a client with a small HTTP/2 window gets: body bytes, and the most that was sent ahead of it."""
+    context = ssl.create_default_context(cafile=ready.edge_ca)
+    context.set_alpn_protocols(["h2"])
+    edge, _, port = ready.edge.partition(":")
+    client = H2Connection(H2Configuration(client_side=True))
+    client.local_settings = Settings(
+        client=True, initial_values={SettingCodes.INITIAL_WINDOW_SIZE: window, SettingCodes.ENABLE_PUSH: 0}
+    )
+    client.initiate_connection()
+    request = [(":method", "GET"), (":scheme", "https"), (":authority", host), (":path", path)]
+    client.send_headers(1, request, end_stream=True)
+    got = ahead = most = 0
+    with (
+        socket.create_connection((edge, int(port)), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=host) as line,
+    ):
+        while True:
+            line.sendall(client.data_to_send())
+            for event in client.receive_data(line.recv(65536)):
+                match event:
+                    case DataReceived():
+                        got, ahead = got + len(event.data or b""), ahead + (event.flow_controlled_length or 0)
+                        most = max(most, ahead)
+                    case StreamEnded():
+                        return got, most
+                    case StreamReset() | ConnectionTerminated():
+                        return -1, most
+                    case _:
+                        pass
+            if ahead >= window // 2 or ahead > 30_000:  # then, and only then, is more allowed
+                client.acknowledge_received_data(ahead, 1)
+                ahead = 0

@@ -261,6 +261,16 @@ def test_large_bodies_both_ways(closed: Api, pki: Pki, tmp_path: Path, http2: bo
         assert told["body_bytes"] == len(body)
 
 
+@pytest.mark.parametrize("window", [1_000, 20_000, 65_535])
+def test_flow_control(closed: Api, window: int) -> None:
+    """A client with a small window gets everything, and never more at once than it allows."""
+    from emulator_tls import narrow
+
+    got, ahead = narrow(closed.emulator.ready, f"www.{HOST}", "/?emulator-bytes=300000", window)
+    assert got == 300_000
+    assert 0 < ahead <= window
+
+
 def test_a_body_too_large_is_refused() -> None:
     """413 in HTTP/1.1, a reset stream in HTTP/2, and the next request is served."""
     with emulating(limits=Limits(body_bytes=1000)) as api:
