@@ -22,10 +22,13 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "terminal | plan_text proof_text | account_text"),
-    ("emulator", "clock http pem policy store switches | answers http1 minting origin registry"),
-    ("emulator", "bodies http2 paging rates rules | sessions tokens verdict | faults domains tls world"),
-    ("emulator", "catalogue certificates edge groups mischief | policies settings | attach | apps"),
-    ("emulator", "apppolicies state | management routes | api | server"),
+    ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
+    (
+        "emulator",
+        "bodies http2 rates rules plain contexts | sessions tokens verdict | faults domains tls world",
+    ),
+    ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
+    ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
     ("", "workflow story"),
     ("cli", "console | options journal | validate plan verify show demo emulate | apply | main"),
     ("", "__main__"),
@@ -39,7 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "OpenSSL": ("pki/", "emulator/tls", "emulator/verdict"),
+    "OpenSSL": ("pki/", "emulator/contexts", "emulator/tls", "emulator/verdict"),
     "cloudflare": ("remote/gateway",),
     "cryptography": ("pki/", "emulator/minting", "emulator/pem", "emulator/tls", "emulator/verdict"),
     "h11": ("emulator/",),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tempfile
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 UNUSABLE = Code("emulate.unusable", Severity.ERROR, Fault.INVOCATION, "the emulator cannot start like this")
 UNREADABLE = Code("emulate.unreadable", Severity.ERROR, Fault.FILE, "the emulator's file cannot be read")
 PORT_TAKEN = Code("emulate.port", Severity.ERROR, Fault.INVOCATION, "the emulator cannot listen there")
+
+
+class EdgeKind(Enum):
+    """The edges to choose from."""
+
+    embedded = "embedded"
+    nginx = "nginx"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,13 +61,16 @@ def emulate(
     switch: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Turn a switch; repeatable.")
     ] = None,
-    lifelike: Annotated[
+    lifelike: Annotated[  # noqa: FBT002 - a flag of the command line
         bool, typer.Option("--lifelike", help="Be as slow as Cloudflare is said to be.")
     ] = False,
     origin: Annotated[
         str | None, typer.Option(metavar="URL", help="What stands behind the edge: http://127.0.0.1:PORT.")
     ] = None,
-    switches: Annotated[
+    edge: Annotated[
+        EdgeKind, typer.Option(help="What speaks TLS: this program, or a real nginx.")
+    ] = EdgeKind.embedded,
+    switches: Annotated[  # noqa: FBT002
         bool, typer.Option("--switches", help="List the switches and their sources, and stop.")
     ] = False,
 ) -> int:
@@ -66,30 +78,33 @@ def emulate(
     if switches:
         _list_switches()
         return Exit.OK
-    from cf_mtls.emulator.server import Options, serve
+    from cf_mtls.emulator.server import Options, Unusable, serve
     from cf_mtls.emulator.switches import lifelike as slow
     from cf_mtls.emulator.switches import read_all
 
     try:
-        options = Options(
-            zones=tuple(zone or ["jeann.net"]),
-            api_port=port,
-            edge_port=edge_port,
-            seed=seed,
-            switches=(slow() if lifelike else {}) | read_all(switch or []),
-            state=_json(state) if state else None,
-            faults=tuple(_rules(_json(faults))) if faults else (),
-            origin=origin,
-        )
-        serve(options, lambda ready: _announce(ready, ready_file, options))
+        turned = (slow() if lifelike else {}) | read_all(switch or [])
     except ValueError as error:
-        raise Failure(
-            [UNUSABLE.found(str(error), "`cf-mtls emulate --switches` lists the switches.")]
-        ) from error
+        raise _unusable(error) from error
+    options = Options(
+        zones=tuple(zone or ["jeann.net"]), api_port=port, edge_port=edge_port, seed=seed, switches=turned,
+        state=_json(state) if state else None, faults=tuple(_rules(_json(faults))) if faults else (),
+        origin=origin, edge=edge.value,
+    )  # fmt: skip
+    if ready_file:
+        ready_file.unlink(missing_ok=True)  # whoever waits for it must not find the last run's
+    try:
+        serve(options, lambda ready: _announce(ready, ready_file, options))
+    except Unusable as error:
+        raise _unusable(error) from error
     except OSError as error:
         raise Failure([PORT_TAKEN.found(str(error))]) from error
     console.say("stopped")
     return Exit.OK
+
+
+def _unusable(error: ValueError) -> Failure:
+    return Failure([UNUSABLE.found(str(error), "`cf-mtls emulate --switches` lists the switches.")])
 
 
 def _json(path: Path) -> Any:
@@ -105,7 +120,7 @@ def _rules(given: Any) -> list[Any]:
 
 def _announce(ready: Ready, ready_file: Path | None, options: Options) -> None:
     for name, value in ready.exports().items():
-        console.out(f"export {name}={value}")
+        console.out(f"export {name}={shlex.quote(value)}")
     for line in _banner(ready, options):
         console.say(line)
     if ready_file:

@@ -40,7 +40,7 @@ class Api:
     faults: Faults
     rates: Rates
 
-    def handle(self, request: Request) -> tuple[Answer, Token]:
+    def handle(self, request: Request, mood: frozenset[str]) -> tuple[Answer, Token]:
         """The answer, faults apart, and who asked."""
         verifying = request.path.endswith("/tokens/verify")
         token = _NOBODY
@@ -49,11 +49,11 @@ class Api:
             refusal = self.rates.count(token.name)
             if refusal is not None:
                 return refusal, token
-            return self._routed(request, token), token
+            return self._routed(request, token, mood), token
         except answers.ApiError as error:
             return error.answer(), token
 
-    def _routed(self, request: Request, token: Token) -> Answer:
+    def _routed(self, request: Request, token: Token, mood: frozenset[str]) -> Answer:
         path = request.path.removeprefix(BASE)
         found = routed(request.method, path)
         if found is None:
@@ -65,7 +65,7 @@ class Api:
         scope = Scope(names.get("kind", mine.kind), names.get("scope", mine.id))
         self._guard(route, scope, token)
         body = parsed(request.body) if request.method in {"POST", "PUT", "PATCH"} else None
-        return route.handler(Call(self.world, token, scope, names, request.query, body))
+        return route.handler(Call(self.world, token, scope, names, request.query, body, mood))
 
     def _guard(self, route: Route, scope: Scope, token: Token) -> None:
         store, switches = self.world.store, self.world.switches
@@ -108,9 +108,8 @@ class Conversation:
         token = self._token(request)
         answer = mischief.before(self.api.world, self.api.rates, self.picked, token.name)
         if answer is None:
-            request = mischief.altered(request, self.picked)
-            answer, token = self.api.handle(request)
-            answer = mischief.after(self.api.world, self.picked, answer)
+            answer, token = self.api.handle(request, mischief.mood(self.picked))
+            mischief.after(self.api.world, self.picked)
         self._log(request, answer.status, token)
         return replace(answer, headers=(*answer.headers, *self._headers(token)), cut=self._cut())
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def listing(call: Call) -> Answer:
     """GET /access/apps/{app}/policies, in the order of precedence."""
-    return paged(apps.shown(call, apps.found(call))["policies"], call.query)
+    return paged(apps.shown(call, apps.found(call))["policies"], call)
 
 
 def get(call: Call) -> Answer:

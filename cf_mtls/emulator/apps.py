@@ -49,7 +49,7 @@ def listing(call: Call) -> Answer:
     """GET /access/apps with its query members."""
     wide = call.switches.on("account-list-shows-zones")
     records = call.store.within("apps", call.scope, zones_too=wide)
-    return paged([shown(call, r) for r in records if _asked(call, r)], call.query, default=1000)
+    return paged([shown(call, r) for r in records if _asked(call, r)], call, default=1000)
 
 
 def _asked(call: Call, app: Record) -> bool:

@@ -46,7 +46,7 @@ def zones(call: Call) -> Answer:
         and call.query.get("account.id", call.store.account["id"]) == call.store.account["id"]
         and (not names or names & {str(call.store.scope), f"zones/{z['id']}"})
     ]
-    return paged(records, call.query, default=20, most=50)
+    return paged(records, call, default=20, most=50)
 
 
 def zone(call: Call) -> Answer:
@@ -67,7 +67,7 @@ def dns_records(call: Call) -> Answer:
             and (not proxied or r["proxied"] == (proxied == "true"))
         )
 
-    return paged(each(call.store["dns_records"].values(), wanted), q, default=100, most=5000)
+    return paged(each(call.store["dns_records"].values(), wanted), call, default=100, most=5000)
 
 
 def organization(call: Call) -> Answer:
@@ -77,17 +77,21 @@ def organization(call: Call) -> Answer:
 
 def accounts(call: Call) -> Answer:
     """GET /accounts."""
-    return paged([call.store.account], call.query, default=20, most=50)
+    return paged([_account(call)], call, default=20, most=50)
 
 
 def account(call: Call) -> Answer:
     """GET /accounts/{account}."""
-    return answers.reply(call.store.account)
+    return answers.reply(_account(call))
+
+
+def _account(call: Call) -> Record:
+    return {**call.store.account, "type": "enterprise", "settings": {"enforce_twofactor": False}}
 
 
 def plain_list(table: str, default: int = 50) -> Callable[[Call], Answer]:
     """A handler that lists a table of the scope, in pages."""
-    return lambda call: paged(call.shown(table), call.query, default=default)
+    return lambda call: paged(call.shown(table), call, default=default)
 
 
 def plain_get(table: str) -> Callable[[Call], Answer]:

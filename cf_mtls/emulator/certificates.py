@@ -31,7 +31,7 @@ def listing(call: Call) -> Answer:
     wide = call.switches.on("account-list-shows-zones")
     records = call.store.within("certificates", call.scope, zones_too=wide)
     deaf = call.scope.kind == "zones" and call.switches.on("zone-list-ignores-page")
-    return paged([_shown(call, r) for r in records], call.query, ignore=deaf)
+    return paged([_shown(call, r) for r in records], call, ignore=deaf)
 
 
 def get(call: Call) -> Answer:
@@ -58,11 +58,12 @@ def update(call: Call) -> Answer:
         "associated_hostnames": hosts,
         "updated_at": call.world.clock.stamp(),
     }
-    record["_leaving"] = [h for h in {*record["_leaving"], *gone} if h not in hosts]
+    clock, delay = call.world.clock, call.switches.seconds("detach-delay") + call.world.slower_s
+    leaving = record["_leaving"] | dict.fromkeys(gone, clock.now() + delay)
+    record["_leaving"] = {h: due for h, due in leaving.items() if h not in hosts}
     call.world.put("certificates", record)
     _settings_notice(call)
-    delay = call.switches.seconds("detach-delay") + call.world.slower_s
-    call.world.clock.after(delay, lambda: _let_go(record, gone))
+    clock.after(delay, lambda: _let_go(record, clock.now()))
     return answers.reply(_shown(call, record))
 
 
@@ -89,7 +90,7 @@ def made(call: Call, body: dict[str, Any]) -> Record:
         "id": new_uuid(call.world.random("ids")), "name": name, "fingerprint": named.fingerprint,
         "associated_hostnames": _hostnames(call, body), "created_at": stamp, "updated_at": stamp,
         "expires_on": text_of(named.not_after), "_scope": str(call.scope), "_certificate": pem,
-        "_bundle": tuple(b.der for b in blocks), "_leaving": [],
+        "_bundle": tuple(b.der for b in blocks), "_leaving": {},
     }  # fmt: skip
 
 
@@ -137,8 +138,8 @@ def own(call: Call, hostnames: Iterable[str]) -> None:
         raise answers.foreign_hostname(call.switches.number("foreign-hostname-status"))
 
 
-def _let_go(record: Record, gone: list[str]) -> None:
-    record["_leaving"] = [h for h in record["_leaving"] if h not in gone]
+def _let_go(record: Record, now: float) -> None:
+    record["_leaving"] = {h: due for h, due in record["_leaving"].items() if due > now}
 
 
 def _settings_notice(call: Call) -> None:

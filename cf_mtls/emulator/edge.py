@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import policy, sessions
 from cf_mtls.emulator.http import Answer, Request
+from cf_mtls.emulator.peer import Demand, Peer
 from cf_mtls.emulator.pem import common_names
 from cf_mtls.emulator.policy import Asker
 from cf_mtls.emulator.store import Record, new_hex
-from cf_mtls.emulator.tls import Demand, Peer
-from cf_mtls.emulator.verdict import Judgement, judge
+from cf_mtls.emulator.verdict import SUCCESS, Judgement, judge
 
 if TYPE_CHECKING:
     from cf_mtls.emulator.minting import Signer
@@ -58,9 +58,12 @@ class Edge:
         trusted = self.registry.trust(hostname)
         if not trusted or not self.registry.proxied(hostname):
             return Demand()
-        names = tuple(dict.fromkeys(der for trust in trusted for der in trust.bundle))
-        listed = names if self.world.switches.on("list-ca-names") else ()
+        listed = self.bundle(hostname) if self.world.switches.on("list-ca-names") else ()
         return Demand(ask=True, authorities=listed, key=tuple(sorted(t.id for t in trusted)))
+
+    def bundle(self, hostname: str) -> tuple[bytes, ...]:
+        """Every certificate that a hostname trusts, as DER, without repeats."""
+        return tuple(dict.fromkeys(der for trust in self.registry.trust(hostname) for der in trust.bundle))
 
     async def answer(self, request: Request, peer: Peer) -> Answer:
         """The answer to one request."""
@@ -154,6 +157,8 @@ class Edge:
         trusted = self.registry.trust(host)
         if peer.leaf is None or not trusted:
             return None
+        if peer.verified is not None:
+            return Judgement(ok=peer.verified == SUCCESS, reason=peer.verified.removeprefix("FAILED:"))
         judgements = [self._judged_by(trust, peer.leaf, peer.sent) for trust in trusted]
         return next((j for j in judgements if j.ok), judgements[-1])
 

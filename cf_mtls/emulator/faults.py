@@ -1,7 +1,7 @@
 """Behaving badly on purpose: rules that pick requests, and what happens to them.
 
 Rules of this file:
-- A rule says `when` (method, path, the nth time, every nth, a chance, how often at most) and what to `do`.
+- A rule says `when` (method, end of the path, the nth time, every nth, a chance, how often) and what to `do`.
 - Picking draws only from the seeded stream, in the order requests arrive, so it replays.
 - What to do is a row of `KINDS`; a rule that names no row, or a member that is not the row's, is refused.
 
@@ -53,7 +53,9 @@ class Rule:
 
     def strikes(self, method: str, path: str, random: Random) -> bool:
         """Whether it hits this request; counts it when it could have."""
-        if not fnmatch.fnmatchcase(method, self.when["method"]) or not _under(path, self.when["path"]):
+        if not fnmatch.fnmatchcase(method, self.when["method"]) or not fnmatch.fnmatchcase(
+            path, f"*{self.when['path']}"
+        ):
             return False
         self.seen += 1
         hit: bool = (
@@ -69,11 +71,6 @@ class Rule:
         """The rule as JSON, with its counts."""
         when = {k: v for k, v in self.when.items() if v != _WHEN[k]}
         return {"do": self.do, **self.members, "when": when, "seen": self.seen, "struck": self.struck}
-
-
-def _under(path: str, pattern: str) -> bool:
-    """A pattern without a slash at its start fits the end of the path."""
-    return fnmatch.fnmatchcase(path, pattern if pattern.startswith("/") else f"*{pattern}")
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ def listing(call: Call) -> Answer:
     records = call.shown("groups")
     name, search = call.query.get("name"), call.query.get("search", "").lower()
     records = [r for r in records if (not name or r["name"] == name) and search in r["name"].lower()]
-    return paged(records, call.query, default=1000)
+    return paged(records, call, default=1000)
 
 
 def get(call: Call) -> Answer:
@@ -82,7 +82,7 @@ def _found(call: Call) -> Record:
 def tags(call: Call) -> Answer:
     """GET /access/tags, alphabetically."""
     names = sorted(call.store["tags"])
-    return paged([_tag_shown(call, call.store["tags"][n]) for n in names], call.query)
+    return paged([_tag_shown(call, call.store["tags"][n]) for n in names], call)
 
 
 def tag(call: Call) -> Answer:

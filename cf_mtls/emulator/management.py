@@ -17,7 +17,9 @@ from cf_mtls.emulator.faults import KINDS, Faults
 from cf_mtls.emulator.http import Answer, Request
 from cf_mtls.emulator.origin import is_loopback
 from cf_mtls.emulator.policy import Asker
+from cf_mtls.emulator.store import new_hex
 from cf_mtls.emulator.switches import spoken
+from cf_mtls.emulator.tokens import ALL, Token, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,6 +159,22 @@ def _session(m: Management, _: Mapping[str, str], body: Any) -> Any:
     return {"cookie": f"{sessions.COOKIE}={m.signer.sign(claims)}", "seconds": claims["exp"] - claims["iat"]}
 
 
+def _token(m: Management, _: Mapping[str, str], body: Any) -> Any:
+    """A new token: `permissions` are groups such as `Access: Apps and Policies Read`, all when left out."""
+    given = body if isinstance(body, dict) else {}
+    unknown = sorted(given.keys() - {"name", "permissions", "scopes", "owner", "status"})
+    wanted = frozenset(map(str, given.get("permissions", ALL)))
+    if unknown or wanted - ALL:
+        raise ValueError(f"unknown: {', '.join([*unknown, *sorted(wanted - ALL)])}")
+    secret = new_secret()
+    name = str(given.get("name") or f"token-{len(m.world.tokens)}")
+    m.world.tokens[secret] = Token(
+        name, new_hex(m.world.random("ids")), wanted, str(given.get("owner", "both")),
+        str(given.get("status", "active")), frozenset(map(str, given.get("scopes", ()))),
+    )  # fmt: skip
+    return {"token": secret, "name": name}
+
+
 def _bad_day(m: Management, _: Mapping[str, str], body: Any) -> Any:
     severity = body.get("severity", 0.2) if isinstance(body, dict) else 0.2
     if not isinstance(severity, (int, float)) or not 0 <= severity <= 1:
@@ -182,4 +200,5 @@ LEVERS: dict[tuple[str, str], Callable[[Management, Mapping[str, str], Any], Any
     ("GET", "rates"): _rates,
     ("GET", "edge"): _edge,
     ("POST", "session"): _session,
+    ("POST", "token"): _token,
 }

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ class Mint:
     def authority_pem(self) -> bytes:
         """The CA that clients are to trust, for CF_MTLS_CACERT."""
         return self.authority.public_bytes(Encoding.PEM)
+
+    @property
+    def leaf_key_pem(self) -> bytes:
+        """The servers' private key, for a server that wants a file."""
+        return self.leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def leaf_der(self, hosts: Sequence[str]) -> bytes:
+        """What `leaf` makes, as DER."""
+        return self.leaf(hosts).public_bytes(Encoding.DER)
 
     def leaf(self, hosts: Sequence[str]) -> x509.Certificate:
         """A server certificate for these names. Errors: ValueError when a name cannot be in one."""

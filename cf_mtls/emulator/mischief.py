@@ -1,18 +1,17 @@
-"""What each fault does: before the request is handled, to the request, and to the answer.
+"""What each fault does: before the request is handled, to its list, and after.
 
 Rules of this file:
 - Faults that last (slowness, busy settings) end by the clock.
+- How lists misbehave is told to the handler; `paging` does it.
 - What somebody else edits goes through the world, as any write does.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import rates
-from cf_mtls.emulator.http import Answer, Request
+from cf_mtls.emulator.http import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cf_mtls.emulator.store import Record
     from cf_mtls.emulator.world import World
 
+LISTS = frozenset({"shuffle", "ignore-page", "moving-pages"})
 _HTML = b"<html>\r\n<head><title>%d</title></head>\r\n<body><h1>Error %d</h1>cloudflare</body></html>\r\n"
 
 
@@ -66,37 +66,18 @@ _LASTING: dict[str, Callable[[World, Rule], None]] = {
 }
 
 
-def altered(request: Request, picked: Sequence[Rule]) -> Request:
-    """The request as a list that ignores `page` would understand it."""
-    if not any(rule.do == "ignore-page" for rule in picked):
-        return request
-    kept = "&".join(p for p in request.target.partition("?")[2].split("&") if not p.startswith("page="))
-    return replace(request, target=f"{request.path}?{kept}" if kept else request.path)
+def mood(picked: Sequence[Rule]) -> frozenset[str]:
+    """How lists are to misbehave this time."""
+    return frozenset(rule.do for rule in picked) & LISTS
 
 
-def after(world: World, picked: Sequence[Rule], answer: Answer) -> Answer:
-    """The answer after its list was meddled with, and after somebody else meddled with the account."""
+def after(world: World, picked: Sequence[Rule]) -> None:
+    """Let somebody else meddle with the account."""
     for rule in picked:
-        match rule.do:
-            case "shuffle":
-                answer = _relisted(answer, lambda items: world.random("shuffle").sample(items, len(items)))
-            case "moving-pages":
-                answer = _relisted(answer, lambda items: items[1:])
-            case "edit":
-                _edit(world, rule.members)
-            case "remove":
-                _remove(world, rule.members)
-            case _:
-                pass
-    return answer
-
-
-def _relisted(answer: Answer, change: Callable[[list[Any]], list[Any]]) -> Answer:
-    body = json.loads(answer.body)
-    if not isinstance(body.get("result"), list):
-        return answer
-    body["result"] = change(body["result"])
-    return replace(answer, body=json.dumps(body, separators=(",", ":")).encode())
+        if rule.do == "edit":
+            _edit(world, rule.members)
+        elif rule.do == "remove":
+            _remove(world, rule.members)
 
 
 def _matching(world: World, table: str, match: dict[str, Any]) -> list[tuple[str, Record]]:

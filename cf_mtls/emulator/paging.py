@@ -16,25 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cf_mtls.emulator.http import Answer
+    from cf_mtls.emulator.world import Call
 
 
 def paged(
-    items: Sequence[Any],
-    query: Mapping[str, str],
-    default: int = 50,
-    most: int = 1000,
-    *,
-    ignore: bool = False,
+    items: Sequence[Any], call: Call, default: int = 50, most: int = 1000, *, ignore: bool = False
 ) -> Answer:
     """One page of the items with its result_info. ignore: `page` is not heeded. Errors: `ApiError`."""
-    page = 1 if ignore else _whole(query, "page", 1, 10**6)
-    size = default if ignore else min(_whole(query, "per_page", default, 10**6), most)
+    ignore = ignore or "ignore-page" in call.mood
+    page = 1 if ignore else _whole(call.query, "page", 1, 10**6)
+    size = min(_whole(call.query, "per_page", default, 10**6), most)
+    items = _moody(items, call, page)
     part = list(items[(page - 1) * size : page * size])
     info = {
         "page": page, "per_page": size, "count": len(part), "total_count": len(items),
         "total_pages": -(-len(items) // size),
     }  # fmt: skip
     return reply(part, info=info)
+
+
+def _moody(items: Sequence[Any], call: Call, page: int) -> Sequence[Any]:
+    if "moving-pages" in call.mood and page > 1:
+        return items[1:]  # somebody removed the first one since page 1 was read
+    if "shuffle" in call.mood:
+        return call.world.random("shuffle").sample(items, len(items))
+    return items
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:

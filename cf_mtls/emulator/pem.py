@@ -75,6 +75,16 @@ def load(pem_or_der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(pem_or_der)
 
 
+def pem_of(der: bytes) -> bytes:
+    """A certificate as PEM. Errors: ValueError."""
+    return load(der).public_bytes(Encoding.PEM)
+
+
+def der_of(pem: str) -> bytes:
+    """The first certificate of a PEM text as DER. Errors: ValueError."""
+    return load(pem.encode()).public_bytes(Encoding.DER)
+
+
 def md5_name(der: bytes) -> str:
     """`MD5 Fingerprint=2C:1E:…`, as the API names a certificate (facts: cloudflare-api 1.3)."""
     digest = hashlib.md5(der, usedforsecurity=False).hexdigest().upper()

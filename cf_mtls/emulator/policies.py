@@ -67,7 +67,7 @@ def _shown(call: Call, record: Record) -> Record:
 def listing(call: Call) -> Answer:
     """GET /access/policies: the reusable ones."""
     records = [r for r in call.store["policies"].values() if "_app" not in r]
-    return paged([_shown(call, r) for r in records], call.query, default=100)
+    return paged([_shown(call, r) for r in records], call, default=100)
 
 
 def get(call: Call) -> Answer:

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - The edge reads only this, never the store; what is not published yet does not exist for it.
-- One object's snapshots arrive in the order they were written, however the delays differ.
+- A later write of an object is never undone by an earlier one, however their delays differ.
 - Whoever wants to know that a hostname's demand may have changed sets `changed`.
 
 Source: facts: edge-and-probes 6.1.
@@ -40,7 +40,8 @@ class Registry:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.tables: dict[str, dict[str, Record]] = {name: {} for name in TABLES}
-        self._last: dict[tuple[str, str], float] = {}
+        self._writes = 0
+        self._known: dict[tuple[str, str], int] = {}
         self._trust: dict[str, tuple[Trust, ...]] | None = None
         self._dns: dict[str, list[bool]] | None = None
         self.generation = 0
@@ -50,18 +51,21 @@ class Registry:
     def publish(self, table: str, key: str, record: Record | None, delay_s: float) -> None:
         """Let the edge know in `delay_s`; None says that the thing is gone."""
         snapshot = copy.deepcopy(record)
-        due = max(self._clock.now() + delay_s, self._last.get((table, key), 0.0))
-        self._last[table, key] = due
-        self._clock.after(due - self._clock.now(), lambda: self._apply(table, key, snapshot))
+        self._writes += 1
+        number = self._writes
+        self._clock.after(delay_s, lambda: self._apply(table, key, snapshot, number))
 
     def clear(self) -> None:
         """Forget everything, at once."""
-        self._last.clear()
+        self._known.clear()
         for table in self.tables.values():
             table.clear()
         self._stale()
 
-    def _apply(self, table: str, key: str, record: Record | None) -> None:
+    def _apply(self, table: str, key: str, record: Record | None, number: int) -> None:
+        if number < self._known.get((table, key), 0):
+            return
+        self._known[table, key] = number
         if record is None:
             self.tables[table].pop(key, None)
         else:

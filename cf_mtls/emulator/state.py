@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.emulator import apps, certificates, groups, policies, settings
+from cf_mtls.emulator import apps, bodies, certificates, groups, policies, settings
 from cf_mtls.emulator.answers import ApiError
 from cf_mtls.emulator.pem import Unreadable, blocks_of
 from cf_mtls.emulator.store import TABLES, Record, Scope, dns_record, new_hex, new_uuid, zone_records
@@ -71,7 +71,7 @@ def publish(world: World) -> None:
         for key, record in table.items():
             record.pop("_visible_at", None)
             if name == "certificates":
-                record["_leaving"] = []
+                record["_leaving"] = {}
             world.edge.publish(name, key, record, 0.0)
 
 
@@ -150,7 +150,9 @@ def _restore(world: World, table: str, given: Record) -> None:
     record = copy.deepcopy(given)
     if table == "certificates":
         record["_bundle"] = tuple(b.der for b in blocks_of(record["_certificate"]))
-        record["_leaving"] = []
+        record["_leaving"] = {}
+        for host in record["associated_hostnames"]:
+            bodies.hostname(host, wildcard=True)
     if table == "apps" and not isinstance(record["_policies"], list):
         raise TypeError("_policies must be a list")
     world.store[table][str(record["name"] if table == "tags" else record["id"])] = record

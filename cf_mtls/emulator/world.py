@@ -90,6 +90,8 @@ class Call:
     """What the path's placeholders stood for."""
     query: Mapping[str, str]
     body: Any = None
+    mood: frozenset[str] = frozenset()
+    """How lists misbehave this time; see `faults.KINDS`."""
 
     @property
     def store(self) -> Store:
