@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import console
+from cf_mtls.cli import console, pki
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ HELP = """Cloudflare Access mutual TLS, declared, applied and proven.
 Exit codes: 0 fine, 1 error or could not tell, 2 differences, 3 verification failed,
 4 refused, 64 usage, 130 interrupted."""
 
-VERBS: tuple[Callable[[typer.Typer], None], ...] = ()
+VERBS: tuple[Callable[[typer.Typer], None], ...] = (pki.register,)
 """What each verb's file offers as `register`, in the order that help shows."""
 
 
