@@ -52,6 +52,7 @@ KeyVariable = Annotated[str | None, typer.Option("--client-passphrase-env", help
 KeyFile = Annotated[Path | None, typer.Option("--client-passphrase-file", help="For the clients' keys.")]
 
 FLAGS = "--passphrase-env or --passphrase-file"
+CLIENT_FLAGS = "--client-passphrase-env or --client-passphrase-file"
 
 
 def register(sub: typer.Typer) -> None:
@@ -159,9 +160,10 @@ def export(
 
     del p12  # asked for by name, so that another form can be added without a surprise
     where = clients or folder / issuing.CLIENTS
-    identity = issuing.open_client(
-        where, name, passphrase.given(client_passphrase_env, client_passphrase_file)
+    opening = _secret_of(
+        issuing.key_of(where, name), client_passphrase_env, client_passphrase_file, CLIENT_FLAGS
     )
+    identity = issuing.open_client(where, name, opening)
     secret = passphrase.given(passphrase_env, passphrase_file)
     secret = secret or passphrase.asked(f"{name}'s PKCS#12 file", FLAGS, twice=True)
     made = issuing.pack(identity, where, name, secret, compat=compat)
@@ -204,13 +206,19 @@ def _requests(names: list[str], names_from: Path | None, csr: Path | None) -> li
 
 
 def _open(chain: Path, key: Path, variable: str | None, file: Path | None) -> Authority:
-    """The CA, after asking for its passphrase where one is needed and none was named."""
-    from cf_mtls.pki import identity, issuing, vault
+    from cf_mtls.pki import issuing
+
+    return issuing.open_ca(chain, key, _secret_of(key, variable, file, FLAGS))
+
+
+def _secret_of(key: Path, variable: str | None, file: Path | None, flags: str) -> bytes | None:
+    """What opens a key file, asked for where it is needed and was not named; None when nothing is needed."""
+    from cf_mtls.pki import identity, vault
 
     secret = passphrase.given(variable, file)
     if secret is None and identity.is_encrypted(vault.read(key)):
-        secret = passphrase.asked(str(key), FLAGS)
-    return issuing.open_ca(chain, key, secret)
+        secret = passphrase.asked(str(key), flags)
+    return secret
 
 
 def _issuing_key(folder: Path) -> Path:

@@ -115,15 +115,14 @@ def _client(
     key_type: str,
     passphrase: bytes | None,
 ) -> list[File]:
-    stem = folder / file_stem(request.name)
     public, key = _keys(request, key_type)
     content: Overrides = {"not_after": ends, **alternative_names(request.name)}
     certificate = authority.certify(request.name, public, now=now, **content)
     between = [c for c in authority.chain.certificates if not c.is_self_issued]
     text = "".join(c.pem for c in (certificate, *between))
-    files = [File(stem.with_name(stem.name + ".pem"), text.encode())]
+    files = [File(folder / f"{file_stem(request.name)}.pem", text.encode())]
     if key is not None:
-        files.append(File(stem.with_name(stem.name + ".key"), pkcs8(key, passphrase).encode(), private=True))
+        files.append(File(key_of(folder, request.name), pkcs8(key, passphrase).encode(), private=True))
     return files
 
 
@@ -142,11 +141,15 @@ def _shortened(ends: datetime, days: int) -> Diagnostic:
     )
 
 
+def key_of(folder: Path, name: str) -> Path:
+    """Where a client's key is."""
+    return folder / f"{file_stem(name)}.key"
+
+
 def open_client(folder: Path, name: str, passphrase: bytes | None) -> Identity:
     """A client of the folder, by name. Failure with every reason."""
-    stem = folder / file_stem(name)
-    certificate, key = stem.with_name(stem.name + ".pem"), stem.with_name(stem.name + ".key")
-    identity, problems = load_identity(read(certificate), read(key), passphrase)
+    certificate = folder / f"{file_stem(name)}.pem"
+    identity, problems = load_identity(read(certificate), read(key_of(folder, name)), passphrase)
     if identity is None:
         raise Failure(problems)
     return identity

@@ -124,7 +124,7 @@ def certificate_object(certificate: Certificate, at: datetime) -> dict[str, obje
         "is_ca": certificate.is_ca,
         "is_self_issued": certificate.is_self_issued,
         "version": 3 if certificate.x509.version.name == "v3" else 1,
-        "serial_number": f"{certificate.x509.serial_number:x}",
+        "serial_number": certificate.serial_number,
         "key": traits.key(certificate),
         "signature": traits.signature(certificate),
         "not_before": _moment(certificate.not_before),

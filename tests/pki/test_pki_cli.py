@@ -18,6 +18,7 @@ from cf_mtls.cli.main import run
 from cf_mtls.pki.authority import Authority, root, self_signed
 from cf_mtls.pki.identity import load_identity
 from cf_mtls.pki.pem import read_certificates, read_chain
+from cf_mtls.pki.pkcs12 import holds
 from cf_mtls.pki.words import WORDS
 
 AT = "2026-06-02"
@@ -373,6 +374,25 @@ def test_without_a_terminal_the_flags_are_named(pki: Pki) -> None:
     assert "--passphrase-env or --passphrase-file, or --no-encrypt" in err
     assert "[passphrase.empty]" in pki("ca", "fleet", "--passphrase-env", "NOT_SET_ANYWHERE")[2]
     assert not Path("pki").exists()
+
+
+def test_an_encrypted_client_is_exported_with_its_own_passphrase(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two secrets, two flags: the key's opens it, the file's seals it; without the key's nothing is written."""
+    monkeypatch.setenv("KEY", "of the key")
+    monkeypatch.setenv("P12", "of the file")
+    pki("ca", "fleet", "--no-encrypt")
+    pki("issue", "ava", "--client-passphrase-env", "KEY")
+    command = ("export", "ava", "--p12", "--passphrase-env", "P12")
+    assert "--client-passphrase-env" in pki(*command)[2]
+    assert not Path("pki/clients/ava.p12").exists()
+    assert pki(*command, "--client-passphrase-env", "KEY")[0] == 0
+    loaded, _ = load_identity(
+        Path("pki/clients/ava.pem").read_bytes(), Path("pki/clients/ava.key").read_bytes(), b"of the key"
+    )
+    assert loaded is not None
+    assert holds(Path("pki/clients/ava.p12").read_bytes(), loaded, b"of the file")
 
 
 def test_issuing_to_nobody_is_an_error(pki: Pki) -> None:
