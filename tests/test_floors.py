@@ -16,12 +16,17 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ diagnostics"),
     ("model", "frozen marks | resources evidence | rules state | plan"),
     ("access", "match | decide | reach | scene"),
-    ("pki", "blocks chain keys kin | forge pem | identity template | authority"),
+    ("report", "terminal"),
+    ("pki", "blocks chain keys kin | forge pem | identity template | authority strict traits | rules"),
+    (
+        "pki",
+        "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
+    ),
     ("declare", "yaml_text document example | border | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
-    ("report", "terminal | plan_text proof_text | account_text"),
+    ("report", "plan_text proof_text pki | account_text"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -30,7 +35,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
     ("", "workflow story"),
-    ("cli", "console | options journal | validate plan verify show demo emulate | apply | main"),
+    (
+        "cli",
+        "console | options journal passphrase | validate plan verify show demo emulate pki_make | apply pki | main",
+    ),
     ("", "__main__"),
 )
 """Rooms from the ground up, each with its own floors between bars: a file imports only from what stands before."""

@@ -61,7 +61,7 @@ def emulate(
     switch: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Turn a switch; repeatable.")
     ] = None,
-    lifelike: Annotated[  # noqa: FBT002 - a flag of the command line
+    lifelike: Annotated[
         bool, typer.Option("--lifelike", help="Be as slow as Cloudflare is said to be.")
     ] = False,
     origin: Annotated[
@@ -70,7 +70,7 @@ def emulate(
     edge: Annotated[
         EdgeKind, typer.Option(help="What speaks TLS: this program, or a real nginx.")
     ] = EdgeKind.embedded,
-    switches: Annotated[  # noqa: FBT002
+    switches: Annotated[
         bool, typer.Option("--switches", help="List the switches and their sources, and stop.")
     ] = False,
 ) -> int:

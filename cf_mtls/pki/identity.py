@@ -65,17 +65,27 @@ def load_identity(
     certificate_pem: the leaf first, then what the client sends along; the key may stand in it too.
     key_pem: PKCS#8 or the traditional forms. passphrase: ignored when the key is not encrypted.
     """
-    certificates, problems = read_certificates(_without_keys(certificate_pem))
-    if not certificates and not problems:
-        problems = (NO_CERTIFICATE.found("The certificate file holds no certificate."),)
+    certificates, problems = _certificates(certificate_pem)
     loaded = load_key(key_pem, passphrase)
     if isinstance(loaded, Diagnostic):
         return None, (*problems, loaded)
-    if problems or not certificates:
+    if problems:
         return None, problems
-    leaf = certificates[0]
     wrong = _mismatch(certificates, loaded)
-    return (None, (wrong,)) if wrong else (Identity(leaf, loaded, certificates[1:]), ())
+    return (None, (wrong,)) if wrong else (Identity(certificates[0], loaded, certificates[1:]), ())
+
+
+def _certificates(data: bytes) -> tuple[tuple[Certificate, ...], tuple[Diagnostic, ...]]:
+    """What a client's file holds: certificate and key may stand together, as curl takes them."""
+    rest = _KEY_BLOCK.sub(b"", data)
+    if rest != data and b"-----BEGIN" not in rest:
+        return (), (
+            NO_CERTIFICATE.found(
+                "The certificate file holds a key and no certificate.",
+                "Give the file with the client's certificate; the key has its own setting.",
+            ),
+        )
+    return read_certificates(rest)
 
 
 def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagnostic:
@@ -83,7 +93,7 @@ def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagn
     found = _KEY_BLOCK.search(data)
     if not found:
         return _no_key(data)
-    encrypted = bool(_ENCRYPTED.search(found[0]))
+    encrypted = is_encrypted(found[0])
     if encrypted and not passphrase:
         return LOCKED.found(
             "The private key is encrypted and no passphrase was given.",
@@ -100,6 +110,11 @@ def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagn
     return key
 
 
+def is_encrypted(data: bytes) -> bool:
+    """Whether the private key in a PEM file needs a passphrase."""
+    return bool(_ENCRYPTED.search(data))
+
+
 def _refused(*, encrypted: bool) -> Diagnostic:
     if encrypted:
         return WRONG.found("Either the passphrase is wrong or the encrypted key is damaged.")
@@ -114,11 +129,6 @@ def _no_key(data: bytes) -> Diagnostic:
     return NO_KEY.found(
         "No line reads -----BEGIN PRIVATE KEY-----.", "Give the file that holds the client's private key."
     )
-
-
-def _without_keys(data: bytes) -> bytes:
-    """A client's file may hold certificate and key together, as curl takes it; a CA bundle may not."""
-    return _KEY_BLOCK.sub(b"", data)
 
 
 def _mismatch(certificates: tuple[Certificate, ...], key: PrivateKey) -> Diagnostic | None:

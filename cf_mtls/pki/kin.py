@@ -34,14 +34,19 @@ def _fold(value: str | bytes) -> str | bytes:
     return value if isinstance(value, bytes) else " ".join(value.split()).translate(_LOWER)
 
 
+def same_name(one: x509.Name, other: x509.Name) -> bool:
+    """Whether OpenSSL takes two names for the same."""
+    return name_key(one) == name_key(other)
+
+
 def self_issued(certificate: x509.Certificate) -> bool:
     """Whether subject and issuer are the same name; a renewed CA signed by its old key is so too."""
-    return name_key(certificate.subject) == name_key(certificate.issuer)
+    return same_name(certificate.subject, certificate.issuer)
 
 
 def may_have_issued(parent: x509.Certificate, child: x509.Certificate) -> bool:
     """Whether the child's issuer name and, where both give one, its key identifier point at the parent."""
-    if name_key(parent.subject) != name_key(child.issuer):
+    if not same_name(parent.subject, child.issuer):
         return False
     wanted, offered = authority_key_id(child), subject_key_id(parent)
     return wanted is None or offered is None or wanted == offered

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -48,7 +47,7 @@ class Certificate:
             warnings.simplefilter("ignore")
             try:
                 return cls(der, _decode(der))
-            except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+            except Exception as error:  # the decoder's own list of exceptions is not complete
                 raise ValueError("not a certificate that can be decoded") from error
 
     @property
@@ -83,6 +82,13 @@ class Certificate:
     def common_names(self) -> tuple[str, ...]:
         """The subject's common names in their order, usually one. Untrusted text."""
         return tuple(str(a.value) for a in self.x509.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+
+    @property
+    def serial_number(self) -> str:
+        """The serial number in hex, with a minus where an old CA made it negative."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return f"{self.x509.serial_number:x}"
 
     @property
     def not_before(self) -> datetime:

@@ -1,0 +1,63 @@
+"""PKCS#12: one encrypted file with key, certificate and issuers, for browsers, phones and key stores.
+
+Rules of this file:
+- By default AES-256 and HMAC-SHA-256. `compat` is 3DES and HMAC-SHA-1 for importers that know nothing
+  better (macOS Keychain, Windows up to Server 2016); it is weak, and the caller says so.
+- What was written is opened again, and must give back what went in.
+
+Source: facts, edge-and-probes 4.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+
+from cf_mtls.pki.keys import public_der
+
+if TYPE_CHECKING:
+    from cf_mtls.pki.identity import Identity
+
+
+def export(identity: Identity, name: str, passphrase: bytes, *, compat: bool = False) -> bytes:
+    """The PKCS#12 file. name: how importers list it. ValueError for an empty passphrase."""
+    if not passphrase:
+        raise ValueError("the passphrase is empty")
+    return pkcs12.serialize_key_and_certificates(
+        name.encode("utf-8"),
+        identity.key,
+        identity.certificate.x509,
+        [c.x509 for c in identity.sent],
+        _compat(passphrase) if compat else BestAvailableEncryption(passphrase),
+    )
+
+
+def _compat(passphrase: bytes) -> KeySerializationEncryption:
+    return (
+        PrivateFormat.PKCS12.encryption_builder()
+        .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        .hmac_hash(hashes.SHA1())  # noqa: S303 - what old importers know
+        .build(passphrase)
+    )
+
+
+def holds(data: bytes, identity: Identity, passphrase: bytes) -> bool:
+    """Whether the file opens with the passphrase and holds this key, certificate and issuers."""
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(data, passphrase)
+    except ValueError:
+        return False
+    if key is None or certificate is None:
+        return False
+    same_key = public_der(key.public_key()) == public_der(identity.key.public_key())  # type: ignore[arg-type]
+    ders = {c.public_bytes(Encoding.DER) for c in others}
+    same = certificate.public_bytes(Encoding.DER) == identity.certificate.der
+    return same_key and same and ders == {c.der for c in identity.sent}

@@ -1,0 +1,81 @@
+"""Reading and writing certificate files: private ones for their owner alone, nothing lost by accident.
+
+Rules of this file:
+- A private file has mode 0600 from its first byte on; it is never written and then narrowed.
+- Nothing is overwritten unless told so, and then by a rename, so that no reader sees half a file.
+- All files of one command are checked before the first is written.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+EXISTS = Code("file.exists", Severity.ERROR, Fault.INVOCATION, "a file is there already")
+UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.INVOCATION, "a file cannot be read")
+UNWRITABLE = Code("file.unwritable", Severity.ERROR, Fault.INVOCATION, "a file cannot be written")
+
+PRIVATE, PUBLIC = 0o600, 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to write: where, what, and who may read it."""
+
+    path: Path
+    content: bytes = field(repr=False)
+    private: bool = False
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. Failure when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure([UNREADABLE.found(f"{path}: {error.strerror or error}.")]) from error
+
+
+def write(files: Sequence[File], *, force: bool = False) -> None:
+    """Write all files and their folders (0700). Failure before the first byte when any is there already.
+
+    force: replace what is there.
+    """
+    there = [f.path for f in files if os.path.lexists(f.path)]
+    if there and not force:
+        raise Failure([_exists(path) for path in there])
+    for file in files:
+        try:
+            _write(file, force=force)
+        except FileExistsError as error:  # somebody made it since we looked
+            raise Failure([_exists(file.path)]) from error
+        except OSError as error:
+            raise Failure([UNWRITABLE.found(f"{file.path}: {error.strerror or error}.")]) from error
+
+
+def _write(file: File, *, force: bool) -> None:
+    file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    first = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}") if force else file.path
+    # O_EXCL follows no link and opens nothing that exists, so the mode holds from the start.
+    descriptor = os.open(first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if file.private else PUBLIC)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(file.content)
+        if force:
+            first.replace(file.path)
+    except OSError:
+        first.unlink(missing_ok=True)
+        raise
+
+
+def _exists(path: Path) -> Diagnostic:
+    return EXISTS.found(
+        f"{path} exists and was not touched.", "Choose another name, or give --force to replace it."
+    )
