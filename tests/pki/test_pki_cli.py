@@ -379,7 +379,7 @@ def test_without_a_terminal_the_flags_are_named(pki: Pki) -> None:
 def test_an_encrypted_client_is_exported_with_its_own_passphrase(
     pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two secrets, two flags: the key's opens it, the file's seals it; without the key's nothing is written."""
+    """Two secrets, two flags: the key's opens it, the file's seals it; without the first, nothing."""
     monkeypatch.setenv("KEY", "of the key")
     monkeypatch.setenv("P12", "of the file")
     pki("ca", "fleet", "--no-encrypt")
