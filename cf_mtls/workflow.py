@@ -29,6 +29,7 @@ from cf_mtls.verify.judge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
@@ -69,9 +70,12 @@ class Witness(Protocol):
         """What one request saw."""
 
 
-def validate(path: Path) -> Stack:
-    """The stack of a plan file. Raises Failure with everything that is wrong, warnings included."""
-    stack = resolve(load(path))
+def validate(path: Path, at: datetime) -> Stack:
+    """The stack of a plan file. Raises Failure with everything that is wrong, warnings included.
+
+    at: an aware moment, for what expires.
+    """
+    stack = resolve(load(path), at)
     if has_errors(stack.diagnostics):
         raise Failure(stack.diagnostics)
     return stack

@@ -22,6 +22,7 @@ from cf_mtls.cli.options import (
     WitnessName,
     account,
     gates,
+    now,
     plan_file,
     witness,
 )
@@ -99,7 +100,7 @@ def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tup
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
         return made, workflow.Subject(saved.targets, saved.clients), True
-    stack = workflow.validate(path)
+    stack = workflow.validate(path, now())
     made = workflow.plan(stack, where, allowed, destroy=destroy)
     return made, workflow.Subject(() if destroy else stack.targets, stack.clients), False
 

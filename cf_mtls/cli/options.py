@@ -7,6 +7,7 @@ Rules of this file:
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -96,6 +97,11 @@ def plan_file(named: str | None) -> Path:
     from cf_mtls.declare.files import choose
 
     return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
 
 
 def account(stopping: Callable[[], bool] = lambda: False) -> Account:

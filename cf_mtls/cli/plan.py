@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +19,7 @@ from cf_mtls.cli.options import (
     Target,
     account,
     gates,
+    now,
     plan_file,
 )
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
@@ -58,7 +58,7 @@ def plan(
 
     path = plan_file(file)
     allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
-    stack = workflow.validate(path)
+    stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:
         console.out(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
@@ -78,7 +78,7 @@ def show(made: Plan) -> None:
     from cf_mtls.report.plan_text import plan_text
 
     paint = console.paint_for(sys.stdout)
-    console.out(plan_text(made, paint, datetime.now(UTC)))
+    console.out(plan_text(made, paint, now()))
     if not made.is_empty:
         console.out(paint.dim(f"Digest {digest_of(made)}"))
     check(made)

@@ -6,7 +6,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import CaCert, ConnectTo, PlanFile, WitnessName, plan_file, show_commands, witness
+from cf_mtls.cli.options import (
+    CaCert,
+    ConnectTo,
+    PlanFile,
+    WitnessName,
+    now,
+    plan_file,
+    show_commands,
+    witness,
+)
 
 if TYPE_CHECKING:
     import typer
@@ -31,7 +40,7 @@ def verify(
     from cf_mtls.report.proof_text import exit_for, proof_text
 
     asking = witness(witness_name, connect_to, cacert)
-    stack = workflow.validate(plan_file(file))
+    stack = workflow.validate(plan_file(file), now())
     console.show(stack.diagnostics)
     verdicts = workflow.verify(workflow.Subject(stack.targets, stack.clients).probes(), asking)
     show_commands(verdicts)

@@ -17,12 +17,12 @@ from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
 from cf_mtls.declare.document import ChainDocument, Document
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
+from cf_mtls.pki.vault import UNREADABLE
 
 if TYPE_CHECKING:
     from cf_mtls.declare.yaml_text import Reading
 
 MISSING = Code("file.missing", Severity.ERROR, Fault.FILE, "a file is not there")
-UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.FILE, "a file cannot be read")
 TOO_LARGE = Code("file.too-large", Severity.ERROR, Fault.FILE, "a file is too large to be what it should be")
 NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
 NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")

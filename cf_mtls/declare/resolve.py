@@ -29,10 +29,13 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.state import State
-from cf_mtls.pki.pem import read_chain
+from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.lint import check_chain_file, lint_client
+from cf_mtls.pki.pem import read_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from cf_mtls.declare.document import ApplicationDocument, CertificateDocument
     from cf_mtls.declare.files import Source
@@ -55,6 +58,9 @@ MIXED = Code(
     "application.mixed-policies", Severity.ERROR, Fault.FILE, "reusable and inline policies cannot be mixed"
 )
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
+WOULD_BE_REFUSED = Code(
+    "client.would-be-refused", Severity.WARNING, Fault.FILE, "a declared client would be refused"
+)
 KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's private key is not here")
 CLIENT_ABSENT = Code(
     "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
@@ -82,14 +88,19 @@ class Stack:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def resolve(source: Source) -> Stack:
-    """The stack that a plan file declares; everything wrong with it is in `diagnostics`, in file order."""
-    return _Resolver(source).stack()
+def resolve(source: Source, at: datetime) -> Stack:
+    """The stack that a plan file declares; everything wrong with it is in `diagnostics`, in file order.
+
+    at: an aware moment, for what expires.
+    """
+    return _Resolver(source, at).stack()
 
 
 class _Resolver:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, at: datetime) -> None:
         self.source = source
+        self.at = at
+        self.chains: list[Chain] = []
         self.document = source.document
         self.found: list[Diagnostic] = []
         self.resources: dict[Address, Resource] = {}
@@ -162,9 +173,11 @@ class _Resolver:
         if isinstance(data, Diagnostic):
             self._placed(data, path)
             return None
-        chain, problems = read_chain(data)
+        chain, problems = check_chain_file(data, at=self.at)
         for problem in problems:
             self._placed(problem, path)
+        if chain:
+            self.chains.append(chain)
         return chain
 
     def _application(self, label: str, found: ApplicationDocument) -> None:
@@ -212,6 +225,8 @@ class _Resolver:
             certificate = self.source.clients[client.certificate]
             has_key = self.source.keys[client.key]
             path: Path = ("clients", name)
+            if not isinstance(certificate, Diagnostic):
+                self._check_client(certificate, client.expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
                 self._problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
@@ -228,6 +243,26 @@ class _Resolver:
                 Expected(client.expect),
                 has_key and not isinstance(certificate, Diagnostic),
             )
+
+    def _check_client(self, data: bytes, expect: str, path: Path) -> None:
+        """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
+        certificates, problems = read_certificates(data)
+        for problem in problems:
+            self._placed(problem, path)
+        if problems or not certificates or expect == "refused":
+            return
+        leaf, sent = certificates[0], [c.der for c in certificates[1:]]
+        ders = ([c.der for c in chain.certificates] for chain in self.chains)
+        verdicts = (judge(trusted, leaf.der, sent, self.at, SSLCLIENT).ok for trusted in ders)
+        fitting = next((chain for chain, ok in zip(self.chains, verdicts, strict=False) if ok), None)
+        for found in lint_client(leaf, fitting or next(iter(self.chains), None), at=self.at):
+            # A client's fault must not keep anybody from changing the account, so here it only warns.
+            said = (
+                WOULD_BE_REFUSED.found(f"{found.code.summary}: {found.detail}", found.fix)
+                if found.is_error
+                else found
+            )
+            self._placed(said, path)
 
     def _targets(self) -> Iterator[Target]:
         for label, found in self.document.applications.items():

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    Opener: TypeAlias = Callable[[Path, int, int], int]
 
 EXISTS = Code("file.exists", Severity.ERROR, Fault.INVOCATION, "a file is there already")
 UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.INVOCATION, "a file cannot be read")
@@ -43,28 +46,28 @@ def read(path: Path) -> bytes:
         raise Failure([UNREADABLE.found(f"{path}: {error.strerror or error}.")]) from error
 
 
-def write(files: Sequence[File], *, force: bool = False) -> None:
+def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.open) -> None:
     """Write all files and their folders (0700). Failure before the first byte when any is there already.
 
-    force: replace what is there.
+    force: replace what is there. opener: as `os.open`.
     """
     there = [f.path for f in files if os.path.lexists(f.path)]
     if there and not force:
         raise Failure([_exists(path) for path in there])
     for file in files:
         try:
-            _write(file, force=force)
+            _write(file, opener, force=force)
         except FileExistsError as error:  # somebody made it since we looked
             raise Failure([_exists(file.path)]) from error
         except OSError as error:
             raise Failure([UNWRITABLE.found(f"{file.path}: {error.strerror or error}.")]) from error
 
 
-def _write(file: File, *, force: bool) -> None:
+def _write(file: File, opener: Opener, *, force: bool) -> None:
     file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     first = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}") if force else file.path
     # O_EXCL follows no link and opens nothing that exists, so the mode holds from the start.
-    descriptor = os.open(first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if file.private else PUBLIC)
+    descriptor = opener(first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if file.private else PUBLIC)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(file.content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ PLAN = "plans/georgetown.yaml"
 
 def resolved(folder: Path, text: str = GEORGETOWN) -> Stack:
     (folder / PLAN).write_text(text, "utf-8")
-    return resolve(load(folder / PLAN))
+    return resolve(load(folder / PLAN), datetime.now(UTC))
 
 
 def codes(stack: Stack) -> list[str]:
@@ -147,3 +148,28 @@ def test_a_probe_says_what_verify_asks_for(folder: Path) -> None:
     )
     target = resolved(folder, text).targets[0]
     assert (target.url, target.method, target.expect_status) == ("https://jeann.net/health", "HEAD", 204)
+
+
+def test_a_chain_that_openssl_would_not_accept_cannot_be_planned(folder: Path, pki: Pki) -> None:
+    """An intermediate without its root is an error at the line that names the file."""
+    (folder / "plans/certs/certchain.pem").write_text(pki.clients.certificate.pem, "ascii")
+    found = [d for d in resolved(folder).diagnostics if d.is_error]
+    assert [d.code.code for d in found] == ["chain.missing-root"]
+    assert found[0].place
+    assert found[0].place.line == 8
+
+
+def test_a_declared_client_that_would_be_refused_is_a_warning(folder: Path, pki: Pki) -> None:
+    """A stranger's certificate is said at its place and stops nobody from changing the account."""
+    (folder / "plans/certs/clientcert.pem").write_text(pki.stranger.certificate_pem, "ascii")
+    (warning,) = resolved(folder).diagnostics
+    assert (warning.code.code, warning.is_error) == ("client.would-be-refused", False)
+    refused = GEORGETOWN.replace("expect: allowed", "expect: refused")
+    assert resolved(folder, refused).diagnostics == ()
+
+
+def test_a_ca_that_expires_soon_is_a_warning(folder: Path) -> None:
+    """Thirty days before the end, every validate and plan says so."""
+    (folder / PLAN).write_text(GEORGETOWN, "utf-8")
+    stack = resolve(load(folder / PLAN), datetime.now(UTC) + timedelta(days=1810))
+    assert "chain.expiring" in codes(stack)

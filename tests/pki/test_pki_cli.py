@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cf_mtls.cli.main import run
+from cf_mtls.pki import vault
 from cf_mtls.pki.authority import Authority, root, self_signed
 from cf_mtls.pki.identity import load_identity
 from cf_mtls.pki.pem import read_certificates, read_chain
@@ -231,23 +232,25 @@ def test_a_fleet_from_nothing(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None
     assert names == {("ava.example",), ("ben@example.com",), ("Jean Dupont",)}
 
 
-def test_a_private_file_is_narrow_from_its_first_byte(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_file_is_narrow_from_its_first_byte(tmp_path: Path) -> None:
     """With the widest umask, the mode with which the key's file is opened is 0600 already."""
     opened: dict[str, int] = {}
-    real = os.open
 
-    def watching(path, flags, mode=0o777, **rest):
-        opened[Path(path).name] = mode
+    def watching(path: Path, flags: int, mode: int) -> int:
+        opened[path.name] = mode
         assert flags & os.O_EXCL
-        return real(path, flags, mode, **rest)
+        return os.open(path, flags, mode)
 
     before = os.umask(0)
     try:
-        monkeypatch.setattr(os, "open", watching)
-        assert pki("ca", "fleet", "--no-encrypt")[0] == 0
+        files = [
+            vault.File(tmp_path / "root.key", b"k", private=True),
+            vault.File(tmp_path / "chain.pem", b"c"),
+        ]
+        vault.write(files, opener=watching)
     finally:
         os.umask(before)
-    assert opened == {"root.key": 0o600, "issuing.key": 0o600, "chain.pem": 0o644}
+    assert opened == {"root.key": 0o600, "chain.pem": 0o644}
 
 
 def test_nothing_is_overwritten_by_accident(pki: Pki) -> None:
