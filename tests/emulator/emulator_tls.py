@@ -22,6 +22,7 @@ from h2.settings import SettingCodes, Settings
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from emulator_kit import Pair
@@ -190,3 +191,33 @@ def narrow(ready: Any, host: str, path: str, window: int) -> tuple[int, int]:
             if ahead >= window // 2 or ahead > 30_000:  # then, and only then, is more allowed
                 client.acknowledge_received_data(ahead, 1)
                 ahead = 0
+
+
+def told_to_go(ready: Any, host: str, change: Callable[[], object]) -> bool:
+    """Whether an HTTP/2 connection that was used once gets a GOAWAY after the change, within two seconds."""
+    context = ssl.create_default_context(cafile=ready.edge_ca)
+    context.set_alpn_protocols(["h2"])
+    edge, _, port = ready.edge.partition(":")
+    client = H2Connection(H2Configuration(client_side=True))
+    client.initiate_connection()
+    request = [(":method", "GET"), (":scheme", "https"), (":authority", host), (":path", "/")]
+    client.send_headers(1, request, end_stream=True)
+    served = False
+    with (
+        socket.create_connection((edge, int(port)), timeout=2) as plain,
+        context.wrap_socket(plain, server_hostname=host) as line,
+    ):
+        while True:
+            line.sendall(client.data_to_send())
+            try:
+                data = line.recv(65536)
+            except TimeoutError:
+                return False
+            events = client.receive_data(data) if data else []
+            if any(isinstance(e, ConnectionTerminated) for e in events):
+                return served
+            if any(isinstance(e, StreamEnded) for e in events):
+                served = True
+                change()
+            if not data:
+                return False

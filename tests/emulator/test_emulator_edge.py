@@ -230,6 +230,46 @@ def test_the_edge_hears_of_an_association_late(pki: Pki, tmp_path: Path) -> None
         assert handshake(api.emulator.ready.edge, HOST).asked
 
 
+def test_the_edge_does_not_see_ahead(pki: Pki) -> None:
+    """A write on its way stays unseen, even when another one arrives meanwhile."""
+    with emulating() as api:
+        made = api.certificate(pki)
+        api.manage("POST", "switches", {"association-delay": 60.0})
+        api.result("PUT", f"/access/certificates/{made['id']}", {"associated_hostnames": []})
+        api.result("POST", "/access/tags", {"name": "arrives at once"})
+        assert list(api.manage("GET", "edge")["trust"]) == [HOST]
+        api.manage("POST", "clock", {"advance": 61})
+        assert api.manage("GET", "edge")["trust"] == {}
+
+
+def test_an_invalid_certificate_says_nothing(pki: Pki, tmp_path: Path) -> None:
+    """Its common name does not count and it is not forwarded, but by switch (facts: api 4.5, 6.4)."""
+    entry = {"hostname": HOST, "client_certificate_forwarding": True, "china_network": False}
+    with emulating() as api:
+        api.certificate(pki)
+        api.app(f"{HOST}/name", service_auth({"common_name": {"common_name": "fleet"}}))
+        api.result("PUT", "/access/certificates/settings", {"settings": [entry]})
+        forged = save(pki.other_ca, tmp_path)
+
+        def seen() -> tuple[int, bool]:
+            with browsing(api.emulator.ready, forged) as (browser, _):
+                told = dict(browser.get(f"https://{HOST}/open").json()["headers"])
+                return browser.get(f"https://{HOST}/name").status_code, "cf-client-cert-sha256" in told
+
+        assert seen() == (403, False)
+        api.manage("POST", "switches", {"common-name-needs-valid": "off", "forward-unverified": "on"})
+        assert seen() == (200, True)
+
+
+def test_going_away_is_said(pki: Pki) -> None:
+    """An idle HTTP/2 connection gets a GOAWAY frame when what its hostname demands changes."""
+    from emulator_tls import told_to_go
+
+    with emulating() as api:
+        assert told_to_go(api.emulator.ready, HOST, lambda: api.certificate(pki))
+        assert not told_to_go(api.emulator.ready, f"www.{HOST}", api.app)
+
+
 def test_a_later_write_is_not_overtaken(pki: Pki) -> None:
     """When delays shrink between two writes, the edge still ends with the last one."""
     with emulating(switches={"association-delay": 60.0}) as api:
@@ -407,6 +447,8 @@ def test_the_other_refusals(pki: Pki) -> None:
 
 def test_an_unproxied_host_bypasses_access(pki: Pki) -> None:
     """Grey cloud: the origin answers, Access is not in the path, no edge header is added (facts: api 6.2)."""
+    from emulator_tls import handshake
+
     records = [{"name": HOST, "proxied": True}, {"name": f"grey.{HOST}", "proxied": False}]
     with emulating() as api:
         api.manage("POST", "state", {"zones": [HOST], "dns_records": records})
@@ -415,6 +457,7 @@ def test_an_unproxied_host_bypasses_access(pki: Pki) -> None:
         with browsing(api.emulator.ready) as (browser, _):
             grey = browser.get(f"https://grey.{HOST}/")
             assert (grey.status_code, "cf-ray" in grey.headers) == (200, False)
+            assert not handshake(api.emulator.ready.edge, f"grey.{HOST}").asked
             assert browser.get(f"https://none.{HOST}/").status_code == 530
 
 
