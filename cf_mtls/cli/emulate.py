@@ -51,6 +51,10 @@ def emulate(
     zone: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A zone of the account; repeatable. [jeann.net]")
     ] = None,
+    for_: Annotated[
+        list[Path] | None,
+        typer.Option("--for", metavar="PLANFILE", help="Rehearse this plan's hostnames, in its account."),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Start from this account (JSON).")
     ] = None,
@@ -86,8 +90,9 @@ def emulate(
         turned = (slow() if lifelike else {}) | read_all(switch or [])
     except ValueError as error:
         raise _unusable(error) from error
+    account_id, hostnames = _rehearsed(for_ or [])
     options = Options(
-        zones=tuple(zone or ["jeann.net"]), api_port=port, edge_port=edge_port, seed=seed, switches=turned,
+        zones=tuple(zone or ([] if hostnames else ["jeann.net"])), hostnames=hostnames, account_id=account_id, api_port=port, edge_port=edge_port, seed=seed, switches=turned,
         state=_json(state) if state else None, faults=tuple(_rules(_json(faults))) if faults else (),
         origin=origin, edge=edge.value,
     )  # fmt: skip
@@ -101,6 +106,24 @@ def emulate(
         raise Failure([PORT_TAKEN.found(str(error))]) from error
     console.say("stopped")
     return Exit.OK
+
+
+def _rehearsed(plans: list[Path]) -> tuple[str | None, tuple[str, ...]]:
+    """The account that plan files name, None when they name none, and every hostname in them."""
+    from cf_mtls.declare.files import load
+    from cf_mtls.model.resources import host_of
+
+    documents = [load(path).document for path in plans]
+    hosts = {h for d in documents for c in d.certificates.values() for h in c.associated_hostnames}
+    hosts |= {h for d in documents for h in d.hostname_settings}
+    hosts |= {
+        host_of(domain)
+        for d in documents
+        for a in d.applications.values()
+        for domain in (a.domains or [a.domain or ""])
+    }
+    account = next((d.account_id for d in documents if d.account_id), None)
+    return account, tuple(sorted(h for h in hosts if h and "*" not in h))
 
 
 def _unusable(error: ValueError) -> Failure:

@@ -268,3 +268,30 @@ def test_the_demo_needs_neither_curl_nor_openssl(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "curl is not installed" in ran.stdout
     assert "openssl is not installed" in ran.stdout
+
+
+def test_a_plan_of_ones_own_is_rehearsed_under_its_own_names(folder: Path, tmp_path: Path) -> None:
+    """--for takes hostnames and account from the plan file, so that apply and verify run on them."""
+    account = "0123456789abcdef0123456789abcdef"
+    text = (folder / PLAN).read_text("utf-8").replace("jeann.net", "api.bank.example")
+    (folder / PLAN).write_text(text.replace("version: 1", f"version: 1\naccount_id: {account}"), "utf-8")
+    ready_file = tmp_path / "ready.json"
+    with subprocess.Popen(
+        [sys.executable, "-m", "cf_mtls", "emulate", "--for", PLAN, "--ready-file", str(ready_file)],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as program:  # fmt: skip
+        for _ in range(300):
+            if ready_file.exists() or program.poll() is not None:
+                break
+            time.sleep(0.1)
+        facts = json.loads(ready_file.read_text("utf-8"))
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
+        applied = subprocess.run(
+            [sys.executable, "-m", "cf_mtls", "apply", PLAN, "-y"],
+            cwd=folder, env={**ours, **facts["exports"]}, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        program.send_signal(signal.SIGTERM)
+        program.wait(20)
+    assert facts["account_id"] == account
+    assert applied.returncode == 0, applied.stderr
+    assert "Proven" in applied.stdout
