@@ -34,7 +34,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow story"),
+    ("", "workflow proving story"),
     (
         "cli",
         "console | options journal passphrase | validate plan verify show demo emulate pki_make | apply pki | main",

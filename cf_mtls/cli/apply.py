@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.model.plan import Plan, Step
-    from cf_mtls.workflow import Account, Allowed, Subject, Witness
+    from cf_mtls.proving import Subject, Witness
+    from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
 OTHER_DIGEST = Code(
@@ -92,17 +93,17 @@ def apply(
 
 def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tuple[Plan, Subject, bool]:
     """The plan, what to verify afterwards, and whether the plan was saved earlier."""
-    from cf_mtls import workflow
+    from cf_mtls import proving, workflow
     from cf_mtls.declare.files import read_bytes
     from cf_mtls.planning.planfile import is_saved_plan
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
-        return made, workflow.Subject(saved.targets, saved.clients), True
+        return made, proving.Subject(saved.targets, saved.clients), True
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, workflow.Subject(() if destroy else stack.targets, stack.clients), False
+    return made, proving.Subject(() if destroy else stack.targets, stack.clients), False
 
 
 def _approved(made: Plan, expect: str | None) -> None:
@@ -115,7 +116,7 @@ def _approved(made: Plan, expect: str | None) -> None:
 
 
 def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, written: Journal) -> None:
-    from cf_mtls import workflow
+    from cf_mtls import proving, workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
 
@@ -126,7 +127,7 @@ def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, writ
     def before_retiring() -> None:
         if subject.only_allowed():
             console.say("Proving that the new trust works before the old is taken away.")
-            workflow.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
+            proving.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
 
     done = workflow.apply(made, where, workflow.Hooks(said, before_retiring))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
@@ -143,12 +144,12 @@ def confirmed() -> bool:
 
 def prove(subject: Subject, asking: Witness, where: Account) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
-    from cf_mtls import workflow
+    from cf_mtls import proving
     from cf_mtls.report.proof_text import exit_for, proof_text
 
     if not subject.targets:
         console.say("Nothing to verify: no application is declared.")
         return Exit.OK
-    verdicts = workflow.verify_until(subject.probes(), asking, where.pace, DEADLINE_S)
+    verdicts = proving.verify_until(subject.probes(), asking, where.pace, DEADLINE_S)
     console.out("\n" + proof_text(verdicts, console.paint_for(sys.stdout)))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

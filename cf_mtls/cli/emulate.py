@@ -92,7 +92,8 @@ def emulate(
         raise _unusable(error) from error
     account_id, hostnames = _rehearsed(for_ or [])
     options = Options(
-        zones=tuple(zone or ([] if hostnames else ["jeann.net"])), hostnames=hostnames, account_id=account_id, api_port=port, edge_port=edge_port, seed=seed, switches=turned,
+        zones=tuple(zone or ([] if hostnames else ["jeann.net"])), hostnames=hostnames, account_id=account_id,
+        api_port=port, edge_port=edge_port, seed=seed, switches=turned,
         state=_json(state) if state else None, faults=tuple(_rules(_json(faults))) if faults else (),
         origin=origin, edge=edge.value,
     )  # fmt: skip

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cf_mtls.model.resources import Address
-    from cf_mtls.workflow import Account, Allowed, Witness
+    from cf_mtls.proving import Witness
+    from cf_mtls.workflow import Account, Allowed
 
 TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
 NO_CURL = Code("verify.no-curl", Severity.ERROR, Fault.INVOCATION, "there is no curl")

@@ -36,13 +36,13 @@ def verify(
 
     Exit codes: 0 proven, 1 could not tell, 3 not enforced as declared.
     """
-    from cf_mtls import workflow
+    from cf_mtls import proving, workflow
     from cf_mtls.report.proof_text import exit_for, proof_text
 
     asking = witness(witness_name, connect_to, cacert)
     stack = workflow.validate(plan_file(file), now())
     console.show(stack.diagnostics)
-    verdicts = workflow.verify(workflow.Subject(stack.targets, stack.clients).probes(), asking)
+    verdicts = proving.verify(proving.Subject(stack.targets, stack.clients).probes(), asking)
     show_commands(verdicts)
     console.out(proof_text(verdicts, console.paint_for(sys.stdout)))
     return exit_for(verdicts)
