@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.planfile import Saved
+    from cf_mtls.remote.apply import Boundary
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -193,12 +194,12 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.before_retiring).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.between).apply(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What happens along an apply: after each step, and before the first trust is taken."""
+    """What happens along an apply: after each step, and between two phases."""
 
     said: Callable[[Step], None] = lambda _: None
-    before_retiring: Callable[[], None] = lambda: None
+    between: Callable[[Boundary], None] = lambda _: None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Plan, Step
     from cf_mtls.proving import Subject, Witness
+    from cf_mtls.remote.apply import Boundary
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
@@ -124,12 +125,12 @@ def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, writ
         written.step(step)
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
-    def before_retiring() -> None:
-        if subject.only_allowed():
+    def between(boundary: Boundary) -> None:
+        if boundary.is_retiring and subject.only_allowed():
             console.say("Proving that the new trust works before the old is taken away.")
             proving.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
 
-    done = workflow.apply(made, where, workflow.Hooks(said, before_retiring))
+    done = workflow.apply(made, where, workflow.Hooks(said, between))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
 
 

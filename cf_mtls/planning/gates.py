@@ -14,7 +14,7 @@ from cf_mtls.access.decide import LOGIN
 from cf_mtls.access.reach import NOBODY_NAMED, WORD
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.plan import Action, Phase
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.planning.ownership import is_ours
 
 if TYPE_CHECKING:
@@ -90,20 +90,27 @@ def asker_words(asker: Asker, state: State) -> str:
 def deletions(
     changes: Sequence[Change], actual: State, desired: State, stack: str, allowed: int | None
 ) -> Iterator[Diagnostic]:
-    """The refusal of a plan that deletes much, unless exactly that number was typed.
+    """The refusal of a plan that deletes much, unless that number was typed (or more, for a run that goes on).
 
     Counted: what goes without a successor on the same hostnames, so that a rotation is no loss.
     """
     ours = sum(is_ours(resource, stack) for resource in actual.values())
-    gone = [c for c in changes if c.action is Action.DELETE and not _is_succeeded(c, desired)]
+    gone = [
+        c for c in changes if c.action is Action.DELETE and is_counted(c) and not _is_succeeded(c, desired)
+    ]
     bare = sorted(host for change in gone for host in _last_ca_of(change, desired))
-    if not gone or len(gone) == allowed or (len(gone) <= LARGE * ours and not bare):
+    if len(gone) <= (allowed or 0) or (len(gone) <= LARGE * ours and not bare):
         return
     listed = "\n".join(f"    {change.address}" for change in gone)
     detail = f"{len(gone)} of {ours} objects of this stack would be deleted:\n{listed}"
     if bare:
         detail += f"\nWithout any CA afterwards: {', '.join(bare)}."
     yield TOO_MUCH.found(detail, f"If that is meant, say how many:\n    --allow-delete {len(gone)}")
+
+
+def is_counted(change: Change) -> bool:
+    """Whether a deletion takes an object away; settings are only put back to what they are without a word."""
+    return not isinstance(change.before, HostnameSettings)
 
 
 def _is_succeeded(change: Change, desired: State) -> bool:
