@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.planfile import Saved
-    from cf_mtls.remote.apply import Boundary
+    from cf_mtls.remote.stages import Boundary
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")

@@ -24,7 +24,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("declare", "yaml_text document example | border | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
-    ("remote", "gateway wire | pace errors | snapshot | apply"),
+    ("remote", "gateway wire stages | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "plan_text proof_text pki | account_text"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Plan, Step
     from cf_mtls.proving import Subject, Witness
-    from cf_mtls.remote.apply import Boundary
+    from cf_mtls.remote.stages import Boundary
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")

@@ -17,18 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.plan import Phase, Step
+from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
-from cf_mtls.model.state import State
 from cf_mtls.planning.canon import differing
 from cf_mtls.remote import snapshot, wire
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
+from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
-    from cf_mtls.model.plan import Plan
+    from cf_mtls.model.plan import Plan, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
@@ -51,32 +51,6 @@ SIDE_BY_SIDE = 8
 """Applications written at once."""
 
 PATHS = {Kind.CERTIFICATE: snapshot.CERTIFICATES, Kind.APPLICATION: snapshot.APPLICATIONS}
-
-
-@dataclass(frozen=True, slots=True)
-class Boundary:
-    """A moment between two phases: what was done, which phase comes next, what should stand by now and in the end."""
-
-    done: tuple[Step, ...]
-    next: Phase
-    state: State
-    final: State
-
-    @property
-    def is_retiring(self) -> bool:
-        """Whether trust is about to be taken after some was given in this run: the middle of a rotation."""
-        return self.next is Phase.NARROW and any(s.phase in {Phase.UPLOAD, Phase.WIDEN} for s in self.done)
-
-
-def after(actual: State, done: Iterable[Step]) -> State:
-    """What should stand once these steps are done."""
-    state = dict(actual)
-    for step in done:
-        if step.value is None:
-            state.pop(step.address, None)
-        else:
-            state[step.address] = step.value
-    return State(state)
 
 
 @dataclass(slots=True)
@@ -166,7 +140,7 @@ class Applier:
                 raise TypeError(message)
 
     def _unmoved(self, path: str, step: Step) -> None:
-        """Raise Failure (refused) when a thing is not what this run takes it for, nor on its way to what it should be."""
+        """Raise Failure (refused) when a thing is not what this run takes it for, nor on its way there."""
         address = step.address
         outcome = self.pace.persist("GET", lambda: self.writer.get(path))
         if not isinstance(outcome, Answer) or not outcome.ok:
@@ -259,38 +233,6 @@ class Applier:
             raise Failure(
                 [NOT_SETTLED.found(detail, "Run the same command again: it continues from what is there.")]
             )
-
-
-def on_the_way(before: Resource, now: Resource, after: Resource | None) -> bool:
-    """Whether a CA has some of the hostnames that it is being given or relieved of: an earlier run's work arriving."""
-    match before, now, after:
-        case CaCertificate(), CaCertificate(), CaCertificate():
-            old, here, new = (set(ca.associated_hostnames) for ca in (before, now, after))
-            return now.name in {before.name, after.name} and (old & new) <= here <= (old | new)
-        case _:
-            return False
-
-
-def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """The steps as they are done: settings as one call, applications of different groups side by side."""
-    batch: list[Step] = []
-    for step in steps:
-        if batch and not _fits(batch, step):
-            yield batch
-            batch = []
-        batch.append(step)
-    if batch:
-        yield batch
-
-
-def _fits(batch: list[Step], step: Step) -> bool:
-    last = batch[-1]
-    if last.phase is not step.phase:
-        return False
-    if step.phase is Phase.SETTINGS:
-        return True
-    apart = step.group not in {other.group for other in batch}
-    return step.address.kind is Kind.APPLICATION and last.address.kind is Kind.APPLICATION and apart
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:

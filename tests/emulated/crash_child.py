@@ -16,10 +16,11 @@ from cf_mtls import workflow
 from cf_mtls.diagnostics import Failure
 from cf_mtls.emulator.server import Ready
 from cf_mtls.model.plan import Phase, Plan
-from cf_mtls.remote.apply import Applier, Boundary
+from cf_mtls.remote.apply import Applier
 from cf_mtls.remote.gateway import Reader, Writer, client_for
 from cf_mtls.remote.pace import Clock, Pace
 from cf_mtls.remote.snapshot import read
+from cf_mtls.remote.stages import Boundary
 from tests.emulated.edge import edge_trusts
 
 QUICKLY = 40

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from cf_mtls.emulator.server import Ready
 from cf_mtls.model.resources import CaCertificate
-from cf_mtls.remote.apply import Boundary
+from cf_mtls.remote.stages import Boundary
 
 
 def lever(ready: Ready, name: str, body: Any = None, method: str | None = None) -> Any:
