@@ -228,7 +228,7 @@ class Applier:
             self._did(step)
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
-        if not self.pace.until(what, WAIT_S, holds):
+        if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():
             detail = f"Waited for {what}. What was done until here stays; the rest was not tried."
             raise Failure(
                 [NOT_SETTLED.found(detail, "Run the same command again: it continues from what is there.")]

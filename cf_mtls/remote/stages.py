@@ -31,8 +31,23 @@ class Boundary:
 
     @property
     def is_retiring(self) -> bool:
-        """Whether trust is about to be taken after some was given in this run: the middle of a rotation."""
-        return self.next is Phase.NARROW and any(s.phase in {Phase.UPLOAD, Phase.WIDEN} for s in self.done)
+        """Whether old trust is about to be taken where new trust stands beside it: the middle of a rotation."""
+        given = any(s.phase in {Phase.UPLOAD, Phase.WIDEN} for s in self.done)
+        return (
+            given
+            and self.next is Phase.NARROW
+            and bool(self._hosts(staying=True) & self._hosts(staying=False))
+        )
+
+    def _hosts(self, *, staying: bool) -> frozenset[str]:
+        """Hostnames that some CA has now and keeps, or has now and loses."""
+        found: set[str] = set()
+        for address, ca in self.state.of(CaCertificate):
+            end = self.final.get(address)
+            kept = set(end.associated_hostnames) if isinstance(end, CaCertificate) else set()
+            now = set(ca.associated_hostnames)
+            found |= now & kept if staying else now - kept
+        return frozenset(found)
 
 
 def after(actual: State, done: Iterable[Step]) -> State:

@@ -63,18 +63,23 @@ SCENARIOS = {
     ),
     "rotate": Scenario(ca("one.pem", A) + app(f"{A}/x"), ca("two.pem", A) + app(f"{A}/x")),
     "move a hostname": Scenario(
-        ca("one.pem", A) + app(f"{A}/x"), ca("one.pem", B) + app(f"{B}/x"), Allowed(delete=1)
+        ca("one.pem", A) + app(f"{A}/x"),
+        ca("one.pem", B) + app(f"{B}/x"),
+        Allowed(delete=1, weaken=frozenset({f"https://{A}/x"}), lockout=frozenset({B})),
     ),
     "change a policy": Scenario(
         ca("one.pem", A) + app(f"{A}/x"), ca("one.pem", A) + app(f"{A}/x", "{common_name: alice}")
     ),
     "delete all": Scenario(
-        ca("one.pem", A) + app(f"{A}/x"), ca("one.pem", A) + app(f"{A}/x"), Allowed(delete=2), destroy=True
+        ca("one.pem", A) + app(f"{A}/x"),
+        ca("one.pem", A) + app(f"{A}/x"),
+        Allowed(delete=2, weaken=frozenset({f"https://{A}/x"})),
+        destroy=True,
     ),
     "adopt": Scenario(
         "",
         ca("one.pem", A) + app(f"{A}/x"),
-        Allowed(adopt=frozenset({Address(Kind.APPLICATION, f"{A}/x")})),
+        Allowed(adopt=frozenset({Address(Kind.APPLICATION, f"{A}/x")}), weaken=frozenset({f"https://{A}/x"})),
         by_hand=(FOREIGN_DOOR,),
     ),
     "settings": Scenario(
