@@ -21,7 +21,7 @@ from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
 from cf_mtls.remote import snapshot, wire
-from cf_mtls.remote.errors import failure
+from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
@@ -146,7 +146,7 @@ class Applier:
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"looking at {address} before changing it", path)
         read = wire.certificate if address.kind is Kind.CERTIFICATE else wire.application
-        _, now = read(outcome.result)
+        _, now = decoded(read, outcome.result, f"GET {path}")
         ways = [differing(value, now) for value in self.values[address]]
         if all(ways) and not any(on_the_way(value, now, step.value) for value in self.values[address]):
             names = min(ways, key=len)
@@ -171,7 +171,7 @@ class Applier:
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
         self.ids[address] = made["id"]
-        if not _same_ca(made, ca):
+        if not decoded(lambda raw: _same_ca(raw, ca), made, f"POST {base}"):
             detail = (
                 f"{address} came back with {made.get('fingerprint')}; none of the chain's blocks has that."
             )
@@ -180,6 +180,7 @@ class Applier:
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
+            decoded(lambda raw: raw["id"], outcome.result, f"POST {base}")
             return outcome.result
         if isinstance(outcome, NoAnswer) or outcome.status >= 500:
             landed = next((raw for raw in snapshot.pages(self.writer, base, self.pace) if is_it(raw)), None)

@@ -16,7 +16,7 @@ from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.resources import Address, HostnameSettings, Kind
 from cf_mtls.model.state import State
 from cf_mtls.remote import wire
-from cf_mtls.remote.errors import PERMISSION, STRANGE, failure
+from cf_mtls.remote.errors import PERMISSION, STRANGE, decoded, failure
 from cf_mtls.remote.gateway import Answer
 
 if TYPE_CHECKING:
@@ -85,12 +85,7 @@ def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resour
 
 
 def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[Address, Resource]:
-    items = list(pages(reader, path, pace))
-    try:
-        return decode(items)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        detail = f"GET {path} holds something that cannot be read ({type(error).__name__}: {error})."
-        raise Failure([STRANGE.found(detail, "If it lasts, please report it.")]) from error
+    return decoded(decode, list(pages(reader, path, pace)), f"GET {path}")
 
 
 def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
