@@ -50,6 +50,10 @@ WAIT_S = 120.0
 SIDE_BY_SIDE = 8
 """Applications written at once."""
 
+READERS: dict[Kind, Callable[[Any], tuple[Address, Resource]]] = {
+    Kind.CERTIFICATE: wire.certificate,
+    Kind.APPLICATION: wire.application,
+}
 PATHS = {Kind.CERTIFICATE: snapshot.CERTIFICATES, Kind.APPLICATION: snapshot.APPLICATIONS}
 
 
@@ -145,8 +149,7 @@ class Applier:
         outcome = self.pace.persist("GET", lambda: self.writer.get(path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"looking at {address} before changing it", path)
-        read = wire.certificate if address.kind is Kind.CERTIFICATE else wire.application
-        _, now = decoded(read, outcome.result, f"GET {path}")
+        _, now = decoded(READERS[address.kind], outcome.result, f"GET {path}")
         ways = [differing(value, now) for value in self.values[address]]
         if all(ways) and not any(on_the_way(value, now, step.value) for value in self.values[address]):
             names = min(ways, key=len)
