@@ -24,7 +24,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("declare", "yaml_text document example semantics | border | files | resolve"),
     ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
-    ("remote", "gateway wire stages | pace errors | snapshot | apply"),
+    ("remote", "gateway wire stages | pace errors | pages | elsewhere apply | snapshot"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "door_text | plan_text proof_text pki | account_text explain_text"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),

@@ -93,6 +93,13 @@ class Stack:
     askers: Mapping[str, Asker]
     """Each client whose certificate could be read, as Access would see it."""
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Every hostname that the file names."""
+        domains = (host_of(d) for _, app in self.state.of(AccessApplication) for d in app.domains)
+        named = (h for _, ca in self.state.of(CaCertificate) for h in ca.associated_hostnames)
+        return frozenset((*domains, *named))
+
 
 def resolve(source: Source, at: datetime) -> Stack:
     """The stack that a plan file declares; everything wrong with it is in `diagnostics`, in file order.

@@ -115,3 +115,31 @@ def test_a_client_that_would_lose_access_is_named(folder: Path, ready: Ready) ->
     assert refused.returncode == 4
     assert f"jean gets in at {URL} now" in refused.stderr
     assert "    --allow-lockout jeann.net" in refused.stderr
+
+
+def test_what_lives_in_the_other_scope_counts_too(folder: Path, ready: Ready) -> None:
+    """A zone-level application below our account-level path opens it: seen, said, and never touched."""
+    zone = lever(ready, "state")["zones"][0]
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    add(ready, "apps", {
+        "name": "zone level", "type": "self_hosted", "domain": "jeann.net/georgetown-penang-malaysia/z",
+        "zone": zone["name"],
+        "policies": [{"name": "p", "decision": "bypass", "include": [{"everyone": {}}]}],
+    })  # fmt: skip
+    planned = run(folder, ready, "plan", PLAN, "--detailed-exitcode")
+    assert planned.returncode == 0
+    assert "[access.foreign-opening]" in planned.stderr
+    assert "zone level" in planned.stderr
+    explained = json.loads(run(folder, ready, "explain", f"{URL}/z", "--json").stdout)["now"]
+    assert (explained["reach"], explained["application"]) == (
+        "anyone",
+        "application/jeann.net/georgetown-penang-malaysia/z",
+    )
+
+
+def test_a_token_that_cannot_look_into_zones_is_said_as_a_note(folder: Path, ready: Ready) -> None:
+    """The plan goes on; what it could not look at is named once."""
+    token = lever(ready, "token", {"scopes": [ready.account_id]}, "POST")["token"]
+    planned = run(folder, ready, "plan", PLAN, CLOUDFLARE_API_TOKEN=token)
+    assert planned.returncode == 0, planned.stderr
+    assert "[scope.other-unseen]" in planned.stderr
