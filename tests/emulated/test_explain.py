@@ -139,7 +139,7 @@ def test_what_lives_in_the_other_scope_counts_too(folder: Path, ready: Ready) ->
 
 def test_a_token_that_cannot_look_into_zones_is_said_as_a_note(folder: Path, ready: Ready) -> None:
     """The plan goes on; what it could not look at is named once."""
-    token = lever(ready, "token", {"scopes": [ready.account_id]}, "POST")["token"]
+    token = lever(ready, "token", {"scopes": [f"accounts/{ready.account_id}"]}, "POST")["token"]
     planned = run(folder, ready, "plan", PLAN, CLOUDFLARE_API_TOKEN=token)
     assert planned.returncode == 0, planned.stderr
     assert "[scope.other-unseen]" in planned.stderr
