@@ -25,8 +25,12 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "yaml_text document example | border | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
-    ("verify", "connect expect judge | httpx_probe | curl_probe"),
-    ("report", "plan_text proof_text pki | account_text"),
+    (
+        "verify",
+        "answer connect private proofs | expect judge line | handshake resumption wallet wrong tunnel",
+    ),
+    ("verify", "httpx_probe | browser_probe curl_probe"),
+    ("report", "plan_text proof_text pki markup style | account_text proof_json junit timeline | html"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -37,7 +41,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "workflow proving story"),
     (
         "cli",
-        "console | options journal passphrase | validate plan verify show demo emulate pki_make | apply pki | main",
+        "console | options journal passphrase live | proof | validate plan verify show demo emulate pki_make",
+    ),
+    (
+        "cli",
+        "apply pki | main",
     ),
     ("", "__main__"),
 )
@@ -50,13 +58,22 @@ FLOORS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "OpenSSL": ("pki/", "emulator/contexts", "emulator/tls", "emulator/verdict"),
+    "OpenSSL": (
+        "pki/",
+        "emulator/contexts",
+        "emulator/tls",
+        "emulator/verdict",
+        "verify/handshake",
+        "verify/line",
+        "verify/resumption",
+    ),
     "cloudflare": ("remote/gateway",),
     "cryptography": ("pki/", "emulator/minting", "emulator/pem", "emulator/tls", "emulator/verdict"),
     "h11": ("emulator/",),
     "h2": ("emulator/",),
     "httpcore": ("verify/httpx_probe",),
     "httpx": ("remote/gateway", "verify/httpx_probe"),
+    "playwright": ("verify/browser_probe",),
     "pydantic": ("declare/border", "declare/document", "declare/schema", "planning/planfile"),
     "typer": ("cli/",),
     "yaml": ("declare/",),
@@ -70,8 +87,11 @@ PURE = (
     "planning/",
     "report/",
     "emulator/policy",
-    "verify/judge",
+    "verify/answer",
     "verify/expect",
+    "verify/judge",
+    "verify/proofs",
+    "verify/wrong",
 )
 """No I/O, no clock, no randomness: these come in as arguments."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls.cli import console, plan
+from cf_mtls.cli import console, plan, proof
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Plan, Step
     from cf_mtls.proving import Subject, Witness
+    from cf_mtls.remote.pace import Pace
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
@@ -73,37 +73,43 @@ def apply(
     A saved plan is applied as it stands, without a question, and refused when the account moved since.
     Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
     """
+    from cf_mtls.verify.proofs import ALL
+
     path = plan_file(file)
     allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
     with Journal(journal) as written:
-        made, subject, is_saved = _read(path, where, allowed, destroy=destroy)
+        made, declared, is_saved = _read(path, where, allowed, destroy=destroy)
         plan.show(made)
         _approved(made, expect)
+        wallet = proof.open_what_can_be(declared.clients if declared.targets else ())
+        subject = proof.subject(declared, ALL, wallet)
         if not made.is_empty:
             if not auto_approve and not is_saved and not confirmed():
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
                 _perform(made, subject, asking, where, written)
-        return prove(subject, asking, where)
+        return prove(subject, asking, where.pace)
 
 
-def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tuple[Plan, Subject, bool]:
+def _read(
+    path: Path, where: Account, allowed: Allowed, *, destroy: bool
+) -> tuple[Plan, proof.Declared, bool]:
     """The plan, what to verify afterwards, and whether the plan was saved earlier."""
-    from cf_mtls import proving, workflow
+    from cf_mtls import workflow
     from cf_mtls.declare.files import read_bytes
     from cf_mtls.planning.planfile import is_saved_plan
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
-        return made, proving.Subject(saved.targets, saved.clients), True
+        return made, proof.Declared(saved.targets, saved.clients, made.desired), True
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, proving.Subject(() if destroy else stack.targets, stack.clients), False
+    return made, proof.Declared(() if destroy else stack.targets, stack.clients, made.desired), False
 
 
 def _approved(made: Plan, expect: str | None) -> None:
@@ -125,9 +131,11 @@ def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, writ
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
     def before_retiring() -> None:
-        if subject.only_allowed():
+        if any(map(proving.is_welcome, subject.probes)):
             console.say("Proving that the new trust works before the old is taken away.")
-            proving.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
+            live = proof.live_line()
+            proving.prove_new_trust(subject, asking, proof.patience(where.pace, DEADLINE_S, live))
+            live.end()
 
     done = workflow.apply(made, where, workflow.Hooks(said, before_retiring))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
@@ -142,14 +150,18 @@ def confirmed() -> bool:
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
 
 
-def prove(subject: Subject, asking: Witness, where: Account) -> int:
+def prove(subject: Subject, asking: Witness, pace: Pace) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import proving
-    from cf_mtls.report.proof_text import exit_for, proof_text
+    from cf_mtls.model.evidence import Dossier
+    from cf_mtls.report.proof_text import exit_for
 
-    if not subject.targets:
+    if not subject.probes:
         console.say("Nothing to verify: no application is declared.")
         return Exit.OK
-    verdicts = proving.verify_until(subject.probes(), asking, where.pace, DEADLINE_S)
-    console.out("\n" + proof_text(verdicts, console.paint_for(sys.stdout)))
+    live = proof.live_line()
+    verdicts = proving.verify_until(subject, asking, proof.patience(pace, DEADLINE_S, live))
+    live.end()
+    console.out()
+    proof.Reports().give(Dossier(verdicts, notes=subject.notes))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -30,8 +30,9 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.identity import read_client_certificates
 from cf_mtls.pki.lint import check_chain_file, lint_client
-from cf_mtls.pki.pem import read_certificates
+from cf_mtls.pki.pkcs12 import is_pkcs12
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -223,30 +224,31 @@ class _Resolver:
     def _clients(self) -> Iterator[Client]:
         for name, client in self.document.clients.items():
             certificate = self.source.clients[client.certificate]
-            has_key = self.source.keys[client.key]
+            key = client.key or client.certificate
+            has_key = self.source.keys[key]
             path: Path = ("clients", name)
-            if not isinstance(certificate, Diagnostic):
+            if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(certificate, client.expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
                 self._problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
                 )
             elif not has_key:
-                detail = (
-                    f"There is no readable file {self.source.beside(client.key)}. verify cannot send {name}."
-                )
+                detail = f"There is no readable file {self.source.beside(key)}. verify cannot send {name}."
                 self._problem(KEY_ABSENT, (*path, "key"), detail)
             yield Client(
                 name,
                 str(self.source.beside(client.certificate)),
-                str(self.source.beside(client.key)),
-                Expected(client.expect),
+                str(self.source.beside(client.key)) if client.key else None,
+                Expected(client.expect) if client.expect else None,
                 has_key and not isinstance(certificate, Diagnostic),
+                client.passphrase_env,
+                str(self.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
 
-    def _check_client(self, data: bytes, expect: str, path: Path) -> None:
+    def _check_client(self, data: bytes, expect: str | None, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
-        certificates, problems = read_certificates(data)
+        certificates, problems = read_client_certificates(data)
         for problem in problems:
             self._placed(problem, path)
         if problems or not certificates or expect == "refused":
