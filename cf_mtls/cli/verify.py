@@ -104,7 +104,7 @@ def _declared(path: Path) -> Declared:
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
-        saved = load(raw, str(path))
+        saved = load(raw, str(path), to_apply=False)
         return Declared(saved.targets, saved.clients, saved.desired)
     stack = workflow.validate(path, now())
     console.show(stack.diagnostics)

@@ -318,8 +318,11 @@ def is_saved_plan(raw: bytes) -> bool:
     return raw.lstrip()[:1] == b"{"
 
 
-def load(raw: bytes, file: str) -> Saved:
-    """A saved plan. Raises Failure when it is not one, was changed since, or was refused when it was made."""
+def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
+    """A saved plan. Raises Failure when it is not one or was changed since.
+
+    to_apply: also when it has nothing to do or was refused when it was made.
+    """
     place = Place(file)
     try:
         found = _File.model_validate_json(raw)
@@ -335,7 +338,7 @@ def load(raw: bytes, file: str) -> Saved:
         raise Failure(
             [CHANGED.found("Its digest is not that of its content.", "Plan again.", place)], Exit.REFUSED
         )
-    if not found.applyable:
+    if to_apply and not found.applyable:
         detail = "It has nothing to do, or something stood in its way."
         raise Failure([NOT_APPLYABLE.found(detail, "Plan again and read what it says.", place)], Exit.REFUSED)
     return saved

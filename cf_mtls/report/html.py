@@ -15,7 +15,7 @@ from cf_mtls import __version__
 from cf_mtls.diagnostics import Exit
 from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.report.markup import section, table, text
-from cf_mtls.report.proof_text import by_url, exit_for, got, handshake_text, sentence, who
+from cf_mtls.report.proof_text import by_url, exit_for, got, handshake_text, reasons, sentence, who
 from cf_mtls.report.style import STYLE
 from cf_mtls.report.timeline import days_left, mood, timeline
 from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
@@ -37,10 +37,10 @@ def page(found: Dossier, now: datetime) -> str:
     verdicts = found.verdicts
     body = "".join((
         _head(verdicts, now),
-        section("What needs a look", _reasons(verdicts)),
         section("At a glance", _matrix(verdicts), "matrix"),
-        section("Pictures", _pictures(verdicts)),
+        section("What needs a look", _reasons(verdicts)),
         section("When certificates end", _ends(found, now)),
+        section("What a browser shows", _pictures(verdicts)),
         section("What the handshakes said", "".join(f"<p>{text(handshake_text(h))}</p>" for h in found.handshakes)),
         section("Every request", _requests(verdicts), "requests"),
         section("What each proof shows, and what it leaves open", _explained(found), "proofs"),
@@ -67,13 +67,12 @@ def _head(verdicts: Sequence[Verdict], now: datetime) -> str:
 
 def _reasons(verdicts: Sequence[Verdict]) -> str:
     """What failed, then what could not be told."""
-    listed = [v for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) for v in verdicts if v.outcome is outcome]
-    items = (
-        f'<li><strong class="{v.outcome.value}">{v.outcome.value}</strong> {text(v.probe.url)}, {text(who(v))}: '
-        f"{text(v.why)}</li>"
-        for v in listed
+    items = "".join(
+        f'<li><strong class="{r.outcome.value}">{SIGNS[r.outcome]} {r.outcome.value}</strong> {text(r.url)}: '
+        f"{text('; '.join(r.who))}: {text(r.why)}</li>"
+        for r in reasons(verdicts)
     )
-    return f"<ul>{''.join(items)}</ul>" if listed else ""
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _matrix(verdicts: Sequence[Verdict]) -> str:
@@ -103,17 +102,18 @@ def _square(outcomes: Sequence[Outcome], number: int) -> str:
 
 
 def _pictures(verdicts: Iterable[Verdict]) -> str:
-    return "".join(
+    figures = "".join(
         f'<figure><img alt="{text(_caption(v))}" src="data:image/png;base64,'
         f'{base64.b64encode(v.evidence.screenshot).decode("ascii")}">'
         f"<figcaption>{text(_caption(v))}</figcaption></figure>"
         for v in verdicts
         if v.evidence.screenshot
     )
+    return f'<div class="pictures">{figures}</div>' if figures else ""
 
 
 def _caption(verdict: Verdict) -> str:
-    return f"{verdict.probe.url} as a browser shows it, {verdict.probe.who}: {got(verdict)}"
+    return f"{verdict.probe.url}, {verdict.probe.who}: {got(verdict)}"
 
 
 def _ends(found: Dossier, now: datetime) -> str:
@@ -135,7 +135,7 @@ def _requests(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-REQUEST_HEAD = ("verdict", "proof", "who asks", "request", "expected", "got", "ray", "ms", "why")
+REQUEST_HEAD = ("verdict", "proof", "who asks for what", "expected", "got", "ray", "ms", "why")
 
 
 def _request(verdict: Verdict) -> tuple[str, ...]:
@@ -143,11 +143,10 @@ def _request(verdict: Verdict) -> tuple[str, ...]:
     return (
         f'<td class="{kind}">{SIGNS[verdict.outcome]} {kind}</td>',
         str(probe.proof),
-        text(who(verdict)),
-        f'<td class="mono">{text(f"{probe.target.method} {probe.url}")}</td>',
+        f"{text(who(verdict))}<br><code>{text(f'{probe.target.method} {probe.url}')}</code>",
         text(probe.expected.value),
-        text(got(verdict)),
-        f'<td class="mono">{text(evidence.header("cf-ray") or "-")}</td>',
+        f'<td class="ray">{text(got(verdict))}</td>',
+        f'<td class="ray"><code>{text(evidence.header("cf-ray") or "-")}</code></td>',
         f'<td class="number">{evidence.ms}</td>',
         text(verdict.why),
     )

@@ -8,7 +8,9 @@ Rules of this file:
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit
@@ -38,11 +40,12 @@ def exit_for(verdicts: Sequence[Verdict]) -> Exit:
 def proof_text(found: Dossier, paint: Paint, width: int | None = None) -> str:
     """The table by URL, what the handshakes said, the reasons, and the sentence. width: in columns, None for any."""
     groups = by_url(found.verdicts)
+    remarks = [*map(handshake_text, found.handshakes), *found.notes]
     parts = [
         *_blocks(groups, paint, width),
-        "\n".join([*map(handshake_text, found.handshakes), *map(harmless, found.notes)]),
-        "\n".join(_reasons(found.verdicts, paint)),
-        paint.bold(sentence(found.verdicts)),
+        "\n".join(_wrapped(harmless(line), width) for line in remarks),
+        "\n".join(_reason(reason, paint, width) for reason in reasons(found.verdicts)),
+        paint.bold(_wrapped(sentence(found.verdicts), width)),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -83,8 +86,8 @@ def _table(url: str, verdicts: Sequence[Verdict], paint: Paint, width: int | Non
 
 def _two_lines(verdict: Verdict, paint: Paint) -> str:
     word, number, who, expected, got, ms, ray = _row(verdict)
-    second = f"{expected}, got {got}  {ms} ms  {ray}"
-    return f"  {colour(verdict, paint, word)}  {number} {who}\n      {paint.dim(second)}"
+    second = f"{expected} → {got}  {ms} ms  {ray}"
+    return f"  {colour(verdict, paint, word)}  {number} {who}\n    {paint.dim(second)}"
 
 
 def colour(verdict: Verdict, paint: Paint, text: str) -> str:
@@ -119,23 +122,46 @@ def got(verdict: Verdict) -> str:
 
 
 def handshake_text(seen: Handshake) -> str:
-    """What a hostname's handshake said, in one line."""
-    host = harmless(seen.host)
+    """What a hostname's handshake said, in one line of untrusted text."""
     if not seen.asked:
-        why = f" ({harmless(seen.failure)})" if seen.failure else ""
-        return f"{host} asked for no client certificate{why}."
-    named = harmless(", ".join(seen.names)) or "none"
-    return f"{host} asked for a client certificate; CAs that it named: {named}."
+        why = f" ({seen.failure})" if seen.failure else ""
+        return f"{seen.host} asked for no client certificate{why}."
+    named = ", ".join(seen.names) or "none"
+    return f"{seen.host} asked for a client certificate; CAs that it named: {named}."
 
 
-def _reasons(verdicts: Sequence[Verdict], paint: Paint) -> list[str]:
-    """What failed, then what could not be told."""
-    return [
-        f"{colour(v, paint, v.outcome.value)}: {harmless(f'{v.probe.url}, {who(v)}: {v.why}')}"
-        for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)
-        for v in verdicts
-        if v.outcome is outcome
-    ]
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is not a pass, and everybody at one URL for whom it is so."""
+
+    outcome: Outcome
+    url: str
+    why: str
+    who: tuple[str, ...]
+
+
+def reasons(verdicts: Sequence[Verdict]) -> list[Reason]:
+    """What failed, then what could not be told; the same reason at the same URL once."""
+    grouped: dict[tuple[Outcome, str, str], list[str]] = {}
+    for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
+        for v in verdicts:
+            if v.outcome is outcome:
+                grouped.setdefault((outcome, v.probe.target.url, v.why), []).append(who(v))
+    return [Reason(outcome, url, why, tuple(names)) for (outcome, url, why), names in grouped.items()]
+
+
+def _reason(reason: Reason, paint: Paint, width: int | None) -> str:
+    word = reason.outcome.value
+    said = harmless(f"{word}: {reason.url}: {'; '.join(reason.who)}: {reason.why}")
+    painted = paint.red(word) if reason.outcome is Outcome.FAIL else paint.yellow(word)
+    return painted + _wrapped(said, width).removeprefix(word)
+
+
+def _wrapped(text: str, width: int | None) -> str:
+    """The text in lines of at most so many columns, broken between words; a word that is longer stays whole."""
+    if width is None:
+        return text
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def sentence(verdicts: Sequence[Verdict]) -> str:

@@ -15,7 +15,7 @@ STYLE = """
   --pass: #56d364; --pass-soft: #12261e; --fail: #ff8e86; --fail-soft: #3a1517;
   --inconclusive: #e3b341; --inconclusive-soft: #2e2409; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; overflow-wrap: anywhere; }
@@ -28,17 +28,24 @@ table { border-collapse: collapse; margin: .5rem 0; }
 caption { text-align: left; color: var(--dim); font-size: .85rem; }
 th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top; }
 thead th { background: var(--soft); }
-td.number { text-align: right; } td.mono { font: .85rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
+td.number { text-align: right; } td.ray { white-space: nowrap; }
+code { font: .8rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .pass { color: var(--pass); } .fail { color: var(--fail); } .inconclusive { color: var(--inconclusive); }
 td.pass, .banner.pass { background: var(--pass-soft); } td.fail, .banner.fail { background: var(--fail-soft); }
 td.inconclusive, .banner.inconclusive { background: var(--inconclusive-soft); }
 .matrix th { font-weight: 500; } .matrix td { text-align: center; font-weight: 700; min-width: 2.2rem; }
-.matrix tbody th { overflow-wrap: anywhere; } td.none { color: var(--dim); }
+.matrix thead a { display: block; text-align: center; }
+.matrix tbody th { overflow-wrap: anywhere; }
+ul { padding-left: 1.2rem; } li { margin: .25rem 0; overflow-wrap: anywhere; }
+td.none { color: var(--dim); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0; padding: .5rem; background: var(--soft);
   border: 1px solid var(--line); border-radius: .25rem; font: .8rem/1.4 ui-monospace, monospace; }
-figure { margin: 1rem 0; break-inside: avoid; } figure img { max-width: 100%; border: 1px solid var(--line); }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); gap: 1rem; }
+figure { margin: 0; break-inside: avoid; } figure img { width: 100%; border: 1px solid var(--line); }
+figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 .timeline { width: 100%; height: auto; } .timeline text { fill: var(--ink); font-size: 12px; }
 .timeline .tick, .timeline .end { fill: var(--dim); font-size: 11px; } .timeline .tick { text-anchor: middle; }
+.timeline .tick.first { text-anchor: start; }
 .timeline rect.pass { fill: var(--pass); } .timeline rect.fail { fill: var(--fail); }
 .timeline rect.inconclusive { fill: var(--inconclusive); } .timeline .mark { stroke: var(--line); stroke-width: .6; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }

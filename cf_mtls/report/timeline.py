@@ -65,7 +65,7 @@ def _axis(span: timedelta, height: int) -> str:
     unit, per = ("y", 365) if step.days == 365 else ("d", 1)
     return "".join(
         f'<line class="mark" x1="{_x(mark, span):.1f}" x2="{_x(mark, span):.1f}" y1="0" y2="{height - 22}"/>'
-        f'<text class="tick" x="{_x(mark, span):.1f}" y="{height - 8}">'
+        f'<text class="{"tick" if mark else "tick first"}" x="{_x(mark, span):.1f}" y="{height - 8}">'
         f"{'today' if not mark else f'+{mark.days // per} {unit}'}</text>"
         for mark in marks
     )

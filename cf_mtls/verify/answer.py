@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.model.evidence import Evidence
+from cf_mtls.model.evidence import Evidence, Got
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +20,6 @@ KEPT_HEADERS = frozenset(
 
 SESSION_COOKIE = "CF_Authorization"
 """What Access calls the cookie of somebody it let in: facts, cloudflare-api 6.2."""
-
-NO_COOKIE = "the session was given no CF_Authorization cookie, so there is none to replay"
 
 LONGEST = 2000
 """Characters of a header's value that are kept; nothing that is judged is longer."""
@@ -39,6 +37,13 @@ def replayable(seen: Evidence) -> str | None:
     """The Cookie header that replays a session, None when the session got none from Access."""
     has_session = any(cookie.startswith(f"{SESSION_COOKIE}=") for cookie in seen.cookies)
     return "; ".join(seen.cookies) if has_session else None
+
+
+def no_cookie(first: Evidence) -> Evidence:
+    """What is known when the first request of a replay brought no cookie."""
+    got = f"{first.failure.value}, {first.detail}" if first.failure else f"it got {first.status}"
+    why = f"the first request was given no {SESSION_COOKIE} cookie to replay ({got})"
+    return Evidence(failure=Got.UNTRIED, detail=why, ms=first.ms)
 
 
 def parse(dump: str, ms: int) -> Evidence:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.verify import proofs
-from cf_mtls.verify.answer import NO_COOKIE, parse, replayable
+from cf_mtls.verify.answer import no_cookie, parse, replayable
 from cf_mtls.verify.httpx_probe import TIMEOUT_S
 from cf_mtls.verify.private import private
 
@@ -105,8 +105,7 @@ class CurlWitness:
         note = "# the second gets the cookie that the first was given, on standard input:"
         shown = f"{note}\n# {first.command}\n# {shlex.join(command)}"
         if cookie is None:
-            why = NO_COOKIE if first.failure is None else f"{first.failure.value}, {first.detail}"
-            return Evidence(failure=Got.UNTRIED, detail=why, ms=first.ms, command=shown)
+            return replace(no_cookie(first), command=shown)
         return replace(self._run(command, said=f"cookie: {cookie}\n".encode("latin-1")), command=shown)
 
     def _run(self, command: list[str], descriptors: tuple[int, ...] = (), said: bytes = b"") -> Evidence:

@@ -22,7 +22,7 @@ import httpx
 
 from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.verify import proofs
-from cf_mtls.verify.answer import NO_COOKIE, evidence, replayable
+from cf_mtls.verify.answer import evidence, no_cookie, replayable
 from cf_mtls.verify.connect import route
 from cf_mtls.verify.private import private
 from cf_mtls.verify.resumption import Resumption
@@ -117,8 +117,7 @@ class HttpxWitness:
         first = self._request(probe, context)
         cookie = replayable(first)
         if cookie is None:
-            why = NO_COOKIE if first.failure is None else f"{first.failure.value}, {first.detail}"
-            return Evidence(failure=Got.UNTRIED, detail=why, ms=first.ms)
+            return no_cookie(first)
         return self._request(probe, self._context(None), {"cookie": cookie})
 
     def _request(

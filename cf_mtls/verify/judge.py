@@ -102,7 +102,7 @@ def _allowed(seen: Seen) -> tuple[Outcome, str]:
         case Got.ORIGIN:
             return Outcome.PASS, "the origin answered"
         case got if got in REFUSALS | {Got.LOGIN, Got.TLS_REFUSED, Got.CLOSED}:
-            return Outcome.FAIL, f"{seen.probe.who} should get in: {seen.said}"
+            return Outcome.FAIL, f"should get in: {seen.said}"
         case _:
             return Outcome.INCONCLUSIVE, seen.said
 
@@ -110,7 +110,7 @@ def _allowed(seen: Seen) -> tuple[Outcome, str]:
 def _refused(seen: Seen) -> tuple[Outcome, str]:
     match seen.got:
         case Got.ORIGIN:
-            return Outcome.FAIL, f"the door is open: the origin answered {seen.probe.who}"
+            return Outcome.FAIL, "the door is open: the origin answered"
         case Got.LOGIN:
             return (
                 Outcome.FAIL,
@@ -133,13 +133,13 @@ def _counted(seen: Seen) -> tuple[Outcome, str]:
 def _login(seen: Seen) -> tuple[Outcome, str]:
     match seen.got:
         case Got.ORIGIN:
-            return Outcome.FAIL, f"the door is open: the origin answered {seen.probe.who} without a login"
+            return Outcome.FAIL, "the door is open: the origin answered without a login"
         case Got.LOGIN if not seen.by_edge:
             return Outcome.INCONCLUSIVE, "the redirect carries no cf-ray: it may not be Cloudflare's"
         case Got.LOGIN:
             return Outcome.PASS, "Access sent it to the login page"
         case got if got in REFUSALS and seen.probe.proof == CLIENT:
-            return Outcome.FAIL, f"{seen.probe.who} should get to the login page: {seen.said}"
+            return Outcome.FAIL, f"should get to the login page: {seen.said}"
         case got if got in REFUSALS:
             return _counted(seen)  # stricter than declared: refused before the login page
         case _:
