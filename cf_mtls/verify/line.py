@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, PKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,14 +69,17 @@ class Line:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(SSL.Error, OSError):
+            self._tls.shutdown()  # OpenSSL never resumes a session whose connection ended without a goodbye
+            self._flush()
         self._socket.close()
 
     def show(self, identity: Identity) -> None:
         """Show this certificate when one is asked for; on this connection alone."""
         for issuer in identity.sent:
-            self._tls.get_context().add_extra_chain_cert(X509.from_cryptography(issuer.x509))
-        self._tls.use_certificate(X509.from_cryptography(identity.certificate.x509))
-        self._tls.use_privatekey(PKey.from_cryptography_key(identity.key))
+            self._tls.get_context().add_extra_chain_cert(issuer.x509)
+        self._tls.use_certificate(identity.certificate.x509)
+        self._tls.use_privatekey(identity.key)
 
     def shake(self) -> None:
         """Do the handshake."""
