@@ -151,7 +151,7 @@ class _Asking:
             client = party.client
             probe = replace(self.base, client=client, who=client.name, shows=client.name)
             judged = self.judged(probe, party.asker)
-            yield party, replace(judged, expected=client.expected) if client.expected else judged
+            yield party, replace(judged, expected=_demanded(client, judged.expected))
 
     def welcome(self) -> Client | None:
         """The first client that is here and must get in, None when nobody is."""
@@ -167,6 +167,13 @@ class _Asking:
     def anybody(self) -> Client | None:
         """The first client that is here, None when there is none."""
         return next((p.client for p in self.parties if p.client.is_here), None)
+
+
+def _demanded(client: Client, by_policies: Expected) -> Expected:
+    """What the file demands of a client, else what the policies say; a login page refuses well enough."""
+    if client.expected is None or (client.expected, by_policies) == (Expected.REFUSED, Expected.LOGIN):
+        return by_policies
+    return client.expected
 
 
 def _bare(asking: _Asking, _: int) -> Iterator[Probe]:
