@@ -3,89 +3,217 @@
 Rules of this file:
 - From values to values; it prints nothing and reads no environment.
 - Probes go side by side, bounded; what could not be asked is inconclusive, never a pass.
+- After an apply only what has not passed is asked again: the edge learns slowly, and not everywhere at once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from cf_mtls.access.decide import Asker
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.evidence import Evidence, Expected, Got, Outcome
-from cf_mtls.verify.expect import expect
+from cf_mtls.model.evidence import Dossier, Evidence, Expected, Expiry, Got, Handshake, Outcome
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.pki.chain import SSLCLIENT
+from cf_mtls.pki.chain import judge as judge_chain
+from cf_mtls.pki.pem import read_certificates
+from cf_mtls.verify import proofs
+from cf_mtls.verify.expect import Party, expect, left_out
+from cf_mtls.verify.handshake import look
 from cf_mtls.verify.judge import judge
+from cf_mtls.verify.wrong import wrong_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from cf_mtls.model.evidence import Client, Probe, Target, Verdict
-    from cf_mtls.remote.pace import Pace
+    from cf_mtls.model.evidence import Probe, Target, Verdict
+    from cf_mtls.model.resources import Address
+    from cf_mtls.model.state import State
+    from cf_mtls.pki.identity import Identity
+    from cf_mtls.pki.pem import Certificate
+    from cf_mtls.remote.pace import Clock
+    from cf_mtls.verify.connect import ConnectTo
+    from cf_mtls.verify.wallet import Wallet
 
 NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
-AT_ONCE = 8
-"""Probes side by side."""
+PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
+"""Between two rounds of asking; the last one repeats."""
 
 
 class Witness(Protocol):
     """Whoever can ask a probe's question."""
 
     name: str
+    can: frozenset[int]
+    """The proofs that it can ask for."""
+    at_once: int
+    """How many requests it makes side by side."""
 
-    def ask(self, probe: Probe) -> Evidence:
-        """What one request saw."""
+    def ask(self, probe: Probe, identity: Identity | None) -> Evidence:
+        """What one probe saw. identity: what the probe shows, None for no certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is to be proven: the URLs, and who asks."""
+    """What is to be proven: probes, and what they show."""
 
-    targets: tuple[Target, ...]
-    clients: tuple[Client, ...]
+    probes: tuple[Probe, ...] = ()
+    identities: Mapping[str, Identity] = field(default_factory=dict, repr=False)
+    expiries: tuple[Expiry, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def only_allowed(self) -> tuple[Probe, ...]:
-        """The probes of clients that must get in."""
-        return tuple(probe for probe in self.probes() if probe.expected is Expected.ALLOWED)
-
-    def probes(self) -> tuple[Probe, ...]:
-        """Every probe."""
-        return expect(self.targets, self.clients)
+    def only(self, keep: Callable[[Probe], bool]) -> Subject:
+        """The same with some of the probes."""
+        return replace(self, probes=tuple(filter(keep, self.probes)))
 
 
-def prove_new_trust(subject: Subject, witness: Witness, pace: Pace, deadline_s: float) -> tuple[Verdict, ...]:
+def subject(
+    targets: Sequence[Target],
+    wallet: Wallet,
+    state: State,
+    now: datetime,
+    chosen: frozenset[int] = proofs.ALL,
+) -> Subject:
+    """What a state promises at these URLs, as probes with everything they need. now: an aware moment."""
+    if not targets:
+        return Subject()
+    cas = {address: _ders(ca) for address, ca in state.of(CaCertificate) if ca.pem}
+    parties = [Party(c, _asker(wallet.identities.get(c.name), cas, now)) for c in wallet.clients]
+    probes = expect(targets, parties, state, chosen)
+    wrong = wrong_certificates(probes, state, wallet.identities, now)
+    probes = tuple(p for p in probes if p.client or not p.shows or p.shows in wrong)
+    return Subject(
+        probes, {**wallet.identities, **wrong}, tuple(_expiries(wallet, state)), left_out(probes, chosen)
+    )
+
+
+def _ders(ca: CaCertificate) -> tuple[bytes, ...]:
+    return tuple(certificate.der for certificate in _certificates(ca))
+
+
+def _certificates(ca: CaCertificate) -> tuple[Certificate, ...]:
+    """A CA's certificates; none for one that the account holds and does not show."""
+    return read_certificates(ca.pem.encode("ascii"))[0] if ca.pem else ()
+
+
+def _asker(identity: Identity | None, cas: Mapping[Address, tuple[bytes, ...]], now: datetime) -> Asker:
+    """Under which CAs a client is valid, as the edge would judge it."""
+    if identity is None:
+        return Asker()
+    leaf, sent = identity.certificate, [c.der for c in identity.sent]
+    valid = (a for a, ders in cas.items() if judge_chain(ders, leaf.der, sent, now, SSLCLIENT).ok)
+    return Asker(frozenset(valid), frozenset(leaf.common_names))
+
+
+def _expiries(wallet: Wallet, state: State) -> Iterator[Expiry]:
+    for name, identity in wallet.identities.items():
+        leaf = identity.certificate
+        yield Expiry("client", name, leaf.not_before, leaf.not_after)
+    for _, ca in state.of(CaCertificate):
+        for certificate in _certificates(ca):
+            yield Expiry("CA", certificate.subject, certificate.not_before, certificate.not_after)
+
+
+# Asking
+
+
+def ask(asked: Subject, witness: Witness) -> tuple[tuple[Probe, Evidence], ...]:
+    """What each probe saw, side by side; without the cookies that were needed on the way."""
+    with ThreadPoolExecutor(witness.at_once) as pool:
+        seen = pool.map(lambda probe: _ask(asked, witness, probe), asked.probes)
+        return tuple(zip(asked.probes, seen, strict=True))
+
+
+def _ask(asked: Subject, witness: Witness, probe: Probe) -> Evidence:
+    identity = asked.identities.get(probe.shows) if probe.shows else None
+    if probe.shows and identity is None:
+        why = "its certificate or key is not here"
+        return Evidence(failure=Got.UNTRIED, detail=why, witness=witness.name)
+    return replace(witness.ask(probe, identity), cookies=())
+
+
+def verify(asked: Subject, witness: Witness) -> tuple[Verdict, ...]:
+    """A verdict for every probe of the proofs that the witness can ask for."""
+    return judge(ask(asked.only(lambda probe: probe.proof in witness.can), witness))
+
+
+def verify_all(
+    asked: Subject, witnesses: Sequence[Witness], connect_to: tuple[ConnectTo, ...] = ()
+) -> Dossier:
+    """Everything that the witnesses saw, and what the handshakes of the hostnames said."""
+    found = tuple(verdict for witness in witnesses for verdict in verify(asked, witness))
+    notes = list(asked.notes)
+    planned = {probe.proof for probe in asked.probes}
+    notes += [
+        f"{witness.name} cannot ask for proof {', '.join(map(str, sorted(planned - witness.can)))}."
+        for witness in witnesses
+        if planned - witness.can
+    ]
+    return Dossier(found, handshakes(asked, connect_to), asked.expiries, tuple(notes))
+
+
+def handshakes(asked: Subject, connect_to: tuple[ConnectTo, ...] = ()) -> tuple[Handshake, ...]:
+    """What each hostname's handshake said, in order."""
+    hosts = tuple(dict.fromkeys(probe.host for probe in asked.probes))
+    with ThreadPoolExecutor(8) as pool:
+        return tuple(pool.map(lambda host: look(host, connect_to), hosts))
+
+
+# Waiting for the edge
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for the edge, by which clock, and whom to tell."""
+
+    clock: Clock
+    deadline_s: float
+    tell: Callable[[str], None] = lambda _: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+def verify_until(asked: Subject, witness: Witness, patience: Patience) -> tuple[Verdict, ...]:
+    """As `verify`, what has not passed again and again until nothing fails or the deadline passes."""
+    asked = asked.only(lambda probe: probe.proof in witness.can)
+    end = patience.clock.now() + patience.deadline_s
+    evidence = dict(ask(asked, witness))
+    for round_ in range(10**9):
+        verdicts = judge(evidence.items())
+        failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
+        pause = PAUSES_S[min(round_, len(PAUSES_S) - 1)]
+        if not failed or patience.clock.now() + pause > end or patience.stopping():
+            break
+        patience.tell(waiting(failed, len(verdicts)))
+        patience.clock.sleep(pause)
+        open_ = {v.probe for v in verdicts if v.outcome is not Outcome.PASS}
+        evidence.update(ask(asked.only(open_.__contains__), witness))
+    return verdicts
+
+
+def waiting(failed: Sequence[Verdict], total: int) -> str:
+    """`waiting for the edge: 2 of 7 still answer 200`."""
+    counted = Counter(str(v.evidence.status) if v.evidence.status else f"“{v.got.value}”" for v in failed)
+    said = (f"{n} of {total} still answer{'s' if n == 1 else ''} {what}" for what, n in counted.most_common())
+    return f"waiting for the edge: {', '.join(said)}"
+
+
+def prove_new_trust(asked: Subject, witness: Witness, patience: Patience) -> tuple[Verdict, ...]:
     """Verdicts on everybody who must get in. Raises Failure (nothing more is done) when somebody does not."""
-    verdicts = verify_until(subject.only_allowed(), witness, pace, deadline_s)
+    verdicts = verify_until(asked.only(is_welcome), witness, patience)
     failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
     if failed:
-        listed = "\n".join(f"    {v.probe.target.url}, {v.probe.who}: {v.why}" for v in failed)
+        listed = "\n".join(f"    {v.probe.url}, {v.probe.who}: {v.why}" for v in failed)
         detail = f"The new trust stands beside the old, but not everybody gets in:\n{listed}"
         fix = "Nothing was taken away. Mend the clients or their chain, then run the same command again."
         raise Failure([NOT_PROVEN.found(detail, fix)], Exit.VERIFY_FAILED)
     return verdicts
 
 
-def verify(probes: Sequence[Probe], witness: Witness) -> tuple[Verdict, ...]:
-    """A verdict for every probe, asked side by side; a client who is not here is not sent."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return judge(zip(probes, pool.map(lambda probe: _ask(witness, probe), probes), strict=True))
-
-
-def _ask(witness: Witness, probe: Probe) -> Evidence:
-    if probe.client and not probe.client.is_here:
-        return Evidence(failure=Got.UNTRIED, detail="its certificate or key is not here")
-    return witness.ask(probe)
-
-
-def verify_until(
-    probes: Sequence[Probe], witness: Witness, pace: Pace, deadline_s: float
-) -> tuple[Verdict, ...]:
-    """As `verify`, again and again until nothing fails or the deadline passes: the edge learns slowly."""
-    seen: list[tuple[Verdict, ...]] = []
-
-    def none_fails() -> bool:
-        seen.append(verify(probes, witness))
-        return not any(verdict.outcome is Outcome.FAIL for verdict in seen[-1])
-
-    pace.until("the edge to do what was applied", deadline_s, none_fails)
-    return seen[-1]
+def is_welcome(probe: Probe) -> bool:
+    """Whether a probe is a declared client's that must get in."""
+    return probe.proof == proofs.CLIENT and probe.expected is Expected.ALLOWED

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare.example import GEORGETOWN, URL
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.emulator.server import Options, running
-from cf_mtls.model.evidence import Client, Expected, Probe, Target
+from cf_mtls.model.evidence import Expected, Probe, Target
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.chain import judge
+from cf_mtls.pki.identity import load_identity
 from cf_mtls.remote.gateway import Answer, Writer, client_for
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.httpx_probe import HttpxWitness
@@ -144,9 +145,10 @@ class Story:
             said = self._run(["curl", *quiet, *where, *who, URL])
             self._must(said == f"HTTP/2 {status}", said or "no answer")
             return
-        client = Client("jean", str(self.folder / CERTIFICATE), str(self.folder / KEY)) if who else None
+        pem, key = (self.folder / CERTIFICATE).read_bytes(), (self.folder / KEY).read_bytes()
+        jean = load_identity(pem, key)[0] if who else None
         witness = HttpxWitness((parse(f"::{self.ready.edge}"),), str(self.folder / EDGE_CA))
-        evidence = witness.ask(Probe(Target(URL, "georgetown"), client, Expected.ALLOWED))
+        evidence = witness.ask(Probe(Target(URL, "georgetown"), None, Expected.ALLOWED), jean)
         self.say(f"(curl is not installed; httpx asks {'with' if who else 'without'} the certificate)")
         self.say(f"{evidence.http_version} {evidence.status}  {evidence.detail}".rstrip())
         self._must(evidence.status == status, f"{evidence.status} {evidence.detail}")

@@ -168,7 +168,7 @@ class People:
 
         moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
         """
-        welcome = [c for c in self.clients if c.expected is Expected.ALLOWED and c.name in self.askers]
+        welcome = [c for c in self.clients if c.expected is not Expected.REFUSED and c.name in self.askers]
         for client in welcome:
             asker = self.askers[client.name]
             here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))

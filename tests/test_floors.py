@@ -25,8 +25,13 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "yaml_text document example semantics | border | files | resolve"),
     ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
     ("remote", "gateway wire stages | pace errors | pages | elsewhere apply | snapshot"),
-    ("verify", "connect expect judge | httpx_probe | curl_probe"),
-    ("report", "door_text | plan_text proof_text pki | account_text explain_text"),
+    (
+        "verify",
+        "answer connect private proofs | expect judge line | handshake resumption wallet wrong tunnel",
+    ),
+    ("verify", "httpx_probe | browser_probe curl_probe"),
+    ("report", "door_text | plan_text proof_text pki markup style"),
+    ("report", "account_text explain_text proof_json junit timeline | html"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -34,8 +39,8 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow proving story"),
-    ("cli", "console | options journal passphrase"),
+    ("", "workflow proving story | settle"),
+    ("cli", "console | options journal passphrase live | proof"),
     ("cli", "validate plan verify show explain demo emulate pki_make | apply pki | main"),
     ("", "__main__"),
 )
@@ -48,13 +53,22 @@ FLOORS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "OpenSSL": ("pki/", "emulator/contexts", "emulator/tls", "emulator/verdict"),
+    "OpenSSL": (
+        "pki/",
+        "emulator/contexts",
+        "emulator/tls",
+        "emulator/verdict",
+        "verify/handshake",
+        "verify/line",
+        "verify/resumption",
+    ),
     "cloudflare": ("remote/gateway",),
     "cryptography": ("pki/", "emulator/minting", "emulator/pem", "emulator/tls", "emulator/verdict"),
     "h11": ("emulator/",),
     "h2": ("emulator/",),
     "httpcore": ("verify/httpx_probe",),
     "httpx": ("remote/gateway", "verify/httpx_probe"),
+    "playwright": ("verify/browser_probe",),
     "pydantic": ("declare/border", "declare/document", "declare/schema", "planning/planfile"),
     "typer": ("cli/",),
     "yaml": ("declare/",),
@@ -68,8 +82,11 @@ PURE = (
     "planning/",
     "report/",
     "emulator/policy",
-    "verify/judge",
+    "verify/answer",
     "verify/expect",
+    "verify/judge",
+    "verify/proofs",
+    "verify/wrong",
 )
 """No I/O, no clock, no randomness: these come in as arguments."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls.cli import console, plan
+from cf_mtls.cli import console, plan, proof
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
@@ -23,6 +22,7 @@ from cf_mtls.cli.options import (
     WitnessName,
     account,
     gates,
+    mappings,
     now,
     plan_file,
     witness,
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Plan, Step
     from cf_mtls.proving import Subject, Witness
-    from cf_mtls.remote.stages import Boundary
+    from cf_mtls.remote.pace import Pace
+    from cf_mtls.settle import Settler
+    from cf_mtls.verify.wallet import Wallet
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
@@ -79,6 +81,8 @@ def apply(
     A saved plan is applied as it stands, without a question, and refused when the account moved since.
     Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
     """
+    from cf_mtls.verify.proofs import ALL
+
     path = plan_file(file)
     allowed = gates(
         adopt=adopt,
@@ -92,36 +96,58 @@ def apply(
     stop = Stop()
     where = account(stop.asked)
     with Journal(journal) as written:
-        made, subject, is_saved = _read(path, where, allowed, destroy=destroy)
+        made, declared, is_saved = _read(path, where, allowed, destroy=destroy)
         plan.show(made)
         _approved(made, expect)
+        wallet = proof.open_what_can_be(declared.clients if declared.targets else ())
         if not made.is_empty:
             if not auto_approve and not is_saved and not confirmed():
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
-                _perform(made, subject, asking, where, written, deadline)
+                _perform(
+                    made, _settler(declared, wallet, asking, where, connect_to, deadline), where, written
+                )
         if target:
             console.say(
                 f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
             )
             return Exit.OK
-        return prove(subject, asking, where, deadline)
+        if destroy:
+            return Exit.OK
+        return prove(proof.subject(declared, ALL, wallet), asking, where.pace, deadline)
 
 
-def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tuple[Plan, Subject, bool]:
+def _settler(
+    declared: proof.Declared,
+    wallet: Wallet,
+    asking: Witness,
+    where: Account,
+    connect_to: list[str] | None,
+    deadline_s: float,
+) -> Settler:
+    """What waits for the edge between two phases."""
+    from cf_mtls.settle import Settler
+
+    patience = proof.patience(where.pace, deadline_s, proof.live_line())
+    return Settler(declared.targets, wallet, asking, mappings(connect_to), patience, now, console.say)
+
+
+def _read(
+    path: Path, where: Account, allowed: Allowed, *, destroy: bool
+) -> tuple[Plan, proof.Declared, bool]:
     """The plan, what to verify afterwards, and whether the plan was saved earlier."""
-    from cf_mtls import proving, workflow
+    from cf_mtls import workflow
     from cf_mtls.declare.files import read_bytes
     from cf_mtls.planning.planfile import is_saved_plan
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
-        return made, proving.Subject(saved.targets, saved.clients), True
+        return made, proof.Declared(saved.targets, saved.clients, made.desired), True
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, proving.Subject(() if destroy else stack.targets, stack.clients), False
+    return made, proof.Declared(stack.targets, stack.clients, made.desired), False
 
 
 def _approved(made: Plan, expect: str | None) -> None:
@@ -133,10 +159,8 @@ def _approved(made: Plan, expect: str | None) -> None:
         raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
 
 
-def _perform(
-    made: Plan, subject: Subject, asking: Witness, where: Account, written: Journal, deadline_s: float
-) -> None:
-    from cf_mtls import proving, workflow
+def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> None:
+    from cf_mtls import workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
 
@@ -144,12 +168,7 @@ def _perform(
         written.step(step)
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
-    def between(boundary: Boundary) -> None:
-        if boundary.is_retiring and subject.only_allowed():
-            console.say("Proving that the new trust works before the old is taken away.")
-            proving.prove_new_trust(subject, asking, where.pace, deadline_s)
-
-    done = workflow.apply(made, where, workflow.Hooks(said, between))
+    done = workflow.apply(made, where, workflow.Hooks(said, settler.between))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
 
 
@@ -162,14 +181,18 @@ def confirmed() -> bool:
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
 
 
-def prove(subject: Subject, asking: Witness, where: Account, deadline_s: float) -> int:
+def prove(subject: Subject, asking: Witness, pace: Pace, deadline_s: float) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import proving
-    from cf_mtls.report.proof_text import exit_for, proof_text
+    from cf_mtls.model.evidence import Dossier
+    from cf_mtls.report.proof_text import exit_for
 
-    if not subject.targets:
+    if not subject.probes:
         console.say("Nothing to verify: no application is declared.")
         return Exit.OK
-    verdicts = proving.verify_until(subject.probes(), asking, where.pace, deadline_s)
-    console.out("\n" + proof_text(verdicts, console.paint_for(sys.stdout)))
+    live = proof.live_line()
+    verdicts = proving.verify_until(subject, asking, proof.patience(pace, deadline_s, live))
+    live.end()
+    console.out()
+    proof.Reports().give(Dossier(verdicts, notes=subject.notes))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.resources import Address
     from cf_mtls.proving import Witness
+    from cf_mtls.verify.connect import ConnectTo as Mapping
     from cf_mtls.workflow import Account, Allowed
 
 TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
 NO_CURL = Code("verify.no-curl", Severity.ERROR, Fault.INVOCATION, "there is no curl")
+NO_BROWSER = Code("verify.no-browser", Severity.ERROR, Fault.INVOCATION, "there is no browser to ask with")
 BAD_WITNESS = Code("verify.unknown-witness", Severity.ERROR, Fault.INVOCATION, "a witness is not known")
 NO_CACERT = Code("verify.cacert", Severity.ERROR, Fault.INVOCATION, "the --cacert file cannot be read")
 BAD_ADDRESS = Code("address.malformed", Severity.ERROR, Fault.INVOCATION, "an address cannot be read")
@@ -48,7 +50,12 @@ CaCert: TypeAlias = Annotated[
     ),
 ]
 WitnessName: TypeAlias = Annotated[
-    str, typer.Option("--witness", metavar="NAME", help="Who asks: httpx, or curl (prints its commands).")
+    str,
+    typer.Option(
+        "--witness",
+        metavar="NAMES",
+        help="Who asks: httpx, curl (prints its commands), browser, several with commas, or all.",
+    ),
 ]
 
 
@@ -164,32 +171,56 @@ def addresses(texts: list[str] | None) -> frozenset[Address]:
 
 def witness(name: str, connect_to: list[str] | None, cacert: str | None) -> Witness:
     """The witness of that name. Raises Failure (usage) when it is unknown or its options cannot be used."""
-    from cf_mtls.verify.connect import parse
-
-    texts = tuple(connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split())
-    mappings = tuple(map(parse, texts))
+    routes = mappings(connect_to)
     trusted = cacert or console.environment("CF_MTLS_CACERT")
     if trusted and not Path(trusted).is_file():
         raise Failure([NO_CACERT.found(f"There is no file {trusted}.")], Exit.USAGE)
     if name == "httpx":
         from cf_mtls.verify.httpx_probe import HttpxWitness
 
-        return HttpxWitness(mappings, trusted)
+        return HttpxWitness(routes, trusted)
     if name == "curl":
         from cf_mtls.verify import curl_probe
 
         binary = curl_probe.found()
         if binary is None:
             raise Failure([NO_CURL.found("--witness curl runs the real curl.", "Install curl.")])
-        return curl_probe.CurlWitness(binary, texts, trusted)
-    raise Failure([BAD_WITNESS.found(f"There is no witness {name}.", "Known: httpx, curl.")], Exit.USAGE)
+        return curl_probe.CurlWitness(binary, _connect_texts(connect_to), trusted)
+    if name == "browser":
+        return _browser(routes, trusted)
+    fix = "Known: httpx, curl, browser, and all."
+    raise Failure([BAD_WITNESS.found(f"There is no witness {name}.", fix)], Exit.USAGE)
+
+
+def _browser(routes: tuple[Mapping, ...], trusted: str | None) -> Witness:
+    from cf_mtls.verify import browser_probe
+
+    program = browser_probe.found()
+    if program is None:
+        raise Failure([NO_BROWSER.found("No Chromium is installed.", "Install chromium or Google Chrome.")])
+    if not browser_probe.has_driver():
+        fix = "Install the extra that drives it:\n    pip install 'cf-mtls[browser]'"
+        raise Failure([NO_BROWSER.found("Playwright is not installed.", fix)])
+    return browser_probe.BrowserWitness(program, routes, trusted)
+
+
+def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
+    """Where connections go, from the option or the environment. Raises Failure (usage)."""
+    from cf_mtls.verify.connect import parse
+
+    return tuple(map(parse, _connect_texts(connect_to)))
+
+
+def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:
+    return tuple(connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split())
 
 
 def show_commands(verdicts: object) -> None:
     """The exact commands of a witness that has them, ready to paste, on stdout."""
     for verdict in verdicts if isinstance(verdicts, tuple) else ():
         if verdict.evidence.command:
-            console.out(f"$ {verdict.evidence.command}")
+            can_be_pasted = not verdict.evidence.command.startswith("#")
+            console.out(f"{'$ ' if can_be_pasted else ''}{verdict.evidence.command}")
             console.out(
                 f"{verdict.evidence.http_version} {verdict.evidence.status or verdict.evidence.detail}\n"
             )

@@ -265,12 +265,23 @@ PASSED_ON = frozenset(ApplicationDocument.model_fields) - {
 
 
 class ClientDocument(Strict):
-    """Who verify sends: paths of PEM files, never key material."""
+    """Who verify sends: paths of files, never key material and never a passphrase."""
 
-    certificate: Text = Field(description="PEM file with the client certificate, intermediates after it.")
-    key: Text = Field(description="PEM file with its private key.")
-    expect: Literal["allowed", "refused"] = Field(
-        default="allowed", description="What must happen to this client."
+    certificate: Text = Field(
+        description="PEM file with the client certificate, intermediates after it; or PKCS#12 (.p12, .pfx)."
+    )
+    key: Text | None = Field(
+        default=None,
+        description="PEM file with its private key; absent when the certificate's file holds it.",
+    )
+    passphrase_env: Text | None = Field(
+        default=None, description="Environment variable that holds the passphrase of an encrypted key."
+    )
+    passphrase_file: Text | None = Field(
+        default=None, description="File whose first line is that passphrase; relative to this file."
+    )
+    expect: Literal["allowed", "refused"] | None = Field(
+        default=None, description="What must happen to this client; absent, the policies say it, URL by URL."
     )
 
 

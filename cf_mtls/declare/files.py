@@ -73,7 +73,8 @@ def load(path: Path) -> Source:
         source.chains[name] = read_bytes(source.beside(name))
     for client in found.clients.values():
         source.clients[client.certificate] = read_bytes(source.beside(client.certificate))
-        source.keys[client.key] = os.access(source.beside(client.key), os.R_OK)
+        key = client.key or client.certificate
+        source.keys[key] = os.access(source.beside(key), os.R_OK)
     return source
 
 

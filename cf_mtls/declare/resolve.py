@@ -32,9 +32,10 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.pki.chain import SSLCLIENT, judge
-from cf_mtls.pki.identity import NO_CERTIFICATE
+from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
 from cf_mtls.pki.lint import check_chain_file, lint_client
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.pki.pkcs12 import is_pkcs12
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +115,7 @@ def asker_of(data: bytes, stack: Stack, at: datetime) -> Asker:
 
     Raises Failure when it cannot be read. A CA whose PEM the file does not have cannot be asked.
     """
-    certificates, problems = read_certificates(data)
+    certificates, problems = read_client_certificates(data)
     if problems or not certificates:
         raise Failure(problems or [NO_CERTIFICATE.found("The file holds no certificate.")])
     leaf, sent = certificates[0], [c.der for c in certificates[1:]]
@@ -269,30 +270,31 @@ class _Resolver:
     def _clients(self) -> Iterator[Client]:
         for name, client in self.document.clients.items():
             certificate = self.source.clients[client.certificate]
-            has_key = self.source.keys[client.key]
+            key = client.key or client.certificate
+            has_key = self.source.keys[key]
             path: Path = ("clients", name)
-            if not isinstance(certificate, Diagnostic):
+            if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(name, certificate, client.expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
                 self._problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
                 )
             elif not has_key:
-                detail = (
-                    f"There is no readable file {self.source.beside(client.key)}. verify cannot send {name}."
-                )
+                detail = f"There is no readable file {self.source.beside(key)}. verify cannot send {name}."
                 self._problem(KEY_ABSENT, (*path, "key"), detail)
             yield Client(
                 name,
                 str(self.source.beside(client.certificate)),
-                str(self.source.beside(client.key)),
-                Expected(client.expect),
+                str(self.source.beside(client.key)) if client.key else None,
+                Expected(client.expect) if client.expect else None,
                 has_key and not isinstance(certificate, Diagnostic),
+                client.passphrase_env,
+                str(self.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
 
-    def _check_client(self, name: str, data: bytes, expect: str, path: Path) -> None:
+    def _check_client(self, name: str, data: bytes, expect: str | None, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
-        certificates, problems = read_certificates(data)
+        certificates, problems = read_client_certificates(data)
         for problem in problems:
             self._placed(problem, path)
         if problems or not certificates:
@@ -319,7 +321,7 @@ class _Resolver:
 
     def _semantics(self, clients: tuple[Client, ...]) -> None:
         welcome = {c.name: self.askers[c.name] for c in clients
-                   if c.expected is Expected.ALLOWED and c.name in self.askers}  # fmt: skip
+                   if c.expected is not Expected.REFUSED and c.name in self.askers}  # fmt: skip
         for address, found in semantics(State(self.resources), welcome):
             place = self.places[address]
             self.found.append(found.at(place, self.source.reading.source(place)))

@@ -215,7 +215,8 @@ class Edge:
         if url and sessions.is_header_text(str(url)):
             return self._page(302, "", *named, ("location", str(url)))
         status = 401 if app.get("service_auth_401_redirect") and asker.email is None else 403
-        page = f"<!DOCTYPE html><title>{'Forbidden' if status == 403 else 'Unauthorized'}</title>"
+        word = "Forbidden" if status == 403 else "Unauthorized"
+        page = f"<!DOCTYPE html><title>{word}</title><h1>{word}</h1>"
         return self._page(status, page, *named, ("cache-control", "private, no-store"))
 
     def _login(self, request: Request, app: Record) -> Answer:

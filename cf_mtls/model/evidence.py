@@ -1,14 +1,19 @@
 """Did it work: `Probe`, `Evidence`, `Verdict`.
 
 Rules of this file:
-- A probe names its client; key material is never in here, only paths.
+- A probe names what is shown; key material is never in here, only paths and names.
+- A cookie that evidence carries on its way is never in a representation, and is dropped before anything is judged.
 - "Could not tell" is its own outcome and never a pass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Expected(Enum):
@@ -16,6 +21,12 @@ class Expected(Enum):
 
     ALLOWED = "allowed"
     REFUSED = "refused"
+    LOGIN = "login"
+    """Sent to the login page."""
+    UNDECLARED = "not declared"
+    """No declared application stands there, so none of them may answer."""
+    UNFORESEEN = "unforeseen"
+    """It hangs on where the request comes from or on another service: no outcome can be demanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +35,14 @@ class Client:
 
     name: str
     certificate: str
-    key: str
-    expected: Expected = Expected.ALLOWED
+    key: str | None = None
+    """None when the certificate's file holds the key too: PKCS#12, or one PEM file for both."""
+    expected: Expected | None = None
+    """What the plan file demands at every URL; None leaves it to the policies."""
     is_here: bool = True
     """Whether both files could be found when the plan file was read."""
+    passphrase_env: str | None = None
+    passphrase_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +58,39 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A request to make and what is expected. client is None for a request without a certificate."""
+    """A request to make and what is expected. client: the declared one that is shown or followed, or None."""
 
     target: Target
     client: Client | None
     expected: Expected
+    proof: int = 0
+    """The number of the proof that this request belongs to."""
+    who: str = "no certificate"
+    """Who asks, in words."""
+    path: str | None = None
+    """Asked for in place of the target's own path."""
+    shows: str | None = None
+    """The name of the certificate that is shown: a client's, or a wrong one's. None shows none."""
+    imitates: str | None = None
+    """The client whose subject a wrong certificate has."""
+    other_host: str | None = None
+    """The hostname whose TLS session is resumed."""
+    is_replay: bool = False
+    """Whether `shows` is shown in a first request only, and its cookies alone in the second."""
+    ours: frozenset[str] = frozenset()
+    """The domains of the application that the target belongs to."""
+    deny_urls: frozenset[str] = frozenset()
+    """Where that application sends those whom it refuses, in place of a page."""
 
     @property
-    def who(self) -> str:
-        """The client's name, or the words for having none."""
-        return self.client.name if self.client else "no certificate"
+    def host(self) -> str:
+        """The hostname that is asked, lower case."""
+        return self.target.url.partition("://")[2].partition("/")[0].lower()
+
+    @property
+    def url(self) -> str:
+        """What is asked for."""
+        return self.target.url if self.path is None else f"https://{self.host}{self.path}"
 
 
 class Got(Enum):
@@ -62,12 +100,16 @@ class Got(Enum):
     FORBIDDEN = "403 by Access"
     UNAUTHORIZED = "401 by Access"
     LOGIN = "302 to the login page"
+    DENY_PAGE = "redirected by Access to a deny page"
     OTHER_REFUSAL = "403 by something else"
     ORIGIN_DOWN = "the origin failed"
+    MISDIRECTED = "421, sent to the wrong connection"
+    THROTTLED = "429, too many requests"
     TLS_REFUSED = "refused in the TLS handshake"
     CLOSED = "closed after the handshake"
     TIMEOUT = "no answer in time"
     UNREACHABLE = "could not connect"
+    UNTRUSTED = "the server's own certificate is not trusted"
     CONFUSED = "an answer that fits nothing known"
     UNTRIED = "not tried"
 
@@ -85,10 +127,29 @@ class Evidence:
     ms: int = 0
     command: str = ""
     """The exact command when the witness is one, ready to paste."""
+    witness: str = ""
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    """`name=value` of each cookie that was set: whoever has one is in. Dropped before judging."""
+    screenshot: bytes | None = field(default=None, repr=False)
+    """PNG of the page, from a browser."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header, None when absent."""
         return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the TLS handshake of a hostname said to a client without a certificate."""
+
+    host: str
+    asked: bool = False
+    """Whether a client certificate was asked for."""
+    names: tuple[str, ...] = ()
+    """The CAs whose clients are wanted, as the server named them; may be empty though it asked."""
+    version: str = ""
+    failure: str = ""
+    """Why there was no handshake, '' when there was one."""
 
 
 class Outcome(Enum):
@@ -108,3 +169,24 @@ class Verdict:
     got: Got
     outcome: Outcome
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When something that the proof rests on ends. kind: `client` or `CA`."""
+
+    kind: str
+    name: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """Everything that was found out in one go, for a report."""
+
+    verdicts: tuple[Verdict, ...]
+    handshakes: tuple[Handshake, ...] = ()
+    expiries: tuple[Expiry, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was left out, and why, in sentences."""

@@ -65,7 +65,7 @@ def load_identity(
     certificate_pem: the leaf first, then what the client sends along; the key may stand in it too.
     key_pem: PKCS#8 or the traditional forms. passphrase: ignored when the key is not encrypted.
     """
-    certificates, problems = _certificates(certificate_pem)
+    certificates, problems = read_client_certificates(certificate_pem)
     loaded = load_key(key_pem, passphrase)
     if isinstance(loaded, Diagnostic):
         return None, (*problems, loaded)
@@ -75,8 +75,8 @@ def load_identity(
     return (None, (wrong,)) if wrong else (Identity(certificates[0], loaded, certificates[1:]), ())
 
 
-def _certificates(data: bytes) -> tuple[tuple[Certificate, ...], tuple[Diagnostic, ...]]:
-    """What a client's file holds: certificate and key may stand together, as curl takes them."""
+def read_client_certificates(data: bytes) -> tuple[tuple[Certificate, ...], tuple[Diagnostic, ...]]:
+    """The certificates of a client's file, the client's first: a key may stand beside them, as curl takes it."""
     rest = _KEY_BLOCK.sub(b"", data)
     if rest != data and b"-----BEGIN" not in rest:
         return (), (

@@ -17,14 +17,21 @@ from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     KeySerializationEncryption,
+    NoEncryption,
     PrivateFormat,
     pkcs12,
 )
 
+from cf_mtls.diagnostics import Code, Fault, Severity
+from cf_mtls.pki.identity import LOCKED, WRONG, load_identity
 from cf_mtls.pki.keys import public_der
 
 if TYPE_CHECKING:
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.pki.identity import Identity
+
+NOT_PKCS12 = Code("pkcs12.malformed", Severity.ERROR, Fault.FILE, "the file is not PKCS#12")
+INCOMPLETE = Code("pkcs12.incomplete", Severity.ERROR, Fault.FILE, "the PKCS#12 file holds no client")
 
 
 def export(identity: Identity, name: str, passphrase: bytes, *, compat: bool = False) -> bytes:
@@ -61,3 +68,31 @@ def holds(data: bytes, identity: Identity, passphrase: bytes) -> bool:
     ders = {c.public_bytes(Encoding.DER) for c in others}
     same = certificate.public_bytes(Encoding.DER) == identity.certificate.der
     return same_key and same and ders == {c.der for c in identity.sent}
+
+
+def is_pkcs12(path: str) -> bool:
+    """Whether a file's name says that it is PKCS#12; its content cannot be told from other DER without opening it."""
+    return path.lower().endswith((".p12", ".pfx"))
+
+
+def load(data: bytes, passphrase: bytes | None) -> tuple[Identity | None, tuple[Diagnostic, ...]]:
+    """The client in a PKCS#12 file, None with the reason. passphrase: None and b"" open files that have none."""
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(data, passphrase or None)
+    except ValueError:
+        return None, (_not_opened(data, passphrase),)
+    if key is None or certificate is None:
+        return None, (
+            INCOMPLETE.found("A key and its certificate belong into it.", "Export it again, with its key."),
+        )
+    pem = b"".join(c.public_bytes(Encoding.PEM) for c in (certificate, *others))
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return load_identity(pem, plain)
+
+
+def _not_opened(data: bytes, passphrase: bytes | None) -> Diagnostic:
+    if data[:1] != b"\x30":
+        return NOT_PKCS12.found("It does not begin like one.", "Give the .p12 file as it was exported.")
+    if passphrase:
+        return WRONG.found("Either the passphrase is wrong or the PKCS#12 file is damaged.")
+    return LOCKED.found("The PKCS#12 file is encrypted and no passphrase was given.")

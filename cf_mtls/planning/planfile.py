@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cf_mtls import __version__
-from cf_mtls.access.reach import hosts_of
+from cf_mtls.access.reach import concrete, hosts_of
 from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.model.evidence import Client, Expected, Target
 from cf_mtls.model.plan import Action, Change, Condition, Phase, Plan, Promise, Step
-from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, Kind, Scope
+from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, Kind, Scope, host_of
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import meaning
@@ -83,8 +83,10 @@ class _Target(_Strict):
 class _Client(_Strict):
     name: str
     certificate: str
-    key: str
-    expected: Literal["allowed", "refused"]
+    key: str | None
+    expected: Literal["allowed", "refused"] | None
+    passphrase_env: str | None = None
+    passphrase_file: str | None = None
 
 
 class _Scope(_Strict):
@@ -104,6 +106,7 @@ class _Ours(_Strict):
     promise: dict[str, Any]
     targets: list[_Target]
     clients: list[_Client]
+    desired: dict[str, dict[str, Any]] = {}
 
 
 class _File(BaseModel):
@@ -129,6 +132,8 @@ class Saved:
     targets: tuple[Target, ...]
     clients: tuple[Client, ...]
     digest: str
+    desired: State
+    """What was declared near the targets' hostnames: what the proof afterwards expects."""
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -239,11 +244,25 @@ def as_json(plan: Plan, targets: Sequence[Target] = (), clients: Sequence[Client
                 for t in targets
             ],
             "clients": [
-                {"name": c.name, "certificate": c.certificate, "key": c.key, "expected": c.expected.value}
+                {
+                    "name": c.name,
+                    "certificate": c.certificate,
+                    "key": c.key,
+                    "expected": c.expected.value if c.expected else None,
+                    "passphrase_env": c.passphrase_env,
+                    "passphrase_file": c.passphrase_file,
+                }
                 for c in clients
             ],
+            "desired": {str(a): codec.write(r) for a, r in _near(plan.desired, targets).items()},
         },
     }
+
+
+def _near(desired: State, targets: Iterable[Target]) -> State:
+    """The part of a state that decides at some targets."""
+    hosts = {concrete(host_of(target.url.partition("://")[2])) for target in targets}
+    return State((a, r) for host in sorted(hosts) for a, r in near(desired, host).items())
 
 
 def _resource_change(change: Change) -> dict[str, Any]:
@@ -306,8 +325,11 @@ def is_saved_plan(raw: bytes) -> bool:
     return raw.lstrip()[:1] == b"{"
 
 
-def load(raw: bytes, file: str) -> Saved:
-    """A saved plan. Raises Failure when it is not one, was changed since, or was refused when it was made."""
+def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
+    """A saved plan. Raises Failure when it is not one or was changed since.
+
+    to_apply: also when it has nothing to do or was refused when it was made.
+    """
     place = Place(file)
     try:
         found = _File.model_validate_json(raw)
@@ -323,7 +345,7 @@ def load(raw: bytes, file: str) -> Saved:
         raise Failure(
             [CHANGED.found("Its digest is not that of its content.", "Plan again.", place)], Exit.REFUSED
         )
-    if not found.applyable:
+    if to_apply and not found.applyable:
         detail = "It has nothing to do, or something stood in its way."
         raise Failure([NOT_APPLYABLE.found(detail, "Plan again and read what it says.", place)], Exit.REFUSED)
     return saved
@@ -341,9 +363,29 @@ def _saved(ours: _Ours) -> Saved:
         {codec.address(a): standing for a, standing in ours.relied_on.items()},
         Promise(**ours.promise),
         tuple(Target(**t.model_dump()) for t in ours.targets),
-        tuple(Client(c.name, c.certificate, c.key, Expected(c.expected)) for c in ours.clients),
+        tuple(map(_read_client, ours.clients)),
         ours.digest,
+        State(_read_desired(ours.desired)),
     )
+
+
+def _read_client(raw: _Client) -> Client:
+    return Client(
+        raw.name,
+        raw.certificate,
+        raw.key,
+        Expected(raw.expected) if raw.expected else None,
+        passphrase_env=raw.passphrase_env,
+        passphrase_file=raw.passphrase_file,
+    )
+
+
+def _read_desired(raw: dict[str, dict[str, Any]]) -> Iterable[tuple[Address, Resource]]:
+    for text_, value in raw.items():
+        address = codec.address(text_)
+        resource = codec.read(address.kind, value)
+        if resource is not None:
+            yield address, resource
 
 
 def _read_change(raw: _Change) -> Change:

@@ -81,7 +81,9 @@ class Applier:
         for batch in batches(plan.steps):
             self._may_go_on(plan, done)
             if not done or done[-1].phase is not batch[0].phase:
-                self.between(Boundary(tuple(done), batch[0].phase, after(plan.actual, done), plan.desired))
+                self.between(
+                    Boundary(tuple(done), plan.steps[len(done) :], after(plan.actual, done), plan.desired)
+                )
             if batch[0].phase is Phase.SETTINGS:
                 self._settings(plan, batch)
             else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
-from cf_mtls.model.resources import CaCertificate, Kind
+from cf_mtls.model.resources import AccessApplication, CaCertificate, Kind, host_of
 from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
@@ -22,12 +22,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """A moment between two phases: what was done, which phase comes next, what should stand by now and in the end."""
+    """A moment between two phases: what was done, what is left, what should stand by now and in the end."""
 
     done: tuple[Step, ...]
-    next: Phase
+    left: tuple[Step, ...]
     state: State
     final: State
+
+    @property
+    def next(self) -> Phase:
+        """The phase that comes next."""
+        return self.left[0].phase
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Hostnames on which a CA stands that stays."""
+        return self._hosts(staying=True)
+
+    @property
+    def demanded(self) -> frozenset[str]:
+        """Hostnames of the applications that are still to be made or changed."""
+        apps = (
+            s.value for s in self.left if s.phase is Phase.DEMAND and isinstance(s.value, AccessApplication)
+        )
+        return frozenset(host_of(domain) for app in apps for domain in app.domains)
 
     @property
     def is_retiring(self) -> bool:

@@ -2,6 +2,10 @@
 
 Rules of this file:
 - Keys go by path and never as text; the command is run as a list, never through a shell.
+- What curl cannot open by itself (an encrypted key, PKCS#12, a certificate made on the spot) is handed to it as a
+  file in memory; the command that is shown names the declared files, and curl asks whoever pastes it.
+- A cookie goes through standard input, because arguments stand in the process list.
+- A command that nobody else can run, because its certificate or cookie is gone, is shown as a comment.
 - The user's own .curlrc is ignored (`--disable`, which curl wants first).
 - curl's exit code says which layer failed: facts, edge-and-probes 3 and 5.
 """
@@ -12,14 +16,19 @@ import shlex
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.evidence import Evidence, Got
-from cf_mtls.verify.httpx_probe import KEPT_HEADERS, TIMEOUT_S
+from cf_mtls.verify import proofs
+from cf_mtls.verify.answer import no_cookie, parse, replayable
+from cf_mtls.verify.httpx_probe import TIMEOUT_S
+from cf_mtls.verify.private import private
 
 if TYPE_CHECKING:
-    from cf_mtls.model.evidence import Probe
+    from cf_mtls.model.evidence import Client, Probe
+    from cf_mtls.pki.identity import Identity
 
 EXITS: dict[int, Got] = {
     6: Got.UNREACHABLE,
@@ -30,10 +39,19 @@ EXITS: dict[int, Got] = {
     55: Got.CLOSED,
     56: Got.CLOSED,
     58: Got.UNTRIED,
-    60: Got.CONFUSED,
+    60: Got.UNTRUSTED,
     92: Got.CLOSED,
 }
 """curl's exit code to the shape of the failure; any other is CONFUSED."""
+
+GRACE_S = 5.0
+"""How much longer than its own limit curl may take before it is ended."""
+
+ON_THE_SPOT = "made-on-the-spot.pem"
+"""What a command shows in place of a certificate that exists in memory only."""
+
+COOKIE = ("--header", "@-")
+"""The cookie comes in as a header from standard input."""
 
 
 def found() -> str | None:
@@ -52,48 +70,70 @@ class CurlWitness:
     timeout_s: float = TIMEOUT_S
 
     name = "curl"
+    can = proofs.ALL - {proofs.RESUMPTION}
+    at_once = 8
 
-    def command(self, probe: Probe) -> list[str]:
-        """The command as a list, the binary by its plain name."""
-        target, client = probe.target, probe.client
+    def command(self, probe: Probe, certificate: tuple[str, ...]) -> list[str]:
+        """The command as a list, the binary by its plain name. certificate: what is shown, as curl's words."""
         return [
             "curl", "--disable", "--silent", "--show-error", "--dump-header", "-", "--output", "/dev/null",
             *(["--http2"] if self.http2 else ["--http1.1"]),
             "--max-time", f"{self.timeout_s:g}",
-            *(["--request", target.method] if target.method not in {"GET", "HEAD"} else []),
-            *(["--head"] if target.method == "HEAD" else []),
+            *(["--request", probe.target.method] if probe.target.method not in {"GET", "HEAD"} else []),
+            *(["--head"] if probe.target.method == "HEAD" else []),
             *(word for mapping in self.connect_to for word in ("--connect-to", mapping)),
             *(["--cacert", self.cacert] if self.cacert else []),
-            *(["--cert", client.certificate, "--key", client.key] if client else []),
-            target.url,
+            *certificate,
+            "--globoff", probe.url,
         ]  # fmt: skip
 
-    def ask(self, probe: Probe) -> Evidence:
-        """What one run of curl saw; never raises for what the other side does."""
-        command = self.command(probe)
+    def ask(self, probe: Probe, identity: Identity | None) -> Evidence:
+        """What curl saw; never raises for what the other side does. identity: what the probe shows."""
+        shown = _shown(probe.client, identity)
+        holder = private(identity) if identity else nullcontext(("", ()))
+        with holder as (path, descriptors):
+            words = ("--cert", path, "--key", path) if identity else ()
+            seen = self._run(self.command(probe, words), descriptors)
+        in_memory = identity is not None and probe.client is None
+        note = "# with a certificate that exists in memory only:\n# " if in_memory else ""
+        seen = replace(seen, command=note + shlex.join(self.command(probe, shown)))
+        return replace(self._replay(probe, seen) if probe.is_replay else seen, witness=self.name)
+
+    def _replay(self, probe: Probe, first: Evidence) -> Evidence:
+        cookie = replayable(first)
+        command = self.command(probe, COOKIE)
+        note = "# the second gets the cookie that the first was given, on standard input:"
+        shown = f"{note}\n# {first.command}\n# {shlex.join(command)}"
+        if cookie is None:
+            return replace(no_cookie(first), command=shown)
+        return replace(self._run(command, said=f"cookie: {cookie}\n".encode("latin-1")), command=shown)
+
+    def _run(self, command: list[str], descriptors: tuple[int, ...] = (), said: bytes = b"") -> Evidence:
         began = time.monotonic()
-        ran = subprocess.run(  # noqa: S603 - a list, our own words and the plan's paths
-            [self.binary, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-        ms = round((time.monotonic() - began) * 1000)
-        shown = shlex.join(command)
+        try:
+            ran = subprocess.run(  # noqa: S603 - a list, our own words and the plan's paths
+                [self.binary, *command[1:]],
+                input=said, capture_output=True, check=False, pass_fds=descriptors, timeout=self.timeout_s + GRACE_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Evidence(failure=Got.TIMEOUT, detail="curl did not end in time", ms=_since(began))
         if ran.returncode:
             detail = ran.stderr.decode("utf-8", "replace").strip() or f"curl's exit code {ran.returncode}"
-            return Evidence(
-                failure=EXITS.get(ran.returncode, Got.CONFUSED), detail=detail, ms=ms, command=shown
-            )
-        status, version, headers = _parse(ran.stdout.decode("latin-1"))
-        return Evidence(status, version, headers, ms=ms, command=shown)
+            failure = Got.CONFUSED if "Too large" in detail else EXITS.get(ran.returncode, Got.CONFUSED)
+            return Evidence(failure=failure, detail=detail, ms=_since(began))
+        return parse(ran.stdout.decode("latin-1"), _since(began))
 
 
-def _parse(dump: str) -> tuple[int | None, str, tuple[tuple[str, str], ...]]:
-    """Status, HTTP version and kept headers of the last answer of a dump; 100 Continue comes first."""
-    last = [block for block in dump.replace("\r\n", "\n").split("\n\n") if block.startswith("HTTP/")][-1:]
-    if not last:
-        return None, "", ()
-    first, *rest = last[0].split("\n")
-    version, _, after = first.partition(" ")
-    number = after.split(" ", 1)[0]
-    pairs = (line.partition(":")[::2] for line in rest if ":" in line)
-    kept = tuple((k.lower(), v.strip()) for k, v in pairs if k.lower() in KEPT_HEADERS)
-    return (int(number) if number.isdigit() else None), version, kept
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _shown(client: Client | None, identity: Identity | None) -> tuple[str, ...]:
+    """The words that show a certificate, for a person to paste."""
+    if identity is None:
+        return ()
+    if client is None:
+        return ("--cert", ON_THE_SPOT)
+    if client.key is None and client.certificate.lower().endswith((".p12", ".pfx")):
+        return ("--cert-type", "P12", "--cert", client.certificate)
+    return ("--cert", client.certificate, "--key", client.key or client.certificate)

@@ -1,29 +1,258 @@
-"""What to ask: targets and clients become probes.
+"""What to ask, and what must happen: targets, clients and the declared state become probes.
 
 Rules of this file:
-- Every URL is asked without a certificate, then with each client, so that a refusal has a control beside it.
+- What must happen comes from `access/`, so that every policy shape can be proven; what the plan file demands of
+  a client wins over it.
+- A certificate that no CA vouches for is no certificate: that is what the wrong ones are expected to get.
+- Where the outcome hangs on the asker's address or on another service, nothing can be demanded.
+- What cannot be asked (a replay where nobody gets in, a resumed session in a plan of one hostname) is not planned.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.model.evidence import Expected, Probe
+from cf_mtls.access.decide import LOGIN, Asker, Request, credential_kind, decide
+from cf_mtls.access.match import disputed, governor
+from cf_mtls.access.reach import WORD, askers_at, concrete
+from cf_mtls.access.scene import near
+from cf_mtls.model.doors import Outcome
+from cf_mtls.model.evidence import Expected, Probe, Target
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.verify import proofs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cf_mtls.model.evidence import Client, Target
+    from cf_mtls.model.evidence import Client
+    from cf_mtls.model.state import State
+
+AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})
+"""Selectors that a request may meet without meaning to."""
+
+WRONG: dict[int, str] = {
+    proofs.OTHER_CA: "other CA, same name",
+    proofs.EXPIRED: "expired",
+    proofs.SELF_SIGNED: "self-signed",
+    proofs.WRONG_USAGE: "wrong key usage",
+}
+"""Proofs that show a certificate made on the spot, and how it is called."""
+
+DENY_URLS = ("custom_deny_url", "custom_non_identity_deny_url")
+"""Fields of an application that name the page to which the refused are sent."""
+
+NOBODY = Asker()
 
 
-def expect(targets: Iterable[Target], clients: Iterable[Client]) -> tuple[Probe, ...]:
-    """The probes, by target and then by client, the one without a certificate first."""
-    known = tuple(clients)
-    return tuple(
-        probe
-        for target in targets
-        for probe in (
-            Probe(target, None, Expected.REFUSED),
-            *(Probe(target, client, client.expected) for client in known),
+def wrong_name(proof: int, host: str, imitates: str | None) -> str:
+    """The name of a wrong certificate for a hostname and the client it imitates; no declared client can have it."""
+    return f"{WRONG[proof]} as {imitates} at {host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A declared client and what is known about its certificate."""
+
+    client: Client
+    asker: Asker = field(default_factory=Asker)
+    """Under which declared CAs it is valid, and its names; nothing when its file is not here."""
+
+
+def expect(
+    targets: Iterable[Target], parties: Sequence[Party], state: State, chosen: frozenset[int] = proofs.ALL
+) -> tuple[Probe, ...]:
+    """The probes of the chosen proofs, by target and then by number."""
+    listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
+    views: dict[str, _View] = {}
+    hosts = tuple(dict.fromkeys(Probe(t, None, Expected.ALLOWED).host for t in listed))
+    found: list[Probe] = []
+    for target in listed:
+        base = Probe(target, None, Expected.ALLOWED)
+        view = views.setdefault(base.host, _View.of(near(state, base.host), base.host))
+        asking = _Asking(_grounded(base, view.state), view, parties, hosts)
+        for number in sorted(chosen):
+            found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
+    return tuple(found)
+
+
+def _grounded(base: Probe, state: State) -> Probe:
+    """The probe with what must be known about the application that its target belongs to."""
+    found = governor(state, base.host, _path(base))
+    if found is None:
+        return base
+    urls = (found.application.fields.get(name) for name in DENY_URLS)
+    deny_urls = frozenset(url for url in urls if isinstance(url, str))
+    return replace(base, ours=frozenset(found.application.domains), deny_urls=deny_urls)
+
+
+def _path(probe: Probe) -> str:
+    path = probe.path or "/" + probe.target.url.partition("://")[2].partition("/")[2]
+    return path.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What is declared near one hostname, and the credentials that its rules might see in any request."""
+
+    state: State
+    holdings: tuple[frozenset[str], ...]
+
+    @classmethod
+    def of(cls, state: State, host: str) -> _View:
+        ambient = {
+            frozenset(c for c in asker.holds if credential_kind(c) in AMBIENT)
+            for asker in askers_at([state], host)
+            if LOGIN not in asker.holds
+        }
+        return cls(state, tuple(sorted(ambient, key=sorted)) or (frozenset(),))
+
+    def outcome(self, probe: Probe, asker: Asker) -> Expected:
+        """What must happen to a request, UNFORESEEN when that hangs on more than what is declared."""
+        path = _path(probe)
+        if disputed(self.state, probe.host, path) or self._has_rules_elsewhere(probe.host, path):
+            return Expected.UNFORESEEN
+        askers = (replace(asker, holds=held) for held in self.holdings)
+        found = {EXPECTED[decide(self.state, Request(probe.host, path, a)).outcome] for a in askers}
+        return found.pop() if len(found) == 1 else Expected.UNFORESEEN
+
+    def _has_rules_elsewhere(self, host: str, path: str) -> bool:
+        """Whether a reusable policy decides there whose rules are not known here."""
+        found = governor(self.state, host, path)
+        return found is not None and any(p.reusable and not p.include for p in found.application.policies)
+
+
+EXPECTED: Mapping[Outcome, Expected] = {
+    Outcome.OPEN: Expected.UNDECLARED,
+    Outcome.PUBLIC: Expected.ALLOWED,
+    Outcome.BYPASSED: Expected.ALLOWED,
+    Outcome.ADMITTED: Expected.ALLOWED,
+    Outcome.LOGIN: Expected.LOGIN,
+    Outcome.BLOCKED: Expected.REFUSED,
+    Outcome.REFUSED: Expected.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One target and everything that its proofs may need."""
+
+    base: Probe
+    view: _View
+    parties: Sequence[Party]
+    hosts: Sequence[str]
+
+    def judged(self, probe: Probe, asker: Asker) -> Probe:
+        """The probe with what must happen to this asker."""
+        return replace(probe, expected=self.view.outcome(probe, asker))
+
+    def by_party(self) -> Iterator[tuple[Party, Probe]]:
+        """Each client's own probe."""
+        for party in self.parties:
+            client = party.client
+            probe = replace(self.base, client=client, who=client.name, shows=client.name)
+            judged = self.judged(probe, party.asker)
+            yield party, replace(judged, expected=_demanded(client, judged.expected))
+
+    def welcome(self) -> Client | None:
+        """The first client that is here and must get in, None when nobody is."""
+        return next(
+            (
+                p.client
+                for p, probe in self.by_party()
+                if p.client.is_here and probe.expected is Expected.ALLOWED
+            ),
+            None,
         )
+
+    def anybody(self) -> Client | None:
+        """The first client that is here, None when there is none."""
+        return next((p.client for p in self.parties if p.client.is_here), None)
+
+
+def _demanded(client: Client, by_policies: Expected) -> Expected:
+    """What the file demands of a client, else what the policies say; a login page refuses well enough."""
+    if client.expected is None or (client.expected, by_policies) == (Expected.REFUSED, Expected.LOGIN):
+        return by_policies
+    return client.expected
+
+
+def _bare(asking: _Asking, _: int) -> Iterator[Probe]:
+    yield asking.judged(asking.base, NOBODY)
+
+
+def _clients(asking: _Asking, _: int) -> Iterator[Probe]:
+    return (probe for _, probe in asking.by_party())
+
+
+def _wrong(asking: _Asking, number: int) -> Iterator[Probe]:
+    """Only where a CA is declared: without one there is nothing to look alike."""
+    host = asking.base.host
+    if any(host in ca.associated_hostnames for _, ca in asking.view.state.of(CaCertificate)):
+        client = asking.welcome() or asking.anybody()
+        imitates = client.name if client else None
+        shows = wrong_name(number, host, imitates)
+        yield asking.judged(replace(asking.base, who=WRONG[number], shows=shows, imitates=imitates), NOBODY)
+
+
+def _replay(asking: _Asking, _: int) -> Iterator[Probe]:
+    """Only where somebody gets in and nobody else does: an open door hands out no cookie worth stealing."""
+    client = asking.welcome()
+    probe = asking.judged(asking.base, NOBODY)
+    if client and probe.expected is not Expected.ALLOWED:
+        who = f"cookie of {client.name} alone"
+        yield replace(probe, client=client, who=who, shows=client.name, is_replay=True)
+
+
+def _paths(asking: _Asking, _: int) -> Iterator[Probe]:
+    bare = _path(asking.base).rstrip("/")
+    alike = {f"{bare}/": "no certificate, with a slash", f"{bare}{WORD}": "no certificate, path begins alike"}
+    if not bare:
+        alike = {f"/{WORD}": "no certificate, path below"}
+    for path, who in alike.items():
+        if path != _path(asking.base):
+            yield asking.judged(replace(asking.base, path=path, who=who), NOBODY)
+
+
+def _resumed(asking: _Asking, _: int) -> Iterator[Probe]:
+    """A session of another hostname of the plan, opened with a client that is here."""
+    other = next((host for host in asking.hosts if host != asking.base.host), None)
+    client = asking.anybody()
+    if other:
+        probe = asking.judged(asking.base, NOBODY)
+        shows, who = (client.name if client else None), f"session of {other}"
+        yield replace(probe, client=client, who=who, shows=shows, other_host=other)
+
+
+ROWS = {
+    proofs.NO_CERTIFICATE: _bare,
+    proofs.CLIENT: _clients,
+    **dict.fromkeys(WRONG, _wrong),
+    proofs.REPLAY: _replay,
+    proofs.PATHS: _paths,
+    proofs.RESUMPTION: _resumed,
+}
+"""Proof number to what yields its probes."""
+
+
+def left_out(probes: Sequence[Probe], chosen: frozenset[int]) -> tuple[str, ...]:
+    """Which chosen proofs have no probe at some URL, in sentences."""
+    asked: dict[int, set[str]] = {number: set() for number in chosen}
+    for probe in probes:
+        asked[probe.proof].add(probe.target.url)
+    urls = {probe.target.url for probe in probes}
+    return tuple(
+        f"Proof {n}, {proofs.BY_NUMBER[n].name}, was left out at {len(urls - asked[n])} of {len(urls)} URLs: {WHY[n]}."
+        for n in sorted(chosen)
+        if urls - asked[n]
     )
+
+
+WHY = {
+    proofs.NO_CERTIFICATE: "nothing was to be asked",
+    proofs.CLIENT: "the plan declares no clients",
+    **dict.fromkeys(WRONG, "no CA is declared there"),
+    proofs.REPLAY: "no declared client that is here gets in by its certificate",
+    proofs.PATHS: "nothing was to be asked",
+    proofs.RESUMPTION: "it needs a second hostname in the plan",
+}

@@ -2,8 +2,8 @@
 
 Rules of this file:
 - *Allowed* means that the origin answered, whatever its status unless the file pins one;
-  *refused* means that Access did, in an answer that carries the edge's own `cf-ray`.
-- A refusal counts only if somebody got in at the same URL: a dead end is not a closed door.
+  *refused* means that Access did. Either counts only in an answer that carries the edge's own `cf-ray`.
+- A refusal counts only if somebody got as far as declared at the same URL: a dead end is not a closed door.
 - What could not be told is inconclusive, with the reason; never a pass.
 
 Source: the shapes are facts (cloudflare-api 6.2, edge-and-probes 5).
@@ -15,90 +15,160 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cf_mtls.model.evidence import Expected, Got, Outcome, Verdict
+from cf_mtls.verify.proofs import CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from cf_mtls.model.evidence import Evidence, Probe
 
-ACCESS_HEADERS = ("cf-access-aud", "cf-access-domain")
+    Rule = Callable[["Seen"], tuple[Outcome, str]]
+
+ACCESS_DOMAIN = "cf-access-domain"
+ACCESS_HEADERS = ("cf-access-aud", ACCESS_DOMAIN)
 LOGIN_PATH = "/cdn-cgi/access/login"
 EDGE_FAILURES = frozenset({502, 504, *range(520, 531)})
 """Statuses that the edge makes itself when the origin does not answer."""
 
+REFUSALS = frozenset({Got.FORBIDDEN, Got.UNAUTHORIZED, Got.DENY_PAGE})
+"""How Access refuses."""
 
-def judge(seen: Iterable[tuple[Probe, Evidence]]) -> tuple[Verdict, ...]:
+CONTROLS = {Expected.ALLOWED: Got.ORIGIN, Expected.LOGIN: Got.LOGIN}
+"""What must be expected and seen so that a refusal beside it counts."""
+
+
+class Seen:
+    """A probe, what it saw, and whether a refusal would count here."""
+
+    def __init__(self, probe: Probe, evidence: Evidence) -> None:
+        self.probe, self.evidence = probe, evidence
+        self.got = shape(evidence, probe.deny_urls)
+        self.by_edge = bool(evidence.header("cf-ray"))
+        self.is_controlled = False
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it shows that one gets further here than a refusal."""
+        own = self.probe.path is None and not self.probe.is_replay
+        return own and self.by_edge and CONTROLS.get(self.probe.expected) is self.got
+
+    @property
+    def said(self) -> str:
+        """The shape, and what the witness said about it."""
+        return f"{self.got.value}, {self.evidence.detail}" if self.evidence.detail else self.got.value
+
+
+def judge(pairs: Iterable[tuple[Probe, Evidence]]) -> tuple[Verdict, ...]:
     """A verdict for each probe, in order."""
-    pairs = tuple(seen)
-    controlled = {probe.target.url for probe, evidence in pairs if _is_control(probe, evidence)}
-    return tuple(_verdict(probe, evidence, probe.target.url in controlled) for probe, evidence in pairs)
+    seen = [Seen(probe, evidence) for probe, evidence in pairs]
+    controlled = {s.probe.target.url for s in seen if s.is_control}
+    for one in seen:
+        one.is_controlled = one.probe.target.url in controlled
+    return tuple(Verdict(s.probe, s.evidence, s.got, *RULES[s.probe.expected](s)) for s in seen)
 
 
-def _is_control(probe: Probe, evidence: Evidence) -> bool:
-    return probe.expected is Expected.ALLOWED and shape(evidence) is Got.ORIGIN
-
-
-def shape(evidence: Evidence) -> Got:
-    """Which of the known shapes an answer, or its absence, has."""
+def shape(evidence: Evidence, deny_urls: frozenset[str] = frozenset()) -> Got:
+    """Which of the known shapes an answer, or its absence, has. deny_urls: where Access sends the refused."""
     if evidence.failure:
         return evidence.failure
     by_access = any(evidence.header(name) for name in ACCESS_HEADERS)
+    location = evidence.header("location") or ""
     match evidence.status:
         case 401 if by_access:
             return Got.UNAUTHORIZED
         case 403:
             return Got.FORBIDDEN if by_access else Got.OTHER_REFUSAL
-        case int() as status if 300 <= status < 400 and _is_login(evidence):
+        case int() as status if 300 <= status < 400 and LOGIN_PATH in urlsplit(location).path:
             return Got.LOGIN
-        case int() as status if status in EDGE_FAILURES:
-            return Got.ORIGIN_DOWN
-        case 421 | 429:
-            return Got.CONFUSED
-        case int():
-            return Got.ORIGIN
+        case int() as status if 300 <= status < 400 and (by_access or location in deny_urls):
+            return Got.DENY_PAGE
+        case int() as status:
+            return Got.ORIGIN_DOWN if status in EDGE_FAILURES else OTHERS.get(status, Got.ORIGIN)
         case None:
             return Got.CONFUSED
 
 
-def _is_login(evidence: Evidence) -> bool:
-    return LOGIN_PATH in urlsplit(evidence.header("location") or "").path
+OTHERS = {421: Got.MISDIRECTED, 429: Got.THROTTLED}
+"""Statuses that say nothing about who may enter."""
 
 
-def _verdict(probe: Probe, evidence: Evidence, controlled: bool) -> Verdict:  # noqa: FBT001 - a fact, not a mode
-    got = shape(evidence)
-    decide = _allowed if probe.expected is Expected.ALLOWED else _refused
-    outcome, why = decide(probe, evidence, got, controlled)
-    return Verdict(probe, evidence, got, outcome, why)
-
-
-def _allowed(probe: Probe, evidence: Evidence, got: Got, _: bool) -> tuple[Outcome, str]:  # noqa: FBT001
-    pinned = probe.target.expect_status
-    match got:
-        case Got.ORIGIN if pinned in {None, evidence.status}:
+def _allowed(seen: Seen) -> tuple[Outcome, str]:
+    pinned = seen.probe.target.expect_status if seen.probe.path is None else None
+    match seen.got:
+        case Got.ORIGIN if pinned not in {None, seen.evidence.status}:
+            return Outcome.FAIL, f"the origin answered {seen.evidence.status}, the file expects {pinned}"
+        case Got.ORIGIN if not seen.by_edge:
+            return Outcome.INCONCLUSIVE, "the answer carries no cf-ray: it did not come through Cloudflare"
+        case Got.ORIGIN:
             return Outcome.PASS, "the origin answered"
-        case Got.ORIGIN:
-            return Outcome.FAIL, f"the origin answered {evidence.status}, the file expects {pinned}"
-        case Got.FORBIDDEN | Got.UNAUTHORIZED | Got.LOGIN | Got.TLS_REFUSED | Got.CLOSED:
-            return Outcome.FAIL, f"{probe.who} should get in: {_said(evidence, got)}"
+        case got if got in REFUSALS | {Got.LOGIN, Got.TLS_REFUSED, Got.CLOSED}:
+            return Outcome.FAIL, f"should get in: {seen.said}"
         case _:
-            return Outcome.INCONCLUSIVE, _said(evidence, got)
+            return Outcome.INCONCLUSIVE, seen.said
 
 
-def _refused(probe: Probe, evidence: Evidence, got: Got, controlled: bool) -> tuple[Outcome, str]:  # noqa: FBT001
-    match got:
+def _refused(seen: Seen) -> tuple[Outcome, str]:
+    match seen.got:
         case Got.ORIGIN:
-            return Outcome.FAIL, f"the door is open: the origin answered {probe.who}"
-        case Got.FORBIDDEN | Got.UNAUTHORIZED if not evidence.header("cf-ray"):
-            return Outcome.INCONCLUSIVE, "the refusal carries no cf-ray: it may not be Cloudflare's"
-        case Got.FORBIDDEN | Got.UNAUTHORIZED if not controlled:
-            return Outcome.INCONCLUSIVE, "refused, but no client got in here: a dead end proves nothing"
-        case Got.FORBIDDEN | Got.UNAUTHORIZED:
-            return Outcome.PASS, "Access refused"
+            return Outcome.FAIL, "the door is open: the origin answered"
         case Got.LOGIN:
-            return Outcome.INCONCLUSIVE, "sent to the login page: a login may open it without a certificate"
+            return (
+                Outcome.FAIL,
+                "sent to the login page, which the file does not declare: a login may open it",
+            )
+        case got if got in REFUSALS:
+            return _counted(seen)
         case _:
-            return Outcome.INCONCLUSIVE, _said(evidence, got)
+            return Outcome.INCONCLUSIVE, seen.said
 
 
-def _said(evidence: Evidence, got: Got) -> str:
-    return f"{got.value}, {evidence.detail}" if evidence.detail else got.value
+def _counted(seen: Seen) -> tuple[Outcome, str]:
+    if not seen.by_edge:
+        return Outcome.INCONCLUSIVE, "the refusal carries no cf-ray: it may not be Cloudflare's"
+    if not seen.is_controlled:
+        return Outcome.INCONCLUSIVE, "refused, but no client got in here: a dead end proves nothing"
+    return Outcome.PASS, "Access refused"
+
+
+def _login(seen: Seen) -> tuple[Outcome, str]:
+    match seen.got:
+        case Got.ORIGIN:
+            return Outcome.FAIL, "the door is open: the origin answered without a login"
+        case Got.LOGIN if not seen.by_edge:
+            return Outcome.INCONCLUSIVE, "the redirect carries no cf-ray: it may not be Cloudflare's"
+        case Got.LOGIN:
+            return Outcome.PASS, "Access sent it to the login page"
+        case got if got in REFUSALS and seen.probe.proof == CLIENT:
+            return Outcome.FAIL, f"should get to the login page: {seen.said}"
+        case got if got in REFUSALS:
+            return _counted(seen)  # stricter than declared: refused before the login page
+        case _:
+            return Outcome.INCONCLUSIVE, seen.said
+
+
+def _undeclared(seen: Seen) -> tuple[Outcome, str]:
+    """Nobody of ours may answer where nothing is declared; somebody else may."""
+    domain = seen.evidence.header(ACCESS_DOMAIN)
+    match seen.got:
+        case Got.ORIGIN if seen.by_edge:
+            return Outcome.PASS, "nothing is declared there, and the origin answered"
+        case got if got in REFUSALS | {Got.LOGIN} and domain in seen.probe.ours:
+            return Outcome.FAIL, f"the application of {domain} reaches further than declared: {seen.said}"
+        case got if got in REFUSALS | {Got.LOGIN} and domain and seen.by_edge:
+            return Outcome.PASS, f"nothing is declared there; another application, {domain}, answered"
+        case _:
+            return Outcome.INCONCLUSIVE, seen.said
+
+
+def _unforeseen(seen: Seen) -> tuple[Outcome, str]:
+    why = "the policies there hang on the asker's address, another service or rules kept elsewhere"
+    return Outcome.INCONCLUSIVE, f"{seen.said}; what must happen cannot be foreseen: {why}"
+
+
+RULES: Mapping[Expected, Rule] = {
+    Expected.ALLOWED: _allowed,
+    Expected.REFUSED: _refused,
+    Expected.LOGIN: _login,
+    Expected.UNDECLARED: _undeclared,
+    Expected.UNFORESEEN: _unforeseen,
+}

@@ -47,10 +47,11 @@ PASS, FAIL, UNSURE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
         (saw(302, (("location", "https://a.net/?next=/cdn-cgi/access/login"),)), Got.ORIGIN),
         (saw(522), Got.ORIGIN_DOWN),
         (saw(502), Got.ORIGIN_DOWN),
-        (saw(421), Got.CONFUSED),
-        (saw(429), Got.CONFUSED),
+        (saw(421), Got.MISDIRECTED),
+        (saw(429), Got.THROTTLED),
         (saw(None), Got.CONFUSED),
         (saw(None, failure=Got.CLOSED), Got.CLOSED),
+        (saw(302, (*ACCESS, ("location", "https://bank.example/denied"))), Got.DENY_PAGE),
     ],
 )
 def test_every_answer_has_one_shape(evidence: Evidence, got: Got) -> None:
@@ -69,7 +70,7 @@ def test_every_answer_has_one_shape(evidence: Evidence, got: Got) -> None:
         (saw(403, (("cf-access-aud", "x"),)), saw(200), (UNSURE, PASS)),
         (saw(403), saw(200), (UNSURE, PASS)),
         (saw(522), saw(522), (UNSURE, UNSURE)),
-        (saw(302, (*EDGE, ("location", "/cdn-cgi/access/login/x"))), saw(200), (UNSURE, PASS)),
+        (saw(302, (*EDGE, ("location", "/cdn-cgi/access/login/x"))), saw(200), (FAIL, PASS)),
         (saw(None, failure=Got.TLS_REFUSED), saw(200), (UNSURE, PASS)),
         (saw(None, failure=Got.UNREACHABLE), saw(None, failure=Got.UNREACHABLE), (UNSURE, UNSURE)),
         (saw(403, ACCESS), saw(None, failure=Got.CLOSED), (UNSURE, FAIL)),
@@ -81,6 +82,75 @@ def test_a_refusal_counts_only_beside_a_client_that_got_in(
 ) -> None:
     """A dead origin, a missing ray, or nobody getting in: then "refused" proves nothing."""
     assert expected == verdict(without, with_)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "outcome"),
+    [
+        (saw(302, (*ACCESS, ("location", "/cdn-cgi/access/login/x"))), PASS),
+        (saw(302, (("location", "/cdn-cgi/access/login/x"),)), UNSURE),
+        (saw(200), FAIL),
+        (saw(403, ACCESS), FAIL),
+        (saw(522), UNSURE),
+    ],
+)
+def test_a_client_that_must_come_to_the_login_page(evidence: Evidence, outcome: Outcome) -> None:
+    """Neither let in without a login, nor refused before it, nor believed without the edge's ray."""
+    (verdict,) = judge([(Probe(TARGET, JEAN, Expected.LOGIN, proof=2, who="jean"), evidence)])
+    assert verdict.outcome is outcome
+
+
+def test_refused_before_the_login_page_is_stricter_than_declared_and_right() -> None:
+    """Without a certificate 403 in place of the login page passes, where a client did get to that page."""
+    login = saw(302, (*ACCESS, ("location", "/cdn-cgi/access/login/x")))
+    bare = (Probe(TARGET, None, Expected.LOGIN, proof=1), saw(403, ACCESS))
+    client = (Probe(TARGET, JEAN, Expected.LOGIN, proof=2), login)
+    assert [v.outcome for v in judge([bare, client])] == [PASS, PASS]
+    assert [v.outcome for v in judge([bare])] == [UNSURE]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "outcome"),
+    [
+        (saw(200), PASS),
+        (saw(404), PASS),
+        (saw(403, ACCESS), FAIL),
+        (saw(403, (*EDGE, ("cf-access-domain", "a.net"))), PASS),
+        (saw(403), UNSURE),
+        (saw(200, ()), UNSURE),
+        (saw(None, failure=Got.TIMEOUT), UNSURE),
+    ],
+)
+def test_where_nothing_is_declared_no_application_of_ours_may_answer(
+    evidence: Evidence, outcome: Outcome
+) -> None:
+    """The origin may, another application may; the one beside it may not, and silence proves nothing."""
+    probe = Probe(TARGET, None, Expected.UNDECLARED, proof=8, path="/xx", ours=frozenset({"a.net/x"}))
+    (verdict,) = judge([(probe, evidence)])
+    assert verdict.outcome is outcome
+
+
+def test_what_cannot_be_foreseen_is_never_a_pass() -> None:
+    """Whatever the answer is."""
+    probe = Probe(TARGET, None, Expected.UNFORESEEN)
+    assert {judge([(probe, e)])[0].outcome for e in (saw(200), saw(403, ACCESS), saw(522))} == {UNSURE}
+
+
+def test_an_answer_without_the_edges_ray_lets_nobody_in() -> None:
+    """A host that is not behind Cloudflare answers everybody: that is no proof of an open bypass either."""
+    (verdict,) = judge([(Probe(TARGET, None, Expected.ALLOWED), saw(200, ()))])
+    assert verdict.outcome is UNSURE
+
+
+def test_a_redirect_to_the_declared_deny_page_is_a_refusal() -> None:
+    """Where Access sends the refused is known from the file, whatever headers it sets."""
+    url = "https://bank.example/denied"
+    refused = Probe(TARGET, None, Expected.REFUSED, deny_urls=frozenset({url}))
+    pairs = [
+        (refused, saw(302, (*EDGE, ("location", url)))),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(200)),
+    ]
+    assert [v.outcome for v in judge(pairs)] == [PASS, PASS]
 
 
 def test_a_control_counts_for_its_own_url_only() -> None:

@@ -1,0 +1,211 @@
+"""What `verify`, `apply` and `drift` share about proofs: who is sent, who asks, and what is written down.
+
+Rules of this file:
+- Reports are written whole or not at all; the exit code comes from the list that is printed.
+- A passphrase comes from the place that the plan file names, else from a prompt on a terminal, else there is none.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from cf_mtls.cli import console, passphrase
+from cf_mtls.cli.live import LiveLine
+from cf_mtls.cli.options import now, witness
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cf_mtls.model.evidence import Client, Dossier, Target
+    from cf_mtls.model.state import State
+    from cf_mtls.proving import Patience, Subject, Witness
+    from cf_mtls.remote.pace import Pace
+    from cf_mtls.verify.wallet import Wallet
+
+UNSENT = Code("client.cannot-be-sent", Severity.WARNING, Fault.FILE, "a declared client cannot be sent")
+UNWRITABLE = Code("verify.report", Severity.ERROR, Fault.INVOCATION, "a report cannot be written")
+
+EVERY_WITNESS = ("httpx", "curl", "browser")
+
+Proofs: TypeAlias = Annotated[
+    str | None, typer.Option("--proofs", metavar="NUMBERS", help="Only these, as 1,3,7 or 1-3; see --list.")
+]
+Junit: TypeAlias = Annotated[
+    str | None, typer.Option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML.")
+]
+Html: TypeAlias = Annotated[
+    str | None, typer.Option("--html", metavar="FILE", help="Write the proof as one page, for the file.")
+]
+Screenshots: TypeAlias = Annotated[
+    str | None, typer.Option("--screenshots", metavar="DIR", help="Write what the browser saw, as PNG.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a plan file or a saved plan says about its proof."""
+
+    targets: tuple[Target, ...]
+    clients: tuple[Client, ...]
+    state: State
+
+
+def subject(declared: Declared, chosen: frozenset[int], wallet: Wallet) -> Subject:
+    """What is to be proven."""
+    from cf_mtls import proving
+
+    return proving.subject(declared.targets, wallet, declared.state, now(), chosen)
+
+
+def open_clients(clients: Sequence[Client]) -> Wallet:
+    """The clients, opened. Raises Failure, before anything is sent, with all that is wrong with their files."""
+    from cf_mtls.verify.wallet import open_all
+
+    wallet = open_all(clients, _passphrase)
+    if has_errors(wallet.diagnostics):
+        raise Failure(wallet.diagnostics)
+    return wallet
+
+
+def open_what_can_be(clients: Sequence[Client]) -> Wallet:
+    """As `open_clients`, but what is wrong is a warning: a client's fault keeps nobody from changing the account."""
+    from cf_mtls.verify.wallet import open_all
+
+    wallet = open_all(clients, _passphrase)
+    console.show(
+        UNSENT.found(f"{d.code.summary}: {d.detail}", d.fix, d.place) if d.is_error else d
+        for d in wallet.diagnostics
+    )
+    return wallet
+
+
+def _passphrase(client: Client) -> bytes | None:
+    file = Path(client.passphrase_file) if client.passphrase_file else None
+    found = passphrase.given(client.passphrase_env, file)
+    if found is None and console.interactive():
+        return passphrase.asked(f"the key of {client.name}", "passphrase_env in the plan file")
+    return found
+
+
+def witnesses(names: str, connect_to: list[str] | None, cacert: str | None) -> tuple[Witness, ...]:
+    """The witnesses of names such as `httpx,curl`; `all` is everybody who is here, the absent said aloud.
+
+    Raises Failure when one that was named is unknown or absent.
+    """
+    if names != "all":
+        return tuple(witness(name.strip(), connect_to, cacert) for name in names.split(","))
+    found: list[Witness] = []
+    for name in EVERY_WITNESS:
+        try:
+            found.append(witness(name, connect_to, cacert))
+        except Failure as failure:
+            if failure.exit_code is Exit.USAGE:
+                raise
+            console.say(
+                f"Left out: {name}: {failure.diagnostics[0].code.summary}. {failure.diagnostics[0].fix}"
+            )
+    return tuple(found)
+
+
+def patience(pace: Pace, deadline_s: float, live: LiveLine) -> Patience:
+    """How long to wait for the edge, with the line that says so."""
+    from cf_mtls.proving import Patience
+
+    return Patience(pace.clock, deadline_s, live.say, pace.stopping)
+
+
+def live_line() -> LiveLine:
+    """The line on stderr."""
+    return LiveLine(sys.stderr)
+
+
+# Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where reports go; None for those that nobody wants."""
+
+    as_json: bool = False
+    junit: str | None = None
+    html: str | None = None
+    screenshots: str | None = None
+
+    def give(self, found: Dossier) -> None:
+        """Print the proof and write what was asked for. Raises Failure when a file cannot be written."""
+        _print(found, as_json=self.as_json)
+        if self.screenshots:
+            _write_pictures(found, Path(self.screenshots))
+        if self.junit:
+            from cf_mtls.report.junit import junit
+
+            _write(Path(self.junit), junit(found.verdicts).encode("utf-8"))
+        if self.html:
+            from cf_mtls.report.html import page
+
+            _write(Path(self.html), page(found, now()).encode("utf-8"))
+
+
+def _print(found: Dossier, *, as_json: bool) -> None:
+    import json
+
+    from cf_mtls.report.proof_json import proof_json
+    from cf_mtls.report.proof_text import proof_text
+
+    if as_json:
+        console.out(json.dumps(proof_json(found), indent=2))
+        return
+    console.out(proof_text(found, console.paint_for(sys.stdout), _columns()))
+
+
+def _columns() -> int | None:
+    """How wide the table may be: a terminal's width, COLUMNS, or as wide as it likes."""
+    if sys.stdout.isatty() or console.environment("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def _write_pictures(found: Dossier, folder: Path) -> None:
+    for index, verdict in enumerate(v for v in found.verdicts if v.evidence.screenshot):
+        name = f"{index + 1:03}-proof-{verdict.probe.proof}-{_plain(verdict.probe.who)}.png"
+        _write(folder / name, verdict.evidence.screenshot or b"")
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise Failure(
+            [UNWRITABLE.found(f"{path}: {error.strerror}.", "Name a file that can be written.")]
+        ) from None
+    console.say(f"Written to {path}.")
+
+
+def repeat(every_s: float | None, once: Callable[[], int]) -> int:
+    """The exit code of `once`; with a pause given, it is done again and again until Ctrl-C."""
+    import time
+
+    code = once()
+    while every_s is not None:
+        time.sleep(every_s)
+        console.out(f"\n{now():%Y-%m-%d %H:%M:%S} UTC")
+        code = once()
+    return code

@@ -1,0 +1,174 @@
+"""A proof as one page that can be filed: verdict, matrix, pictures, ends of certificates, the exact requests.
+
+Rules of this file:
+- Self-contained: no script at all, nothing from elsewhere; the page's own policy says so to the browser.
+- Whatever a file or a server said is escaped (`markup.text`).
+- The clock is an argument.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from cf_mtls import __version__
+from cf_mtls.diagnostics import Exit
+from cf_mtls.model.evidence import Dossier, Outcome
+from cf_mtls.report.markup import section, table, text
+from cf_mtls.report.proof_text import by_url, exit_for, got, handshake_text, reasons, sentence, who
+from cf_mtls.report.style import STYLE
+from cf_mtls.report.timeline import days_left, mood, timeline
+from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime, timedelta
+
+    from cf_mtls.model.evidence import Verdict
+
+SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}
+WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.INCONCLUSIVE: "could not be told"}
+BANNERS = {Exit.OK: Outcome.PASS, Exit.VERIFY_FAILED: Outcome.FAIL, Exit.ERROR: Outcome.INCONCLUSIVE}
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def page(found: Dossier, now: datetime) -> str:
+    """The page. now: an aware moment, shown and counted from."""
+    verdicts = found.verdicts
+    body = "".join((
+        _head(verdicts, now),
+        section("At a glance", _matrix(verdicts), "matrix"),
+        section("What needs a look", _reasons(verdicts)),
+        section("When certificates end", _ends(found, now)),
+        section("What a browser shows", _pictures(verdicts)),
+        section("What the handshakes said", "".join(f"<p>{text(handshake_text(h))}</p>" for h in found.handshakes)),
+        section("Every request", _requests(verdicts), "requests"),
+        section("What each proof shows, and what it leaves open", _explained(found), "proofs"),
+    ))  # fmt: skip
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(sentence(verdicts))}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def _head(verdicts: Sequence[Verdict], now: datetime) -> str:
+    banner = BANNERS[exit_for(verdicts)]
+    witnesses = ", ".join(sorted({v.evidence.witness for v in verdicts if v.evidence.witness})) or "nobody"
+    counted = f"{len(verdicts)} requests at {len(by_url(verdicts))} URLs, asked by {text(witnesses)}"
+    return (
+        "<header><h1>Who may enter: proof with real requests</h1>"
+        f'<p class="banner {banner.value}" role="status"><span class="sign" aria-hidden="true">{SIGNS[banner]}</span>'
+        f"{text(sentence(verdicts))}</p>"
+        f'<p class="dim small">{counted}. {now:%Y-%m-%d %H:%M} UTC, cf-mtls {__version__}.</p></header>'
+    )
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> str:
+    """What failed, then what could not be told."""
+    items = "".join(
+        f'<li><strong class="{r.outcome.value}">{SIGNS[r.outcome]} {r.outcome.value}</strong> {text(r.url)}: '
+        f"{text('; '.join(r.who))}: {text(r.why)}</li>"
+        for r in reasons(verdicts)
+    )
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _matrix(verdicts: Sequence[Verdict]) -> str:
+    """URLs down, proofs across; each cell is the worst of its requests."""
+    numbers = sorted({v.probe.proof for v in verdicts})
+    if not numbers:
+        return ""
+    head = ["URL", *(f'<a href="#proof-{n}" title="{text(BY_NUMBER[n].name)}">{n}</a>' for n in numbers)]
+    rows = (
+        [
+            f'<th scope="row">{text(url)}</th>',
+            *(_square([v.outcome for v in group if v.probe.proof == n], n) for n in numbers),
+        ]
+        for url, group in by_url(verdicts).items()
+    )
+    legend = "✓ passed, ✗ failed, ? could not be told, – not asked. "
+    names = "; ".join(f"{n} {BY_NUMBER[n].name}" for n in numbers)
+    return table(f"{legend}{text(names)}.", head, rows, "matrix")
+
+
+def _square(outcomes: Sequence[Outcome], number: int) -> str:
+    if not outcomes:
+        return '<td class="none"><span role="img" aria-label="not asked">–</span></td>'
+    worst = next(o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if o in outcomes)
+    label = f"{BY_NUMBER[number].name}: {WORDS[worst]}"
+    return f'<td class="{worst.value}"><span role="img" aria-label="{text(label)}">{SIGNS[worst]}</span></td>'
+
+
+def _pictures(verdicts: Iterable[Verdict]) -> str:
+    figures = "".join(
+        f'<figure><img alt="{text(_caption(v))}" src="data:image/png;base64,'
+        f'{base64.b64encode(v.evidence.screenshot).decode("ascii")}">'
+        f"<figcaption>{text(_caption(v))}</figcaption></figure>"
+        for v in verdicts
+        if v.evidence.screenshot
+    )
+    return f'<div class="pictures">{figures}</div>' if figures else ""
+
+
+def _caption(verdict: Verdict) -> str:
+    return f"{verdict.probe.url}, {verdict.probe.who}: {got(verdict)}"
+
+
+def _ends(found: Dossier, now: datetime) -> str:
+    if not found.expiries:
+        return ""
+    listed = sorted(set(found.expiries), key=lambda e: (e.not_after, e.kind, e.name))
+    rows = ((text(e.kind), text(e.name), f"{e.not_after:%Y-%m-%d}", _left(e.not_after - now)) for e in listed)
+    return timeline(found.expiries, now) + table("The same in words", ("what", "name", "ends", "left"), rows)
+
+
+def _left(left: timedelta) -> str:
+    return f'<td class="{mood(left)}">{days_left(left)}</td>'
+
+
+def _requests(verdicts: Sequence[Verdict]) -> str:
+    return "".join(
+        f"<h3>{text(url)}</h3>{table('Requests in order', REQUEST_HEAD, map(_request, group))}{_commands(group)}"
+        for url, group in by_url(verdicts).items()
+    )
+
+
+REQUEST_HEAD = ("verdict", "proof", "who asks for what", "expected", "got", "ray", "ms", "why")
+
+
+def _request(verdict: Verdict) -> tuple[str, ...]:
+    probe, evidence, kind = verdict.probe, verdict.evidence, verdict.outcome.value
+    return (
+        f'<td class="{kind}">{SIGNS[verdict.outcome]} {kind}</td>',
+        str(probe.proof),
+        f"{text(who(verdict))}<br><code>{text(f'{probe.target.method} {probe.url}')}</code>",
+        text(probe.expected.value),
+        f'<td class="ray">{text(got(verdict))}</td>',
+        f'<td class="ray"><code>{text(evidence.header("cf-ray") or "-")}</code></td>',
+        f'<td class="number">{evidence.ms}</td>',
+        text(verdict.why),
+    )
+
+
+def _commands(verdicts: Iterable[Verdict]) -> str:
+    lines = [line for v in verdicts for line in v.evidence.command.splitlines()]
+    return f"<pre>{chr(10).join(map(text, lines))}</pre>" if lines else ""
+
+
+def _explained(found: Dossier) -> str:
+    asked = {v.probe.proof for v in found.verdicts}
+    rows = (
+        (
+            f'<th scope="row" id="proof-{p.number}">{p.number} {text(p.name)}</th>',
+            text(p.proves),
+            text(p.leaves_open),
+        )
+        for p in PROOFS
+        if p.number in asked
+    )
+    notes = "".join(f"<p>{text(note)}</p>" for note in found.notes)
+    return (
+        table("Of the proofs above", ("proof", "shows that", "leaves open"), rows) + notes if asked else notes
+    )

@@ -1,0 +1,68 @@
+"""A proof as data: `verdicts`, one object each, and `summary` with the counts.
+
+Rules of this file:
+- Members are added, never renamed. No cookie, key or passphrase is in what this is made from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.model.evidence import Outcome
+from cf_mtls.report.proof_text import exit_for, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cf_mtls.model.evidence import Dossier, Verdict
+
+
+def proof_json(found: Dossier) -> dict[str, Any]:
+    """The proof as JSON-ready values."""
+    return {
+        "verdicts": [_verdict(verdict) for verdict in found.verdicts],
+        "summary": summary(found.verdicts),
+        "verdict": sentence(found.verdicts),
+        "exit_code": int(exit_for(found.verdicts)),
+        "handshakes": [
+            {
+                "host": h.host,
+                "asked": h.asked,
+                "ca_names": list(h.names),
+                "tls_version": h.version or None,
+                "failure": h.failure or None,
+            }
+            for h in found.handshakes
+        ],
+        "expiries": [
+            {"kind": e.kind, "name": e.name, "not_after": f"{e.not_after:%Y-%m-%dT%H:%M:%SZ}"}
+            for e in found.expiries
+        ],
+        "notes": list(found.notes),
+    }
+
+
+def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """How many passed, failed and could not be told."""
+    count = Counter(verdict.outcome for verdict in verdicts)
+    return {outcome.value: count[outcome] for outcome in Outcome}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    probe, evidence = verdict.probe, verdict.evidence
+    return {
+        "url": probe.url,
+        "proof": probe.proof,
+        "client": probe.who,
+        "expected": probe.expected.value,
+        "got": verdict.got.value,
+        "status": evidence.status,
+        "verdict": verdict.outcome.value,
+        "ray": evidence.header("cf-ray"),
+        "ms": evidence.ms,
+        "why": verdict.why,
+        "application": probe.target.application,
+        "witness": evidence.witness,
+        "command": evidence.command or None,
+    }

@@ -1,0 +1,58 @@
+"""What every witness keeps of an answer, and how raw answers are read.
+
+Rules of this file:
+- Pure. A cookie is kept apart from the headers, so that no report can show it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cf_mtls.model.evidence import Evidence, Got
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEPT_HEADERS = frozenset(
+    {"cf-ray", "cf-access-aud", "cf-access-domain", "location", "server", "www-authenticate", "content-type"}
+)
+"""What evidence keeps; never a cookie, which would let its reader in."""
+
+SESSION_COOKIE = "CF_Authorization"
+"""What Access calls the cookie of somebody it let in: facts, cloudflare-api 6.2."""
+
+LONGEST = 2000
+"""Characters of a header's value that are kept; nothing that is judged is longer."""
+
+
+def evidence(status: int | None, version: str, headers: Iterable[tuple[str, str]], ms: int) -> Evidence:
+    """What is kept of an answer. ms: how long it took."""
+    listed = [(k.lower(), v) for k, v in headers]
+    cookies = tuple(v.partition(";")[0].strip() for k, v in listed if k == "set-cookie")
+    kept = tuple((k, v[:LONGEST]) for k, v in listed if k in KEPT_HEADERS)
+    return Evidence(status, version, kept, ms=ms, cookies=cookies)
+
+
+def replayable(seen: Evidence) -> str | None:
+    """The Cookie header that replays a session, None when the session got none from Access."""
+    has_session = any(cookie.startswith(f"{SESSION_COOKIE}=") for cookie in seen.cookies)
+    return "; ".join(seen.cookies) if has_session else None
+
+
+def no_cookie(first: Evidence) -> Evidence:
+    """What is known when the first request of a replay brought no cookie."""
+    got = f"{first.failure.value}, {first.detail}" if first.failure else f"it got {first.status}"
+    why = f"the first request was given no {SESSION_COOKIE} cookie to replay ({got})"
+    return Evidence(failure=Got.UNTRIED, detail=why, ms=first.ms)
+
+
+def parse(dump: str, ms: int) -> Evidence:
+    """The last answer of a dump of status lines and headers; 100 Continue comes first."""
+    last = [block for block in dump.replace("\r\n", "\n").split("\n\n") if block.startswith("HTTP/")][-1:]
+    if not last:
+        return evidence(None, "", (), ms)
+    first, *rest = last[0].split("\n")
+    version, _, after = first.partition(" ")
+    number = after.split(" ", 1)[0]
+    headers = ((k.strip(), v.strip()) for k, colon, v in (line.partition(":") for line in rest) if colon)
+    return evidence(int(number) if number.isascii() and number.isdigit() else None, version, headers, ms)
