@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.declare.document import ID32
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
+from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
 from cf_mtls.model.plan import Plan, Promise
 from cf_mtls.model.resources import Scope

@@ -22,7 +22,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "pki",
         "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
-    ("declare", "yaml_text document example | border | files | resolve"),
+    ("declare", "yaml_text values example | document | border schema | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
@@ -57,7 +57,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "h2": ("emulator/",),
     "httpcore": ("verify/httpx_probe",),
     "httpx": ("remote/gateway", "verify/httpx_probe"),
-    "pydantic": ("declare/border", "declare/document", "declare/schema", "planning/planfile"),
+    "pydantic": ("declare/border", "declare/document", "declare/values", "planning/planfile"),
     "typer": ("cli/",),
     "yaml": ("declare/",),
 }

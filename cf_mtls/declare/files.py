@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
 from cf_mtls.declare.document import ChainDocument, Document
+from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.pki.vault import UNREADABLE
 
@@ -78,10 +79,11 @@ def load(path: Path) -> Source:
 
 
 def chain_files(found: Document) -> list[str]:
-    """The chain files that a document names, as written, in order."""
+    """The chain files that a document names, as written, in order; an unknown chain names none."""
     return [
         item.file if isinstance(item, ChainDocument) else item
         for group in found.certificates.values()
+        if group.chain != UNKNOWN
         for item in (group.chain if isinstance(group.chain, list) else [group.chain])
     ]
 

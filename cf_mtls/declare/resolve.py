@@ -9,9 +9,17 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, PolicyReference, ProbeDocument
+from cf_mtls.declare.document import (
+    PASSED_ON,
+    ChainDocument,
+    PolicyDocument,
+    PolicyReference,
+    ProbeDocument,
+)
+from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.model.evidence import Client, Expected, Target
 from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
@@ -101,6 +109,7 @@ class _Resolver:
         self.source = source
         self.at = at
         self.chains: list[Chain] = []
+        self.has_unknown = False
         self.document = source.document
         self.found: list[Diagnostic] = []
         self.resources: dict[Address, Resource] = {}
@@ -149,6 +158,9 @@ class _Resolver:
             detail = "The chain is a list, so the id belongs to one of its items."
             self._problem(PIN_IN_LIST, ("certificates", label, "id"), detail)
         hosts = tuple(sorted(set(group.associated_hostnames)))
+        if group.chain == UNKNOWN:
+            self._unknown(label, group, hosts, base)
+            return
         for index, item in enumerate(group.chain if isinstance(group.chain, list) else [group.chain]):
             path: Path = (*base, index) if listed else base
             chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
@@ -156,13 +168,29 @@ class _Resolver:
             if chain:
                 self._certificate(label, chain, hosts, path, pin)
 
+    def _unknown(self, label: str, group: CertificateDocument, hosts: tuple[str, ...], path: Path) -> None:
+        """A CA that is in the account and whose PEM nobody has: what the file recorded of it."""
+        fingerprint, ends = group.fingerprint or "", group.expires_on
+        address = Address(Kind.CERTIFICATE, fingerprint)
+        if ends is None or self._twice(address, path):  # the model has seen to it that there is an end
+            return
+        self.has_unknown = True
+        name = application_name(label, self.document.stack)
+        self._add(
+            address, CaCertificate(name, hosts, (fingerprint,), (ends.astimezone(UTC),), id=group.id), path
+        )
+
+    def _twice(self, address: Address, path: Path) -> bool:
+        if address in self.resources:
+            where = self.places[address]
+            self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
+        return address in self.resources
+
     def _certificate(
         self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
     ) -> None:
         address = Address(Kind.CERTIFICATE, chain.md5s[0])
-        if address in self.resources:
-            where = self.places[address]
-            self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
+        if self._twice(address, path):
             return
         name = certificate_name(label, chain.sha256, self.document.stack)
         resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem, pin)
@@ -255,7 +283,9 @@ class _Resolver:
         ders = ([c.der for c in chain.certificates] for chain in self.chains)
         verdicts = (judge(trusted, leaf.der, sent, self.at, SSLCLIENT).ok for trusted in ders)
         fitting = next((chain for chain, ok in zip(self.chains, verdicts, strict=False) if ok), None)
-        for found in lint_client(leaf, fitting or next(iter(self.chains), None), at=self.at):
+        # A client that fits no chain in hand may be one of a CA whose chain is unknown.
+        judged_by = fitting or (None if self.has_unknown else next(iter(self.chains), None))
+        for found in lint_client(leaf, judged_by, at=self.at):
             # A client's fault must not keep anybody from changing the account, so here it only warns.
             said = (
                 WOULD_BE_REFUSED.found(f"{found.code.summary}: {found.detail}", found.fix)
