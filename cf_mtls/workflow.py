@@ -20,14 +20,16 @@ from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.gates import deletions, no_order
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import align, merge
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from cf_mtls.bring.draft import Draft
+    from cf_mtls.bring.select import Wish
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
@@ -202,3 +204,28 @@ class Hooks:
 
     said: Callable[[Step], None] = lambda _: None
     before_retiring: Callable[[], None] = lambda: None
+
+
+def bring(account: Account, wish: Wish, files: Mapping[str, bytes], at: datetime) -> tuple[Draft, State]:
+    """A plan file for what exists, whose plan is empty, and what exists. Only reads; writes no file.
+
+    files: where chains are looked for, path to bytes. at: an aware moment.
+    """
+    from cf_mtls.bring.draft import draft, heading, settle
+    from cf_mtls.bring.match import match
+    from cf_mtls.bring.select import select
+    from cf_mtls.model.resources import CaCertificate
+
+    there = actual(account)
+    selection = select(there, wish)
+    cas = {a: r for a, r in selection.chosen.items() if isinstance(r, CaCertificate)}
+    head = heading(wish.stack, scope_of(None, account), at)
+    return settle(draft(selection, match(cas, files, at), head), there, wish.stack, at), there
+
+
+def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
+    """The part of a draft that an existing stack does not manage yet."""
+    managed = frozenset(align(stack.state, there, stack.name))
+    entries = tuple(entry for entry in made.entries if entry.address not in managed)
+    skipped = tuple(s for s in made.skipped if s.address not in managed)
+    return replace(made, head="", entries=entries, skipped=skipped)

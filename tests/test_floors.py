@@ -24,6 +24,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("declare", "yaml_text values example | document | border schema | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
+    ("bring", "match select yaml_out | entries | draft | folder"),
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "plan_text proof_text pki | account_text"),
@@ -37,7 +38,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "workflow proving story"),
     (
         "cli",
-        "console | options journal passphrase | validate plan verify show demo emulate pki_make | apply pki | main",
+        "console | options journal passphrase | validate plan verify show demo emulate pki_make importer",
+    ),
+    (
+        "cli",
+        "apply pki | main",
     ),
     ("", "__main__"),
 )
@@ -69,6 +74,10 @@ PURE = (
     "access/",
     "planning/",
     "report/",
+    "bring/entries",
+    "bring/match",
+    "bring/select",
+    "bring/yaml_out",
     "emulator/policy",
     "verify/judge",
     "verify/expect",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import apply, console, demo, emulate, pki, plan, show, validate, verify
+from cf_mtls.cli import apply, console, demo, emulate, importer, pki, plan, show, validate, verify
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ VERBS: tuple[Callable[[typer.Typer], None], ...] = (
     apply.register,
     verify.register,
     show.register,
+    importer.register,
     pki.register,
     emulate.register,
 )

@@ -35,6 +35,8 @@ def _draft7(node: Any) -> Any:
     match node:
         case {"$ref": str(target), **beside} if beside:
             return {**_draft7(beside), "allOf": [_draft7({"$ref": target})]}
+        case {"patternProperties": _, **rest} if "additionalProperties" not in rest:
+            return _draft7({**node, "additionalProperties": False})
         case dict():
             return {_renamed(k): _draft7(v) for k, v in node.items() if not _says_nothing(k, v)}
         case list():

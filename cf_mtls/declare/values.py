@@ -85,7 +85,7 @@ def _rule(value: Any) -> Any:
     return {kind: _expanded(kind, inner)}
 
 
-_SHORT = {
+SHORT = {
     "auth_method": "auth_method",
     "common_name": "common_name",
     "email": "email",
@@ -99,8 +99,8 @@ _SHORT = {
 
 
 def _expanded(kind: str, inner: Any) -> Any:
-    if isinstance(inner, str) and kind in _SHORT:
-        return {_SHORT[kind]: inner}
+    if isinstance(inner, str) and kind in SHORT:
+        return {SHORT[kind]: inner}
     if inner is None:
         return {}
     if not isinstance(inner, dict):
@@ -116,7 +116,7 @@ def _pattern(pattern: str) -> dict[str, Any]:
 def _rule_schema() -> dict[str, Any]:
     """What an editor offers for a rule: one selector, the short ones also as one text."""
     mapping, text = {"type": "object"}, {"type": "string"}
-    kinds = {k: {"anyOf": [text, mapping]} if k in _SHORT else mapping for k in sorted(RULE_KINDS)}
+    kinds = {k: {"anyOf": [text, mapping]} if k in SHORT else mapping for k in sorted(RULE_KINDS)}
     one = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
     return {"type": "object", "properties": kinds, **one}
 
