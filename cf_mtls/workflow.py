@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.planfile import Saved
+    from cf_mtls.remote.findings import Finding
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -229,3 +230,21 @@ def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
     entries = tuple(entry for entry in made.entries if entry.address not in managed)
     skipped = tuple(s for s in made.skipped if s.address not in managed)
     return replace(made, head="", entries=entries, skipped=skipped)
+
+
+def doctor(account: Account, stack: Stack | None, at: datetime) -> tuple[Finding, ...]:
+    """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware."""
+    from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
+    from cf_mtls.remote import doctor as asking
+    from cf_mtls.remote.diagnosis import diagnose
+    from cf_mtls.remote.findings import Declared
+    from cf_mtls.remote.gateway import Reader, client_for
+
+    declared = stack.state if stack else State()
+    hosts = {host for _, ca in declared.of(CaCertificate) for host in ca.associated_hostnames}
+    hosts |= {host_of(domain) for _, app in declared.of(AccessApplication) for domain in app.domains}
+    hosts |= {settings.hostname for _, settings in declared.of(HostnameSettings)}
+    scope = scope_of(stack, account)
+    with client_for(account.token, account.base_url) as client:
+        readings = asking.read(Reader(client), scope, account.token or "", hosts)
+    return diagnose(readings, Declared(stack.name if stack else "", declared, at))

@@ -14,7 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import apply, console, demo, emulate, importer, pki, plan, show, validate, verify
+from cf_mtls.cli import (
+    apply,
+    completion,
+    console,
+    demo,
+    doctor,
+    emulate,
+    importer,
+    init,
+    pki,
+    plan,
+    schema,
+    show,
+    validate,
+    verify,
+    version,
+)
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -29,14 +45,19 @@ Exit codes: 0 fine, 1 error or could not tell, 2 differences, 3 verification fai
 
 VERBS: tuple[Callable[[typer.Typer], None], ...] = (
     demo.register,
+    init.register,
+    importer.register,
+    doctor.register,
     validate.register,
     plan.register,
     apply.register,
     verify.register,
     show.register,
-    importer.register,
     pki.register,
     emulate.register,
+    schema.register,
+    completion.register,
+    version.register,
 )
 """What each verb's file offers as `register`, in the order that help shows."""
 

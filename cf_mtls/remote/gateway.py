@@ -52,6 +52,8 @@ class Answer:
     ray: str
     retry_after_s: float | None
     """Seconds, from `Retry-After`; None when the header is absent."""
+    ratelimit: str = ""
+    """The `Ratelimit` header as it came, such as `"default";r=50;t=30`: facts 7.5."""
 
     def has(self, code: int) -> bool:
         """Whether an error of this code is among the errors."""
@@ -160,6 +162,7 @@ def answer(response: httpx.Response) -> Answer:
         envelope.get("result_info") or {},
         response.headers.get("cf-ray", ""),
         _seconds(response.headers.get("retry-after")),
+        response.headers.get("ratelimit", ""),
     )
 
 
