@@ -24,7 +24,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("declare", "yaml_text values example | document | border schema | files | resolve"),
     ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
-    ("bring", "match select yaml_out | entries first | draft | folder"),
+    ("bring", "match select yaml_out | entries | draft first | folder"),
     (
         "remote",
         "gateway wire | pace errors | snapshot | apply doctor | findings | account_checks host_checks | diagnosis",

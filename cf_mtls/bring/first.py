@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cf_mtls.bring.entries import slug
 from cf_mtls.bring.yaml_out import flow, scalar
 from cf_mtls.declare.schema import LINE
 from cf_mtls.model.resources import host_of
@@ -18,12 +19,12 @@ version: 1
 stack: {stack}  # the ownership mark, unique in the account
 
 certificates:  # trust: whose clients are let in, on which hostnames
-  {stack}-clients:
+  {label}-clients:
     chain: {chain}  # root and intermediates, any order
     associated_hostnames: {hosts}
 
 applications:
-  {stack}:  # no policies: Service Auth, any valid certificate
+  {label}:  # no policies: Service Auth, any valid certificate
     domain: {domain}
 """
 
@@ -53,9 +54,13 @@ def domain_of(url: str) -> str:
 def text(first: First) -> str:
     """The file."""
     made = _TEXT.format(
-        line=LINE, stack=first.stack, chain=scalar(first.chain), hosts=flow([host_of(first.domain)]),
+        line=LINE,
+        stack=scalar(first.stack),
+        label=slug(first.stack, "first"),
+        chain=scalar(first.chain),
+        hosts=flow([host_of(first.domain)]),
         domain=scalar(first.domain),
-    )  # fmt: skip
+    )
     if not first.client:
         return made
     files = flow({"certificate": first.client, "key": first.key})

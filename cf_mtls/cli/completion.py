@@ -44,7 +44,7 @@ def completion(
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What may follow some commands: further commands and options, each with its help."""
+    """What may follow some commands: further commands or the words of an argument, and options, with their help."""
 
     path: tuple[str, ...]
     commands: Mapping[str, str]
@@ -64,7 +64,14 @@ def _levels(command: Any, path: tuple[str, ...]) -> Iterator[Level]:
         for name in (*p.opts, *p.secondary_opts)
         if name.startswith("--")
     }
-    yield Level(path, {n: _short(c.help) for n, c in inner.items()}, {**options, "--help": "Show help."})
+    words = {
+        str(word): ""
+        for p in command.params
+        for word in getattr(p.type, "choices", ())
+        if p.opts[0][0] != "-"
+    }
+    commands = {n: _short(c.help) for n, c in inner.items()}
+    yield Level(path, {**commands, **words}, {**options, "--help": "Show help."})
     for name, found in inner.items():
         yield from _levels(found, (*path, name))
 

@@ -78,8 +78,9 @@ def _first(url: str, chain: str, client: str, stack: str | None, out: str | None
     name = stack or slug(domain, "first")
     path = Path(out or f"plans/{name}.yaml")
     key = str(Path(client).with_suffix(".key")) if client else ""
-    from_there = [_relative(file, path) if file else "" for file in (chain, client, key)]
-    return First(name, domain, *from_there, slug(Path(client).stem, "client")), path
+    chain_there, client_there, key_there = (_relative(f, path) if f else "" for f in (chain, client, key))
+    called = slug(Path(client).stem, "client")
+    return First(name, domain, chain_there, client_there, key_there, called), path
 
 
 def _relative(file: str, plan: Path) -> str:
