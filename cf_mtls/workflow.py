@@ -10,31 +10,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.decide import Request, decide
+from cf_mtls.access.doors import doorways
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
+from cf_mtls.model.evidence import Expected
 from cf_mtls.model.plan import Plan, Promise
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
-from cf_mtls.planning.gates import deletions, no_order
+from cf_mtls.planning.foreign import weakenings
+from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
+from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import align, merge
+from cf_mtls.planning.ownership import merge
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from cf_mtls.bring.draft import Draft
-    from cf_mtls.bring.select import Wish
+    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.doors import Decision
+    from cf_mtls.model.evidence import Client, Target
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.planfile import Saved
-    from cf_mtls.remote.findings import Finding
+    from cf_mtls.remote.snapshot import Snapshot
+    from cf_mtls.remote.stages import Boundary
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -68,12 +75,32 @@ def validate(path: Path, at: datetime) -> Stack:
 
 def actual(account: Account) -> State:
     """What the account or zone of the environment holds. Only reads."""
+    return _snapshot(scope_of(None, account), account).state
+
+
+def _snapshot(scope: Scope, account: Account) -> Snapshot:
+    """Everything in a scope, read once by a client that can only GET."""
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
-    scope = scope_of(None, account)
     with client_for(account.token, account.base_url) as client:
-        return read(Reader(client), scope, account.pace).state
+        return read(Reader(client), scope, account.pace)
+
+
+def states_to_explain(
+    stack: Stack | None, account: Account, *, offline: bool
+) -> tuple[dict[str, State], Mapping[Address, Address]]:
+    """The states to explain by title, and where the account has what is declared.
+
+    The account now, and with a stack how it would be once that is applied; offline: only what is declared.
+    """
+    if stack and offline:
+        return {"declared": stack.state}, {}
+    here = _snapshot(scope_of(stack, account), account).state
+    if stack is None:
+        return {"now": here}, {}
+    merged = merge(stack.state, here, stack.name)
+    return {"now": here, "once applied": merged.desired}, merged.moved
 
 
 def scope_of(stack: Stack | None, account: Account) -> Scope:
@@ -110,6 +137,8 @@ class Allowed:
     adopt: frozenset[Address] = frozenset()
     lockout: frozenset[str] = frozenset()
     """Hosts that may be shut for a moment."""
+    weaken: frozenset[str] = frozenset()
+    """URLs at which more kinds of people may get in."""
     delete: int | None = None
     """How many objects may be deleted."""
     one_ca_per_hostname: bool = False
@@ -121,35 +150,68 @@ class Allowed:
 NOTHING = Allowed()
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """The declared clients and where they go."""
+
+    clients: tuple[Client, ...] = ()
+    targets: tuple[Target, ...] = ()
+    askers: Mapping[str, Asker] = field(default_factory=dict)
+
+    def decisions(
+        self, actual: State, desired: State, moved: Mapping[Address, Address]
+    ) -> Iterator[tuple[str, str, Decision, Decision]]:
+        """For each client that must get in, at each URL: what Access does now and would do afterwards.
+
+        moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
+        """
+        welcome = [c for c in self.clients if c.expected is Expected.ALLOWED and c.name in self.askers]
+        for client in welcome:
+            asker = self.askers[client.name]
+            here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))
+            for target in self.targets:
+                host, _, path = target.url.removeprefix("https://").partition("/")
+                request = Request(host, f"/{path}", here)
+                yield client.name, target.url, decide(actual, request), decide(desired, request)
+
+
+NO_PEOPLE = People()
+
+
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
-    from cf_mtls.remote.gateway import Reader, client_for
-    from cf_mtls.remote.snapshot import read
-
     scope = scope_of(stack, account)
-    with client_for(account.token, account.base_url) as client:
-        snapshot = read(Reader(client), scope, account.pace)
+    snapshot = _snapshot(scope, account)
     declared = State() if destroy else stack.state
-    made = planned(stack.name, scope, declared, snapshot.state, allowed)
+    people = NO_PEOPLE if destroy else People(stack.clients, stack.targets, stack.askers)
+    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
     return replace(made, diagnostics=(*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics))
 
 
-def planned(name: str, scope: Scope, declared: State, actual: State, allowed: Allowed) -> Plan:
-    """The plan from what is declared and what is there; pure."""
+def planned(
+    name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
+) -> Plan:
+    """The plan from what is declared and what is there; pure. people: who must not be locked out."""
     merged = merge(declared, actual, name, allowed.adopt)
     changes = diff(actual, merged.desired)
     desired, partial = merged.desired, tuple[Diagnostic, ...]()
     if allowed.targets:
         changes, desired, partial = _only(allowed.targets, changes, actual)
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
+    hosts = known_hosts(actual, changes)
+    ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
+    ours = frozenset(merged.moved.get(address, address) for address in declared)
     diagnostics = (
         *merged.diagnostics,
         *partial,
-        *no_order(ordered.glitches, State({**actual, **desired})),
+        *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
+        *weaker(ways, allowed.weaken),
+        *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
         *deletions(changes, actual, desired, name, allowed.delete),
+        *weakenings(desired, ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise)
+    return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways)
 
 
 def _only(
@@ -175,8 +237,6 @@ def _only(
 def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
     """A saved plan on the account as it is now. Raises Failure when it is none, was changed, or is stale."""
     from cf_mtls.planning.planfile import load
-    from cf_mtls.remote.gateway import Reader, client_for
-    from cf_mtls.remote.snapshot import read
 
     saved = load(raw, file)
     _agree(
@@ -185,9 +245,7 @@ def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    with client_for(account.token, account.base_url) as client:
-        actual = read(Reader(client), saved.scope, account.pace).state
-    return saved.on(actual), saved
+    return saved.on(_snapshot(saved.scope, account).state), saved
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:
@@ -196,55 +254,12 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.before_retiring).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.between).apply(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What happens along an apply: after each step, and before the first trust is taken."""
+    """What happens along an apply: after each step, and between two phases."""
 
     said: Callable[[Step], None] = lambda _: None
-    before_retiring: Callable[[], None] = lambda: None
-
-
-def bring(account: Account, wish: Wish, files: Mapping[str, bytes], at: datetime) -> tuple[Draft, State]:
-    """A plan file for what exists, whose plan is empty, and what exists. Only reads; writes no file.
-
-    files: where chains are looked for, path to bytes. at: an aware moment.
-    """
-    from cf_mtls.bring.draft import draft, heading, settle
-    from cf_mtls.bring.match import match
-    from cf_mtls.bring.select import select
-    from cf_mtls.model.resources import CaCertificate
-
-    there = actual(account)
-    selection = select(there, wish)
-    cas = {a: r for a, r in selection.chosen.items() if isinstance(r, CaCertificate)}
-    head = heading(wish.stack, scope_of(None, account), at)
-    return settle(draft(selection, match(cas, files, at), head), there, wish.stack, at), there
-
-
-def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
-    """The part of a draft that an existing stack does not manage yet."""
-    managed = frozenset(align(stack.state, there, stack.name))
-    entries = tuple(entry for entry in made.entries if entry.address not in managed)
-    skipped = tuple(s for s in made.skipped if s.address not in managed)
-    return replace(made, head="", entries=entries, skipped=skipped)
-
-
-def doctor(account: Account, stack: Stack | None, at: datetime) -> tuple[Finding, ...]:
-    """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware."""
-    from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
-    from cf_mtls.remote import doctor as asking
-    from cf_mtls.remote.diagnosis import diagnose
-    from cf_mtls.remote.findings import Declared
-    from cf_mtls.remote.gateway import Reader, client_for
-
-    declared = stack.state if stack else State()
-    hosts = {host for _, ca in declared.of(CaCertificate) for host in ca.associated_hostnames}
-    hosts |= {host_of(domain) for _, app in declared.of(AccessApplication) for domain in app.domains}
-    hosts |= {settings.hostname for _, settings in declared.of(HostnameSettings)}
-    scope = scope_of(stack, account)
-    with client_for(account.token, account.base_url) as client:
-        readings = asking.read(Reader(client), scope, account.token or "", hosts)
-    return diagnose(readings, Declared(stack.name if stack else "", declared, at))
+    between: Callable[[Boundary], None] = lambda _: None

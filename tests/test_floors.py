@@ -14,23 +14,21 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ diagnostics"),
-    ("model", "frozen marks | resources evidence | rules state | plan"),
-    ("access", "match | decide | reach | scene"),
+    ("model", "frozen marks | resources evidence | rules state doors | plan"),
+    ("access", "match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
     ("pki", "blocks chain keys kin | forge pem | identity template | authority strict traits | rules"),
     (
         "pki",
         "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
-    ("declare", "yaml_text values example | document | border schema | files | resolve"),
-    ("planning", "canon | diff ownership moves codec | guard | gates order planfile"),
+    ("declare", "yaml_text values example semantics | document | border schema | files | resolve"),
+    ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
-    (
-        "remote",
-        "gateway wire | pace errors | snapshot | apply doctor | findings | account_checks host_checks | diagnosis",
-    ),
+    ("remote", "gateway wire stages | pace errors | snapshot | apply doctor | findings"),
+    ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
-    ("report", "plan_text proof_text pki doctor_text | account_text"),
+    ("report", "door_text | plan_text proof_text pki doctor_text | account_text explain_text"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -38,19 +36,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow proving story"),
-    (
-        "cli",
-        "console | options journal passphrase | validate plan verify show demo emulate pki_make",
-    ),
-    (
-        "cli",
-        "importer doctor init schema completion version",
-    ),
-    (
-        "cli",
-        "apply pki | main",
-    ),
+    ("", "workflow proving | bringing story"),
+    ("cli", "console | options journal passphrase"),
+    ("cli", "validate plan verify show explain demo emulate pki_make"),
+    ("cli", "importer doctor init schema completion version | apply pki | main"),
     ("", "__main__"),
 )
 """Rooms from the ground up, each with its own floors between bars: a file imports only from what stands before."""

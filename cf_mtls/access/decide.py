@@ -14,10 +14,10 @@ Source: facts, cloudflare-api 4.4 to 4.6.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import Order, governor
+from cf_mtls.model.doors import Decision, Outcome
 from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
 from cf_mtls.model.rules import rule_meaning
@@ -54,32 +54,6 @@ class Request:
     host: str
     path: str
     asker: Asker = field(default_factory=Asker)
-
-
-class Outcome(Enum):
-    """What Access does."""
-
-    OPEN = "no application stands there"
-    PUBLIC = "an override makes the path public"
-    BYPASSED = "bypassed"
-    ADMITTED = "admitted"
-    LOGIN = "sent to the login page"
-    BLOCKED = "blocked"
-    REFUSED = "no policy matches"
-
-    @property
-    def lets_in(self) -> bool:
-        """Whether the origin answers."""
-        return self in {Outcome.OPEN, Outcome.PUBLIC, Outcome.BYPASSED, Outcome.ADMITTED}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The outcome, and the application and policy that decided; None where none did."""
-
-    outcome: Outcome
-    application: Address | None = None
-    policy: AccessPolicy | None = None
 
 
 def decide(state: State, request: Request, order: Order = "path-first") -> Decision:

@@ -17,13 +17,12 @@ of each kind is enough:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, Decision, Request, decide, is_about_certificates, member
+from cf_mtls.access.decide import LOGIN, Asker, Request, decide, is_about_certificates, member
 from cf_mtls.access.match import covers
+from cf_mtls.model.doors import Door, Reach
 from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -55,34 +54,6 @@ PARTS = ("include", "require", "exclude")
 
 _LOGIN_RULE = Rule(LOGIN)
 """Stands for what every Allow policy asks for beside its rules."""
-
-
-class Reach(IntEnum):
-    """Who can get in; a step up is a weakening."""
-
-    NOBODY = 0
-    HOLDERS = 1
-    OTHERS = 2
-    ANYONE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Who can get in at one host and path, and the decisions that show it."""
-
-    host: str
-    path: str
-    reach: Reach
-    certificates: frozenset[Address]
-    """CAs whose clients get in; empty where nobody needs one."""
-    common_names: frozenset[str] | None
-    """The only names that get in; None when any name does."""
-    credentials: frozenset[str]
-    """Other credentials that get in without a certificate."""
-    needs_login: bool
-    """Whether holders get in only after a login too."""
-    decided: Decision
-    """What happens to a request without a certificate and without anything else."""
 
 
 # Where

@@ -13,6 +13,7 @@ from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowWeaken,
     CaCert,
     ConnectTo,
     Destroy,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Plan, Step
     from cf_mtls.proving import Subject, Witness
+    from cf_mtls.remote.stages import Boundary
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
@@ -41,7 +43,7 @@ OTHER_DIGEST = Code(
 )
 
 DEADLINE_S = 60.0
-"""How long after an apply the edge may take to agree."""
+"""How long after a change the edge may take to agree, unless --deadline says otherwise."""
 
 
 def register(app: typer.Typer) -> None:
@@ -62,8 +64,12 @@ def apply(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
+    ] = DEADLINE_S,
     connect_to: ConnectTo = None,
     cacert: CaCert = None,
     witness_name: WitnessName = "httpx",
@@ -74,7 +80,14 @@ def apply(
     Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
     """
     path = plan_file(file)
-    allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
+    allowed = gates(
+        adopt=adopt,
+        lockout=allow_lockout,
+        weaken=allow_weaken,
+        delete=allow_delete,
+        target=target,
+        one_ca=one_ca,
+    )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
@@ -87,8 +100,13 @@ def apply(
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
-                _perform(made, subject, asking, where, written)
-        return prove(subject, asking, where)
+                _perform(made, subject, asking, where, written, deadline)
+        if target:
+            console.say(
+                f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
+            )
+            return Exit.OK
+        return prove(subject, asking, where, deadline)
 
 
 def _read(path: Path, where: Account, allowed: Allowed, *, destroy: bool) -> tuple[Plan, Subject, bool]:
@@ -115,7 +133,9 @@ def _approved(made: Plan, expect: str | None) -> None:
         raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
 
 
-def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, written: Journal) -> None:
+def _perform(
+    made: Plan, subject: Subject, asking: Witness, where: Account, written: Journal, deadline_s: float
+) -> None:
     from cf_mtls import proving, workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
@@ -124,12 +144,12 @@ def _perform(made: Plan, subject: Subject, asking: Witness, where: Account, writ
         written.step(step)
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
-    def before_retiring() -> None:
-        if subject.only_allowed():
+    def between(boundary: Boundary) -> None:
+        if boundary.is_retiring and subject.only_allowed():
             console.say("Proving that the new trust works before the old is taken away.")
-            proving.prove_new_trust(subject, asking, where.pace, DEADLINE_S)
+            proving.prove_new_trust(subject, asking, where.pace, deadline_s)
 
-    done = workflow.apply(made, where, workflow.Hooks(said, before_retiring))
+    done = workflow.apply(made, where, workflow.Hooks(said, between))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
 
 
@@ -142,7 +162,7 @@ def confirmed() -> bool:
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
 
 
-def prove(subject: Subject, asking: Witness, where: Account) -> int:
+def prove(subject: Subject, asking: Witness, where: Account, deadline_s: float) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import proving
     from cf_mtls.report.proof_text import exit_for, proof_text
@@ -150,6 +170,6 @@ def prove(subject: Subject, asking: Witness, where: Account) -> int:
     if not subject.targets:
         console.say("Nothing to verify: no application is declared.")
         return Exit.OK
-    verdicts = proving.verify_until(subject.probes(), asking, where.pace, DEADLINE_S)
+    verdicts = proving.verify_until(subject.probes(), asking, where.pace, deadline_s)
     console.out("\n" + proof_text(verdicts, console.paint_for(sys.stdout)))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -29,11 +29,11 @@ def doctor(
 
     Exit codes: 0 when nothing failed, warnings included; 1 when something did.
     """
-    from cf_mtls import workflow
+    from cf_mtls import bringing
     from cf_mtls.report.doctor_text import doctor_json, doctor_text, is_well
 
     stack = _stack(file)
-    findings = workflow.doctor(account(), stack, now())
+    findings = bringing.doctor(account(), stack, now())
     if as_json:
         console.out(json.dumps(doctor_json(findings), indent=2))
     else:

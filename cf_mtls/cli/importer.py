@@ -51,14 +51,14 @@ def import_(
 
     The plan of the written file is empty: that is checked before it is written.
     """
-    from cf_mtls import workflow
+    from cf_mtls import bringing
     from cf_mtls.bring import folder
     from cf_mtls.bring.select import Wish, hostnames
 
     path = Path(out)
     found = folder.read(certs or [])
     wish = Wish(_stack(stack, path), hostnames(only or []), all_applications)
-    made, there = workflow.bring(account(), wish, found.files, now())
+    made, there = bringing.bring(account(), wish, found.files, now())
     if path.exists() and not force:
         return _add_to(path, made, there)
     written = folder.write(made, path, force=force)
@@ -82,11 +82,11 @@ def _stack(named: str | None, path: Path) -> str:
 
 def _add_to(path: Path, made: Draft, there: State) -> int:
     """Print what an existing plan file lacks; a file with a person's comments in it is not rewritten."""
-    from cf_mtls import workflow
+    from cf_mtls import bringing, workflow
     from cf_mtls.bring import draft, folder
 
     stack = workflow.validate(path, now())
-    part = workflow.missing_from(stack, made, there)
+    part = bringing.missing_from(stack, made, there)
     if not part.entries:
         console.out(f"Nothing to add: {path} declares everything that import would bring.")
         return Exit.OK

@@ -78,19 +78,32 @@ Target: TypeAlias = Annotated[
 ]
 
 
+AllowWeaken: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow-weaken", metavar="URL", help="More kinds of people may get in at this URL."),
+]
+
+
 def gates(
+    *,
     adopt: list[str] | None,
     lockout: list[str] | None,
+    weaken: list[str] | None,
     delete: int | None,
     target: list[str] | None,
-    *,
     one_ca: bool,
 ) -> Allowed:
     """What was typed out on the command line."""
     from cf_mtls.workflow import Allowed
 
-    hosts = frozenset(host.lower() for host in lockout or [])
-    return Allowed(addresses(adopt), hosts, delete, one_ca, addresses(target))
+    return Allowed(
+        adopt=addresses(adopt),
+        lockout=frozenset(host.lower() for host in lockout or []),
+        weaken=frozenset(weaken or []),
+        delete=delete,
+        one_ca_per_hostname=one_ca,
+        targets=addresses(target),
+    )
 
 
 def plan_file(named: str | None) -> Path:

@@ -13,6 +13,7 @@ from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowWeaken,
     Destroy,
     OneCa,
     PlanFile,
@@ -47,6 +48,7 @@ def plan(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
 ) -> int:
@@ -57,7 +59,14 @@ def plan(
     from cf_mtls import workflow
 
     path = plan_file(file)
-    allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
+    allowed = gates(
+        adopt=adopt,
+        lockout=allow_lockout,
+        weaken=allow_weaken,
+        delete=allow_delete,
+        target=target,
+        one_ca=one_ca,
+    )
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:

@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from cf_mtls.declare.document import (
-    PASSED_ON,
-    ChainDocument,
-    PolicyDocument,
-    PolicyReference,
-    ProbeDocument,
-)
+from cf_mtls.access.decide import Asker
+from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, PolicyReference, ProbeDocument
+from cf_mtls.declare.semantics import semantics
 from cf_mtls.declare.values import UNKNOWN
-from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
 from cf_mtls.model.evidence import Client, Expected, Target
 from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
 from cf_mtls.model.marks import application_name, certificate_name
@@ -38,6 +34,7 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.identity import NO_CERTIFICATE
 from cf_mtls.pki.lint import check_chain_file, lint_client
 from cf_mtls.pki.pem import read_certificates
 
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.files import Source
     from cf_mtls.declare.yaml_text import Path
     from cf_mtls.diagnostics import Place
-    from cf_mtls.pki.pem import Chain
+    from cf_mtls.pki.pem import Certificate, Chain
 
 NO_TRUST = Code(
     "application.host-without-certificate", Severity.ERROR, Fault.FILE, "an application's hostname has no CA"
@@ -94,6 +91,8 @@ class Stack:
     clients: tuple[Client, ...]
     targets: tuple[Target, ...]
     diagnostics: tuple[Diagnostic, ...]
+    askers: Mapping[str, Asker]
+    """Each client whose certificate could be read, as Access would see it."""
 
 
 def resolve(source: Source, at: datetime) -> Stack:
@@ -104,12 +103,34 @@ def resolve(source: Source, at: datetime) -> Stack:
     return _Resolver(source, at).stack()
 
 
+def asker_of(data: bytes, stack: Stack, at: datetime) -> Asker:
+    """A client certificate (PEM, intermediates after it) as Access would see it under the stack's CAs.
+
+    Raises Failure when it cannot be read. A CA whose PEM the file does not have cannot be asked.
+    """
+    certificates, problems = read_certificates(data)
+    if problems or not certificates:
+        raise Failure(problems or [NO_CERTIFICATE.found("The file holds no certificate.")])
+    leaf, sent = certificates[0], [c.der for c in certificates[1:]]
+    trusted = frozenset(
+        address
+        for address, ca in stack.state.of(CaCertificate)
+        if ca.pem and judge(_ders(ca.pem), leaf.der, sent, at, SSLCLIENT).ok
+    )
+    return Asker(trusted, frozenset(leaf.common_names))
+
+
+def _ders(pem: str) -> list[bytes]:
+    return [c.der for c in read_certificates(pem.encode("ascii"))[0]]
+
+
 class _Resolver:
     def __init__(self, source: Source, at: datetime) -> None:
         self.source = source
         self.at = at
-        self.chains: list[Chain] = []
+        self.chains: dict[Address, Chain] = {}
         self.has_unknown = False
+        self.askers: dict[str, Asker] = {}
         self.document = source.document
         self.found: list[Diagnostic] = []
         self.resources: dict[Address, Resource] = {}
@@ -129,15 +150,19 @@ class _Resolver:
             )
         for label, application in document.applications.items():
             self._application(label, application)
+        clients = tuple(self._clients())
+        if not has_errors(self.found):
+            self._semantics(clients)
         return Stack(
             document.stack,
             document.account_id,
             document.zone_id,
             State(self.resources),
             self.places,
-            tuple(self._clients()),
+            clients,
             tuple(self._targets()),
             tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
+            self.askers,
         )
 
     def _problem(self, code: Code, path: Path, detail: str, fix: str = "") -> None:
@@ -192,6 +217,7 @@ class _Resolver:
         address = Address(Kind.CERTIFICATE, chain.md5s[0])
         if self._twice(address, path):
             return
+        self.chains[address] = chain
         name = certificate_name(label, chain.sha256, self.document.stack)
         resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem, pin)
         self._add(address, resource, path)
@@ -204,8 +230,6 @@ class _Resolver:
         chain, problems = check_chain_file(data, at=self.at)
         for problem in problems:
             self._placed(problem, path)
-        if chain:
-            self.chains.append(chain)
         return chain
 
     def _application(self, label: str, found: ApplicationDocument) -> None:
@@ -254,7 +278,7 @@ class _Resolver:
             has_key = self.source.keys[client.key]
             path: Path = ("clients", name)
             if not isinstance(certificate, Diagnostic):
-                self._check_client(certificate, client.expect, (*path, "certificate"))
+                self._check_client(name, certificate, client.expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
                 self._problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
@@ -272,20 +296,21 @@ class _Resolver:
                 has_key and not isinstance(certificate, Diagnostic),
             )
 
-    def _check_client(self, data: bytes, expect: str, path: Path) -> None:
+    def _check_client(self, name: str, data: bytes, expect: str, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
         certificates, problems = read_certificates(data)
         for problem in problems:
             self._placed(problem, path)
-        if problems or not certificates or expect == "refused":
+        if problems or not certificates:
             return
         leaf, sent = certificates[0], [c.der for c in certificates[1:]]
-        ders = ([c.der for c in chain.certificates] for chain in self.chains)
-        verdicts = (judge(trusted, leaf.der, sent, self.at, SSLCLIENT).ok for trusted in ders)
-        fitting = next((chain for chain, ok in zip(self.chains, verdicts, strict=False) if ok), None)
+        fitting = {a: c for a, c in self.chains.items() if self._accepts(c, leaf, sent)}
+        self.askers[name] = Asker(frozenset(fitting), frozenset(leaf.common_names))
+        if expect == "refused":
+            return
         # A client that fits no chain in hand may be one of a CA whose chain is unknown.
-        judged_by = fitting or (None if self.has_unknown else next(iter(self.chains), None))
-        for found in lint_client(leaf, judged_by, at=self.at):
+        others = () if self.has_unknown else self.chains.values()
+        for found in lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self.at):
             # A client's fault must not keep anybody from changing the account, so here it only warns.
             said = (
                 WOULD_BE_REFUSED.found(f"{found.code.summary}: {found.detail}", found.fix)
@@ -293,6 +318,17 @@ class _Resolver:
                 else found
             )
             self._placed(said, path)
+
+    def _accepts(self, chain: Chain, leaf: Certificate, sent: list[bytes]) -> bool:
+        """Whether a TLS server that trusts the chain would accept the client."""
+        return judge([c.der for c in chain.certificates], leaf.der, sent, self.at, SSLCLIENT).ok
+
+    def _semantics(self, clients: tuple[Client, ...]) -> None:
+        welcome = {c.name: self.askers[c.name] for c in clients
+                   if c.expected is Expected.ALLOWED and c.name in self.askers}  # fmt: skip
+        for address, found in semantics(State(self.resources), welcome):
+            place = self.places[address]
+            self.found.append(found.at(place, self.source.reading.source(place)))
 
     def _targets(self) -> Iterator[Target]:
         for label, found in self.document.applications.items():

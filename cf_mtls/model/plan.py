@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.doors import Doorway
     from cf_mtls.model.resources import Address, Resource, Scope
     from cf_mtls.model.state import State
 
@@ -102,6 +103,8 @@ class Plan:
     steps: tuple[Step, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
     promise: Promise = NOTHING_WATCHED
+    doors: tuple[Doorway, ...] = ()
+    """Who gets in before and after, at every URL that a change can affect."""
 
     @property
     def is_empty(self) -> bool:

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.decide import LOGIN
 from cf_mtls.access.reach import NOBODY_NAMED, WORD
 from cf_mtls.diagnostics import Code, Fault, Severity
+from cf_mtls.model.doors import Reach
 from cf_mtls.model.plan import Action, Phase
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.planning.ownership import is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cf_mtls.access.decide import Asker, Request
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.doors import Decision, Doorway
     from cf_mtls.model.plan import Change
     from cf_mtls.model.state import State
     from cf_mtls.planning.guard import Glitch
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 NO_ORDER = Code(
     "plan.no-glitch-free-order", Severity.ERROR, Fault.FILE, "no order of the steps keeps the promise"
 )
+WEAKER = Code("plan.weaker", Severity.ERROR, Fault.INVOCATION, "the plan lets more people in")
+LOCKED_OUT = Code("plan.locks-out", Severity.ERROR, Fault.INVOCATION, "the plan locks a declared client out")
 TOO_MUCH = Code(
     "plan.too-much-deleted", Severity.ERROR, Fault.INVOCATION, "the plan deletes much of the stack"
 )
@@ -47,7 +51,7 @@ PHASE_WORDS = {
 }
 
 
-def no_order(glitches: Sequence[Glitch], state: State) -> Iterator[Diagnostic]:
+def no_order(glitches: Sequence[Glitch], state: State, *, one_ca: bool = False) -> Iterator[Diagnostic]:
     """One refusal for each host on which no order was found."""
     for host in sorted({glitch.request.host for glitch in glitches}):
         glitch = next(g for g in glitches if g.request.host == host)
@@ -56,11 +60,20 @@ def no_order(glitches: Sequence[Glitch], state: State) -> Iterator[Diagnostic]:
             f"{request_words(glitch.request, state)} would be {moment} for a moment while "
             f"{PHASE_WORDS[glitch.move.phase]} {glitch.move.change.address}, and no other order avoids it."
         )
+        if one_ca and not glitch.lets_in:
+            detail += ONE_CA_GAP
         fix = (
             "Change it in two plans; or let the host be shut for a moment, which fails closed:\n"
             f"    --allow-lockout {host}"
         )
         yield NO_ORDER.found(detail, fix)
+
+
+ONE_CA_GAP = (
+    "\nThis account takes a hostname on one CA only, so it must leave the old one before the new one can have it."
+    "\nThe gap is two calls and the time that the edge takes, seconds, at worst about a minute: facts 1.8."
+    "\nIt fails closed: meanwhile no client certificate is valid there, and nobody is let in who should not be."
+)
 
 
 def request_words(request: Request, state: State) -> str:
@@ -90,20 +103,60 @@ def asker_words(asker: Asker, state: State) -> str:
 def deletions(
     changes: Sequence[Change], actual: State, desired: State, stack: str, allowed: int | None
 ) -> Iterator[Diagnostic]:
-    """The refusal of a plan that deletes much, unless exactly that number was typed.
+    """The refusal of a plan that deletes much, unless that number was typed (or more, for a run that goes on).
 
     Counted: what goes without a successor on the same hostnames, so that a rotation is no loss.
     """
     ours = sum(is_ours(resource, stack) for resource in actual.values())
-    gone = [c for c in changes if c.action is Action.DELETE and not _is_succeeded(c, desired)]
+    gone = [
+        c for c in changes if c.action is Action.DELETE and is_counted(c) and not _is_succeeded(c, desired)
+    ]
     bare = sorted(host for change in gone for host in _last_ca_of(change, desired))
-    if not gone or len(gone) == allowed or (len(gone) <= LARGE * ours and not bare):
+    if len(gone) <= (allowed or 0) or (len(gone) <= LARGE * ours and not bare):
         return
     listed = "\n".join(f"    {change.address}" for change in gone)
     detail = f"{len(gone)} of {ours} objects of this stack would be deleted:\n{listed}"
     if bare:
         detail += f"\nWithout any CA afterwards: {', '.join(bare)}."
     yield TOO_MUCH.found(detail, f"If that is meant, say how many:\n    --allow-delete {len(gone)}")
+
+
+def weaker(ways: Sequence[Doorway], allowed: Collection[str]) -> Iterator[Diagnostic]:
+    """A refusal for each URL that would let in more kinds of people, unless it was typed."""
+    for way in ways:
+        if way.is_weaker and way.url not in allowed:
+            detail = f"{way.url}: {reach_words(way.before.reach)} → {reach_words(way.after.reach)}."
+            yield WEAKER.found(detail, f"If that is meant, say so:\n    --allow-weaken {way.url}")
+
+
+def locked_out(
+    clients: Iterable[tuple[str, str, Decision, Decision]], allowed: Collection[str]
+) -> Iterator[Diagnostic]:
+    """A refusal for each declared client that gets in now and would not afterwards.
+
+    clients: name, URL, the decision now and afterwards.
+    """
+    for name, where, now, then in clients:
+        host = where.removeprefix("https://").partition("/")[0]
+        if now.outcome.lets_in and not then.outcome.lets_in and host not in allowed:
+            policy = f" by the policy {then.policy.name}" if then.policy else ""
+            detail = f"{name} gets in at {where} now; afterwards: {then.outcome.value}{policy}."
+            yield LOCKED_OUT.found(detail, f"If that is meant, say so:\n    --allow-lockout {host}")
+
+
+def reach_words(reach: Reach) -> str:
+    """The step of the lattice in words."""
+    return {
+        Reach.NOBODY: "nobody",
+        Reach.HOLDERS: "certificate holders",
+        Reach.OTHERS: "other credentials too",
+        Reach.ANYONE: "anyone",
+    }[reach]
+
+
+def is_counted(change: Change) -> bool:
+    """Whether a deletion takes an object away; settings are only put back to what they are without a word."""
+    return not isinstance(change.before, HostnameSettings)
 
 
 def _is_succeeded(change: Change, desired: State) -> bool:

@@ -20,7 +20,7 @@ from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, Ca
 from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from cf_mtls.model.resources import Resource
 
@@ -38,6 +38,8 @@ class Merged:
 
     desired: State
     diagnostics: tuple[Diagnostic, ...]
+    moved: Mapping[Address, Address]
+    """Declared address to the one under which the account knows the thing, where they differ."""
 
 
 def merge(declared: State, actual: State, stack: str, adopt: Collection[Address] = ()) -> Merged:
@@ -45,7 +47,8 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
 
     declared: only what the file says; an id in it pins a thing. adopt: foreign things to take over in place.
     """
-    aligned = align(declared, actual, stack)
+    moved = homes(declared, actual, stack)
+    aligned = State({moved.get(address, address): resource for address, resource in declared.items()})
     desired: dict[Address, Resource] = {}
     diagnostics = list(_pinned_but_absent(aligned, actual))
     for address, there in actual.items():
@@ -62,7 +65,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
     desired |= {address: _with_policies(wanted, actual) for address, wanted in new.items()}
     diagnostics += _unknown_policies(desired)
-    return Merged(State(without_defaults(desired)), tuple(diagnostics))
+    return Merged(State(without_defaults(desired)), tuple(diagnostics), moved)
 
 
 def _may_manage(wanted: Resource, there: Resource, stack: str) -> bool:
@@ -138,14 +141,14 @@ def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resour
     return {a: r for a, r in resources.items() if r != HostnameSettings(a.key)}
 
 
-def align(declared: State, actual: State, stack: str) -> State:
-    """The declared state with everything at the address under which the account already knows it."""
+def homes(declared: State, actual: State, stack: str) -> Mapping[Address, Address]:
+    """For every declared thing that the account already knows: the address under which it does."""
     moved: dict[Address, Address] = {}
     for address, wanted in declared.items():
         home = _home(address, wanted, actual, stack, frozenset(moved.values()))
         if home is not None:
             moved[address] = home
-    return State({moved.get(address, address): resource for address, resource in declared.items()})
+    return moved
 
 
 def _home(

@@ -17,17 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.plan import Phase, Step
+from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
 from cf_mtls.remote import snapshot, wire
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
+from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
-    from cf_mtls.model.plan import Plan
+    from cf_mtls.model.plan import Plan, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
@@ -60,8 +61,9 @@ class Applier:
     pace: Pace
     said: Callable[[Step], None] = lambda _: None
     """Called after each step that was done."""
-    before_retiring: Callable[[], None] = lambda: None
-    """Called once, after everything was widened and before the first trust is taken; may raise Failure."""
+    between: Callable[[Boundary], None] = lambda _: None
+    """Called before the first phase of writes (an earlier run may just have written) and wherever one gives way to
+    another; may wait for the edge, or raise Failure to stop."""
     ids: dict[Address, str] = field(default_factory=dict)
     values: dict[Address, list[Resource]] = field(default_factory=dict)
     """What each address held when the run began and after each of its steps: Cloudflare may show any of them."""
@@ -71,11 +73,10 @@ class Applier:
         self.values = {a: [r] for a, r in plan.actual.items()}
         self.ids = {a: r.id for a, r in plan.actual.items() if not isinstance(r, HostnameSettings) and r.id}
         done: list[Step] = []
-        retiring = first_retirement(plan.steps)
         for batch in batches(plan.steps):
             self._may_go_on(plan, done)
-            if batch[0] is retiring:
-                self.before_retiring()
+            if not done or done[-1].phase is not batch[0].phase:
+                self.between(Boundary(tuple(done), batch[0].phase, after(plan.actual, done), plan.desired))
             if batch[0].phase is Phase.SETTINGS:
                 self._settings(plan, batch)
             else:
@@ -124,7 +125,7 @@ class Applier:
             case CaCertificate() as ca if known is None:
                 self._upload(base, step.address, ca)
             case CaCertificate() as ca:
-                self._unmoved(f"{base}/{known}", step.address)
+                self._unmoved(f"{base}/{known}", step)
                 self._put(f"{base}/{known}", wire.certificate_update(ca), f"updating {step.address}")
                 self._detached(f"{base}/{known}", step)
             case AccessApplication() as app if known is None:
@@ -132,21 +133,22 @@ class Applier:
                 made = self._create(base, body, step.address, lambda raw: _same_app(raw, app))
                 self.ids[step.address] = made["id"]
             case AccessApplication() as app:
-                self._unmoved(f"{base}/{known}", step.address)
+                self._unmoved(f"{base}/{known}", step)
                 self._put(f"{base}/{known}", wire.application_body(app), f"updating {step.address}")
             case _:
                 message = f"no way to write {step.address}"
                 raise TypeError(message)
 
-    def _unmoved(self, path: str, address: Address) -> None:
-        """Raise Failure (refused) when a thing is not what this run takes it for."""
+    def _unmoved(self, path: str, step: Step) -> None:
+        """Raise Failure (refused) when a thing is not what this run takes it for, nor on its way there."""
+        address = step.address
         outcome = self.pace.persist("GET", lambda: self.writer.get(path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"looking at {address} before changing it", path)
         read = wire.certificate if address.kind is Kind.CERTIFICATE else wire.application
         _, now = read(outcome.result)
         ways = [differing(value, now) for value in self.values[address]]
-        if all(ways):
+        if all(ways) and not any(on_the_way(value, now, step.value) for value in self.values[address]):
             names = min(ways, key=len)
             detail = f"{address} was changed by somebody else since it was read: {', '.join(names)}."
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
@@ -226,43 +228,11 @@ class Applier:
             self._did(step)
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
-        if not self.pace.until(what, WAIT_S, holds):
+        if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():
             detail = f"Waited for {what}. What was done until here stays; the rest was not tried."
             raise Failure(
                 [NOT_SETTLED.found(detail, "Run the same command again: it continues from what is there.")]
             )
-
-
-def first_retirement(steps: Iterable[Step]) -> Step | None:
-    """The first step that takes trust away after something was uploaded or widened; None when there is no such."""
-    widened = False
-    for step in steps:
-        widened = widened or step.phase in {Phase.UPLOAD, Phase.WIDEN}
-        if widened and step.phase is Phase.NARROW:
-            return step
-    return None
-
-
-def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """The steps as they are done: settings as one call, applications of different groups side by side."""
-    batch: list[Step] = []
-    for step in steps:
-        if batch and not _fits(batch, step):
-            yield batch
-            batch = []
-        batch.append(step)
-    if batch:
-        yield batch
-
-
-def _fits(batch: list[Step], step: Step) -> bool:
-    last = batch[-1]
-    if last.phase is not step.phase:
-        return False
-    if step.phase is Phase.SETTINGS:
-        return True
-    apart = step.group not in {other.group for other in batch}
-    return step.address.kind is Kind.APPLICATION and last.address.kind is Kind.APPLICATION and apart
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:

@@ -29,6 +29,7 @@ FOREIGN_HOST = Code(
     "api.hostname-not-yours", Severity.ERROR, Fault.FILE, "a hostname is in none of the zones"
 )
 DOMAIN_TAKEN = Code("api.domain-taken", Severity.ERROR, Fault.ACCOUNT, "another application has that domain")
+ONE_CA = Code("api.hostname-on-another-ca", Severity.ERROR, Fault.ACCOUNT, "a hostname is on another CA")
 ASSOCIATED = Code("api.still-associated", Severity.ERROR, Fault.CLOUDFLARE, "the CA is still associated")
 BUSY = Code(
     "api.conflict", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare is still busy with an earlier change"
@@ -64,6 +65,11 @@ ROWS: tuple[Row, ...] = (
         QUOTA,
         lambda a: a.has(12130) and "maximum number of certificates" in _said(a),
         "With no CA in the account, its plan does not include Access mutual TLS; otherwise 50 are reached.",
+    ),
+    Row(
+        ONE_CA,
+        lambda a: a.has(12130) and "hostname" in _said(a),
+        "If this account takes a hostname on one CA only, plan again with:\n    --one-ca-per-hostname",
     ),
     Row(FOREIGN_HOST, lambda a: a.has(12036), "Each hostname must belong to a zone of this account or zone."),
     Row(DOMAIN_TAKEN, lambda a: a.has(11010), "Look for it, and adopt it or choose another domain."),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.model.frozen import thaw
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
+from cf_mtls.report.door_text import door_table
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
         plan.changes, key=lambda change: (READING_ORDER.index(change.address.kind), change.address)
     )
     blocks = [_block(change, paint, now) for change in changes]
-    return "\n\n".join([*blocks, f"{paint.bold(summary(plan))}\n{paint.dim(str(plan.promise))}"])
+    doors = door_table(plan.doors, plan.actual, plan.desired, paint)
+    last = f"{paint.bold(summary(plan))}\n{paint.dim(str(plan.promise))}"
+    return "\n\n".join(filter(None, [*blocks, doors, last]))
 
 
 def _holds(plan: Plan) -> str:
@@ -123,7 +126,7 @@ def attributes(resource: Resource, now: datetime) -> Iterator[tuple[str, list[st
             yield "destinations", [_destination(thaw(d)) for d in resource.destinations]
             yield (
                 "policies",
-                [_policy(i, p) for i, p in enumerate(resource.policies, 1)] or ["none: nobody gets in"],
+                [policy_words(i, p) for i, p in enumerate(resource.policies, 1)] or ["none: nobody gets in"],
             )
             yield from ((name, [json.dumps(thaw(value))]) for name, value in resource.fields.items())
 
@@ -142,7 +145,8 @@ def _destination(raw: dict[str, object]) -> str:
     return str(raw["uri"]) if raw.keys() == {"type", "uri"} else json.dumps(raw)
 
 
-def _policy(place: int, policy: AccessPolicy) -> str:
+def policy_words(place: int, policy: AccessPolicy) -> str:
+    """A policy in one line, with its place in the order."""
     if policy.reusable:
         return f"{place}. {policy.name} (reusable policy {policy.id})"
     parts = [

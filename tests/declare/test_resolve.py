@@ -162,8 +162,9 @@ def test_a_chain_that_openssl_would_not_accept_cannot_be_planned(folder: Path, p
 def test_a_declared_client_that_would_be_refused_is_a_warning(folder: Path, pki: Pki) -> None:
     """A stranger's certificate is said at its place and stops nobody from changing the account."""
     (folder / "plans/certs/clientcert.pem").write_text(pki.stranger.certificate_pem, "ascii")
-    (warning,) = resolved(folder).diagnostics
-    assert (warning.code.code, warning.is_error) == ("client.would-be-refused", False)
+    warnings = resolved(folder).diagnostics
+    assert {d.code.code for d in warnings} == {"client.would-be-refused", "application.no-client-gets-in"}
+    assert not any(d.is_error for d in warnings)
     refused = GEORGETOWN.replace("expect: allowed", "expect: refused")
     assert resolved(folder, refused).diagnostics == ()
 
@@ -173,3 +174,38 @@ def test_a_ca_that_expires_soon_is_a_warning(folder: Path) -> None:
     (folder / PLAN).write_text(GEORGETOWN, "utf-8")
     stack = resolve(load(folder / PLAN), datetime.now(UTC) + timedelta(days=1810))
     assert "chain.expiring" in codes(stack)
+
+
+POLICIES = "    domain: jeann.net/georgetown-penang-malaysia\n    policies:\n"
+BYPASSED = """\
+      - {name: p, include: [{certificate: }]}
+      - {name: open, decision: bypass, include: [{everyone: }]}
+      - {name: late, include: [{common_name: jean}]}
+"""
+SEMANTICS = [
+    ("certificate.not-demanded", "[jeann.net]", "[jeann.net, idle.jeann.net]", "", ""),
+    ("policy.certificate-void", "", "", "      - {name: p, include: [{certificate: }, {everyone: }]}\n", ""),
+    (
+        "policy.unreachable",
+        "",
+        "",
+        BYPASSED,
+        "",
+    ),
+    ("policy.unknown-common-name", "", "", "      - {name: p, include: [{common_name: Jean}]}\n", ""),
+    ("application.no-client-gets-in", "", "", "      - {name: p, include: [{common_name: fleet}]}\n", ""),
+]
+
+
+@pytest.mark.parametrize(("code", "old", "new", "policies", "_"), SEMANTICS, ids=[s[0] for s in SEMANTICS])
+def test_what_the_file_alone_shows_is_said(
+    folder: Path, code: str, old: str, new: str, policies: str, _: str
+) -> None:
+    """A CA that nothing demands, an OR beside the certificate, a policy behind a bypass, a name nobody has."""
+    text = GEORGETOWN.replace(old, new) if old else GEORGETOWN
+    if policies:
+        text = text.replace("    domain: jeann.net/georgetown-penang-malaysia\n", POLICIES + policies)
+    found = resolved(folder, text).diagnostics
+    assert code in {d.code.code for d in found}
+    assert not any(d.is_error for d in found)
+    assert all(d.place for d in found)

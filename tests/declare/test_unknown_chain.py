@@ -34,7 +34,7 @@ def stack(tmp_path: Path, text: str) -> Stack:
 def test_it_is_what_was_recorded(tmp_path: Path) -> None:
     """No file is read; fingerprint and end are normalised, the id is the pin."""
     found = stack(tmp_path, ENTRY)
-    assert found.diagnostics == ()
+    assert not [d for d in found.diagnostics if d.is_error]
     (ca,) = found.state.values()
     assert isinstance(ca, CaCertificate)
     assert (ca.fingerprints, ca.pem, ca.id) == (("2c1e800fd0f24c02b1a7a3d8c0d5ee11",), None, "ca-1")

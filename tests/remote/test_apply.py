@@ -25,8 +25,9 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.state import State
-from cf_mtls.remote.apply import Applier, batches
+from cf_mtls.remote.apply import Applier
 from cf_mtls.remote.pace import Pace
+from cf_mtls.remote.stages import Boundary, batches, on_the_way
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
@@ -131,14 +132,13 @@ def test_new_trust_is_proven_before_old_trust_is_taken() -> None:
     old_at = Address(Kind.CERTIFICATE, "22" * 16)
     old = replace(CA, fingerprints=("22" * 16,), id="1")
 
-    def disproved() -> None:
-        raise Failure([])
+    def disproved(boundary: Boundary) -> None:
+        if boundary.is_retiring:
+            raise Failure([])
 
     steps = [UPLOAD, step(Phase.NARROW, old_at, replace(old, associated_hostnames=()), wait="detached")]
     with pytest.raises(Failure):
-        Applier(fake.writer(), FakeTime().pace(), before_retiring=disproved).apply(
-            plan(steps, State({old_at: old}))
-        )
+        Applier(fake.writer(), FakeTime().pace(), between=disproved).apply(plan(steps, State({old_at: old})))
     assert [m for m, _, _ in fake.seen] == ["GET", "POST"]
 
 
@@ -229,3 +229,14 @@ def test_the_first_failure_stops_the_run() -> None:
     with pytest.raises(Failure):
         run(fake, plan([UPLOAD, step(Phase.DEMAND, APP_AT, APP)]))
     assert len(fake.seen) == 1
+
+
+def test_an_earlier_runs_work_that_is_still_arriving_is_not_somebody_else() -> None:
+    """A hostname that was being taken when the plan was read may be gone by now; one that is new may not."""
+    two = replace(CA, id="1", associated_hostnames=("a.net", "b.net"))
+    bare = replace(two, associated_hostnames=())
+    assert on_the_way(two, replace(two, associated_hostnames=("b.net",)), bare)
+    assert on_the_way(bare, replace(two, associated_hostnames=("a.net",)), two)
+    assert not on_the_way(two, replace(two, associated_hostnames=("theirs.net",)), bare)
+    assert not on_the_way(two, replace(bare, name="theirs"), bare)
+    assert not on_the_way(two, bare, two)

@@ -1,0 +1,106 @@
+"""`cf-mtls explain`: who can get in at a URL, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from cf_mtls.cli import console
+from cf_mtls.cli.options import account, now
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cf_mtls.access.decide import Asker
+    from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.resources import Address
+
+BAD_URL = Code("explain.url", Severity.ERROR, Fault.INVOCATION, "that is not a URL to explain")
+NEEDS_PLAN = Code("explain.needs-plan", Severity.ERROR, Fault.INVOCATION, "a plan file is needed for that")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("explain")(explain)
+
+
+def explain(
+    url: Annotated[
+        str | None, typer.Argument(metavar="[URL]", help="https://host/path, or host/path.")
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="FILE", help="Also: how it would be once this plan file is applied."),
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option("--client", metavar="FILE", help="A client certificate: does it get in? Needs --plan."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every URL that the plan file declares, as a table.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="From the plan file alone, without the account.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Who can get in at a URL, which application and policy decide, which CAs count. Only reads."""
+    from cf_mtls import workflow
+    from cf_mtls.access.explain import explain as explained
+    from cf_mtls.report.explain_text import explain_json, explain_text, table
+
+    if not plan and (client or every or offline):
+        raise Failure([NEEDS_PLAN.found("--client, --all and --offline ask about what a file declares.",
+                                        "Add: --plan FILE")], Exit.USAGE)  # fmt: skip
+    stack = workflow.validate(Path(plan), now()) if plan else None
+    paint = console.paint_for(sys.stdout)
+    states, moved = workflow.states_to_explain(stack, account(), offline=offline)
+    who = _asker(client, stack, moved) if client and stack else None
+    places = (
+        [(t.url, *place(t.url)) for t in stack.targets] if every and stack else [(url or "", *place(url))]
+    )
+    data: dict[str, Any] = {}
+    for title, state in states.items():
+        found = [(u, explained(state, host, path, who)) for u, host, path in places]
+        data[title] = [explain_json(one) for _, one in found]
+        if not as_json:
+            console.out(f"{paint.bold(title)}:" if len(states) > 1 else "")
+            text = table(found, state, paint) if every else explain_text(found[0][1], state, paint)
+            console.out(text)
+    if as_json:
+        console.out(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
+    return Exit.OK
+
+
+def place(url: str | None) -> tuple[str, str]:
+    """Host in lower case and path of a URL, the scheme left out or https. Raises Failure (usage) otherwise."""
+    text = url if url and "://" in url else f"https://{url or ''}"
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or "." not in parts.hostname:
+        raise Failure(
+            [BAD_URL.found(f"{url or 'Nothing'} is not https://host/path.", "Access covers https only.")],
+            Exit.USAGE,
+        )
+    return parts.hostname, parts.path or "/"
+
+
+def _asker(file: str, stack: Stack, moved: Mapping[Address, Address]) -> Asker:
+    """The client of a certificate file, valid under those of the stack's CAs that accept it.
+
+    moved: declared address to the account's; both count, so that one asker fits every state.
+    """
+    from cf_mtls.declare.files import read_bytes
+    from cf_mtls.declare.resolve import asker_of
+
+    data = read_bytes(Path(file))
+    if isinstance(data, Diagnostic):
+        raise Failure([data])
+    asker = asker_of(data, stack, now())
+    return replace(asker, trusted_by=asker.trusted_by | {moved.get(a, a) for a in asker.trusted_by})

@@ -1,0 +1,135 @@
+"""What can be known from a plan file alone about who gets in, without the account.
+
+Rules of this file:
+- Pure; decided with `access/` on the declared state, so no rule about policies is written twice.
+- Warnings only: the file may be right together with what else is in the account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from cf_mtls.access.decide import Asker, Request, decide, decide_policies, member, world_of
+from cf_mtls.access.doors import door_at
+from cf_mtls.access.reach import askers_at, concrete
+from cf_mtls.diagnostics import Code, Fault, Severity
+from cf_mtls.model.doors import Reach
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.state import State
+
+Found: TypeAlias = "tuple[Address, Diagnostic]"
+"""A warning and the address that it is about."""
+
+UNUSED_CA = Code(
+    "certificate.not-demanded", Severity.WARNING, Fault.FILE, "nothing demands a certificate there"
+)
+VOID = Code("policy.certificate-void", Severity.WARNING, Fault.FILE, "a certificate is not needed after all")
+UNREACHABLE = Code("policy.unreachable", Severity.WARNING, Fault.FILE, "a policy can never decide")
+UNKNOWN_NAME = Code(
+    "policy.unknown-common-name", Severity.WARNING, Fault.FILE, "no declared client has that name"
+)
+NO_CLIENT = Code("application.no-client-gets-in", Severity.WARNING, Fault.FILE, "no declared client gets in")
+
+CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
+
+
+def semantics(state: State, clients: Mapping[str, Asker]) -> Iterator[Found]:
+    """Every warning with the address that it is about.
+
+    clients: the declared ones that must be let in, with the CAs that they are valid under.
+    """
+    yield from _unused(state)
+    for address, app in state.of(AccessApplication):
+        yield from _void(state, address, app)
+        yield from _unreachable(state, address, app)
+        yield from _names(address, app, clients)
+        yield from _nobody(state, address, app, clients)
+
+
+def _demands(app: AccessApplication) -> bool:
+    return any(rule.kind in CERTIFICATE_RULES for p in app.policies for rule in (*p.include, *p.require))
+
+
+def _unused(state: State) -> Iterator[Found]:
+    demanded = {host_of(d) for _, app in state.of(AccessApplication) if _demands(app) for d in app.domains}
+    wild = any("*" in host for host in demanded)
+    for address, ca in state.of(CaCertificate):
+        idle = [host for host in ca.associated_hostnames if host not in demanded]
+        if idle and not wild:
+            detail = (
+                f"{', '.join(idle)}: clients are asked for a certificate, but no application here needs it."
+            )
+            yield address, UNUSED_CA.found(detail, "Add an application for it, or take the hostname out.")
+
+
+def _void(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
+    if not _demands(app):
+        return
+    for domain in app.domains:
+        found = door_at(state, concrete(host_of(domain)), path_of(domain) or "/")
+        if found.reach > Reach.HOLDERS and found.decided.application == address:
+            who = "anyone" if found.reach is Reach.ANYONE else "somebody with other credentials"
+            detail = f"{domain}: a rule asks for a certificate, but {who} gets in without one: include is OR."
+            yield (
+                address,
+                VOID.found(detail, "Put the certificate into require, or take the other way in out."),
+            )
+
+
+def _unreachable(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
+    host = concrete(host_of(app.domain))
+    world = world_of(state, host)
+    askers = askers_at((state,), host)
+    decided = {id(policy) for asker in askers if (policy := decide_policies(app.policies, world, asker)[1])}
+    for policy in app.policies:
+        if id(policy) not in decided and _could_match(app, policy, state, host):
+            detail = (
+                f"{policy.name} in {address}: the policies before it decide for everyone whom it would match."
+            )
+            yield (
+                address,
+                UNREACHABLE.found(detail, "Service Auth and Bypass run first, then Allow and Block."),
+            )
+
+
+def _could_match(app: AccessApplication, policy: object, state: State, host: str) -> bool:
+    """Whether the policy would decide for somebody if it stood alone."""
+    alone = tuple(p for p in app.policies if p is policy)
+    world = world_of(state, host)
+    local = state.put(Address(Kind.APPLICATION, app.domain), replace(app, policies=alone))
+    return any(decide_policies(alone, world, asker)[1] for asker in askers_at((local,), host))
+
+
+def _names(address: Address, app: AccessApplication, clients: Mapping[str, Asker]) -> Iterator[Found]:
+    known = {name for asker in clients.values() for name in asker.common_names}
+    wanted = {
+        member(rule, "common_name")
+        for policy in app.policies
+        for rule in (*policy.include, *policy.require)
+        if rule.kind == "common_name"
+    }
+    for name in sorted(wanted - known if clients else ()):
+        have = ", ".join(sorted(known)) or "none"
+        detail = f"{address} lets in the common name {name}; the declared clients have: {have}. Case counts."
+        yield address, UNKNOWN_NAME.found(detail, "Compare with:\n    cf-mtls pki inspect CLIENT")
+
+
+def _nobody(
+    state: State, address: Address, app: AccessApplication, clients: Mapping[str, Asker]
+) -> Iterator[Found]:
+    if not clients or not _demands(app):
+        return
+    for domain in app.domains:
+        host, path = concrete(host_of(domain)), concrete(path_of(domain)) or "/"
+        if not any(decide(state, Request(host, path, asker)).outcome.lets_in for asker in clients.values()):
+            detail = f"{domain}: none of {', '.join(sorted(clients))} gets in."
+            yield (
+                address,
+                NO_CLIENT.found(detail, "Compare its rules and the CA on its hostname with the clients."),
+            )

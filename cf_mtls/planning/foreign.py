@@ -1,0 +1,71 @@
+"""Foreign things that weaken what we declare: reported every time, by id, with the reason.
+
+Rules of this file:
+- Only what opens one of our doors: another CA on a hostname of ours whose clients get in, and a more specific
+  application under a domain of ours that lets in more than certificate holders.
+- A warning each; nothing here is changed, it is not ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cf_mtls.access.doors import door_at
+from cf_mtls.access.match import covers
+from cf_mtls.access.reach import concrete
+from cf_mtls.diagnostics import Code, Fault, Severity
+from cf_mtls.model.doors import Reach
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, host_of, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.state import State
+
+OTHER_CA = Code("access.foreign-ca", Severity.WARNING, Fault.ACCOUNT, "clients of a foreign CA get in")
+OPENING = Code(
+    "access.foreign-opening", Severity.WARNING, Fault.ACCOUNT, "a foreign application opens a path"
+)
+
+
+def weakenings(state: State, ours: Collection[Address]) -> Iterator[Diagnostic]:
+    """What weakens the applications at our addresses in a state, by address."""
+    mine = {a: app for a, app in state.of(AccessApplication) if a in ours}
+    for address, app in mine.items():
+        for domain in app.domains:
+            yield from _foreign_cas(state, ours, address, domain)
+            yield from _openings(state, ours, domain)
+
+
+def _foreign_cas(
+    state: State, ours: Collection[Address], address: Address, domain: str
+) -> Iterator[Diagnostic]:
+    found = door_at(state, concrete(host_of(domain)), path_of(domain) or "/")
+    for other in sorted(found.certificates - set(ours)):
+        ca = state[other]
+        if isinstance(ca, CaCertificate):
+            detail = (
+                f"{address}: clients of {other}, named {ca.name} (id {ca.id}), get in at {domain},"
+                " because a valid certificate is one of any CA on the hostname."
+            )
+            yield OTHER_CA.found(
+                detail, "Take the hostname off that CA, or require a common name of your own clients."
+            )
+
+
+def _openings(state: State, ours: Collection[Address], domain: str) -> Iterator[Diagnostic]:
+    for address, app in state.of(AccessApplication):
+        if address in ours:
+            continue
+        for other in app.domains:
+            host, path = concrete(host_of(other)), concrete(path_of(other)) or "/"
+            if other != domain and covers(domain, host, path):
+                found = door_at(state, host, path)
+                if found.reach > Reach.HOLDERS and found.decided.application == address:
+                    who = "anyone" if found.reach is Reach.ANYONE else "people without a certificate"
+                    detail = (
+                        f"{address}, named {app.name} (id {app.id}), stands below {domain} and lets in {who}:"
+                        " the more specific application decides and inherits nothing."
+                    )
+                    yield OPENING.found(detail, "Give it a certificate rule, or remove it.")

@@ -1,0 +1,74 @@
+"""Doors for a person: who gets in at a URL, before and after.
+
+Rules of this file:
+- The words of the lattice are fixed: nobody, certificate holders, other credentials too, anyone.
+- CAs are told by name, foreign ones as such; credentials as the policy writes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.model.doors import Reach
+from cf_mtls.model.marks import stack_of
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.report.terminal import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cf_mtls.model.doors import Door, Doorway
+    from cf_mtls.model.state import State
+    from cf_mtls.report.terminal import Paint
+
+WORDS = {
+    Reach.NOBODY: "nobody",
+    Reach.HOLDERS: "certificate holders",
+    Reach.OTHERS: "other credentials too",
+    Reach.ANYONE: "anyone",
+}
+
+
+def door_words(door: Door, state: State) -> str:
+    """Who gets in, in one line."""
+    match door.reach:
+        case Reach.HOLDERS:
+            return f"{WORDS[door.reach]}: {_holders(door, state)}"
+        case Reach.OTHERS:
+            others = ", ".join(_credential(c) for c in sorted(door.credentials))
+            return f"{WORDS[door.reach]}: {others}"
+        case _:
+            return WORDS[door.reach]
+
+
+def _holders(door: Door, state: State) -> str:
+    names = [ca_words(state, address) for address in sorted(door.certificates)]
+    named = "" if door.common_names is None else f" named {', '.join(sorted(door.common_names))}"
+    return f"of {', '.join(names)}{named}" + (", after a login" if door.needs_login else "")
+
+
+def ca_words(state: State, address: Any) -> str:
+    """A CA by its name, and whether it carries no mark."""
+    ca = state.get(address)
+    if not isinstance(ca, CaCertificate):
+        return str(address)
+    return ca.name if stack_of(ca.name) else f"{ca.name} (foreign)"
+
+
+def _credential(canonical: str) -> str:
+    """`{"email":{"email":"a@x"}}` as people write it."""
+    return "a login" if canonical == "login" else canonical.strip("{}").replace('"', "").replace(":{", " ")
+
+
+def door_table(ways: Sequence[Doorway], before: State, after: State, paint: Paint) -> str:
+    """Every URL that a change can affect, before and after; '' when there is none."""
+    lines = []
+    for way in ways:
+        old, new = door_words(way.before, before), door_words(way.after, after)
+        lines.append(f"  {harmless(way.url)}")
+        if way.is_same:
+            lines.append(paint.dim(f"    {harmless(new)} (unchanged)"))
+            continue
+        colour = paint.red if way.is_weaker else paint.green
+        lines.append(f"    {harmless(old)} → {colour(harmless(new))}")
+    return "\n".join([paint.bold("Who gets in"), *lines]) if lines else ""

@@ -1,0 +1,282 @@
+"""Killed after any call, or hit by any fault at any call, and run again: it converges, and no request flickers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cf_mtls.diagnostics import Failure
+from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.model.resources import Address, Kind
+from cf_mtls.pki.authority import root
+from cf_mtls.workflow import NOTHING, Allowed
+from tests.emulated import crash_child
+from tests.emulated.crash_child import Job
+from tests.emulated.edge import Asking, Prober, files, lever
+from tests.planning.worlds import BUDGET
+
+A, B = "a.jeann.net", "b.jeann.net"
+HEAD = "version: 1\nstack: s\n"
+CA = "certificates:\n  fleet: {{chain: {chain}, associated_hostnames: [{hosts}]}}\n"
+APP = "applications:\n  door: {{domain: {domain}, policies: [{{name: p, include: [{rule}]}}]}}\n"
+ANY = "{certificate: {}}"
+
+
+def ca(chain: str, *hosts: str) -> str:
+    return CA.format(chain=chain, hosts=", ".join(hosts))
+
+
+def app(domain: str, rule: str = ANY) -> str:
+    return APP.format(domain=domain, rule=rule)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What stands before, what is declared then, and what was typed to allow it."""
+
+    before: str
+    after: str
+    allowed: Allowed = NOTHING
+    destroy: bool = False
+    by_hand: tuple[dict[str, Any], ...] = ()
+    """Applications that somebody made in the dashboard."""
+
+
+FOREIGN_DOOR = {
+    "name": "by hand", "type": "self_hosted", "domain": f"{A}/x",
+    "policies": [{"name": "p", "decision": "non_identity", "include": [{"certificate": {}}]}],
+}  # fmt: skip
+
+SCENARIOS = {
+    "create": Scenario("", ca("one.pem", A) + app(f"{A}/x")),
+    "rename": Scenario(
+        ca("one.pem", A) + app(f"{A}/x"),
+        (ca("one.pem", A) + app(f"{A}/x")).replace("fleet", "cars").replace("door", "gate"),
+    ),
+    "rotate": Scenario(ca("one.pem", A) + app(f"{A}/x"), ca("two.pem", A) + app(f"{A}/x")),
+    "move a hostname": Scenario(
+        ca("one.pem", A) + app(f"{A}/x"),
+        ca("one.pem", B) + app(f"{B}/x"),
+        Allowed(delete=1, weaken=frozenset({f"https://{A}/x"}), lockout=frozenset({B})),
+    ),
+    "change a policy": Scenario(
+        ca("one.pem", A) + app(f"{A}/x"), ca("one.pem", A) + app(f"{A}/x", "{common_name: alice}")
+    ),
+    "delete all": Scenario(
+        ca("one.pem", A) + app(f"{A}/x"),
+        ca("one.pem", A) + app(f"{A}/x"),
+        Allowed(delete=2, weaken=frozenset({f"https://{A}/x"})),
+        destroy=True,
+    ),
+    "adopt": Scenario(
+        "",
+        ca("one.pem", A) + app(f"{A}/x"),
+        Allowed(adopt=frozenset({Address(Kind.APPLICATION, f"{A}/x")}), weaken=frozenset({f"https://{A}/x"})),
+        by_hand=(FOREIGN_DOOR,),
+    ),
+    "settings": Scenario(
+        ca("one.pem", A)
+        + app(f"{A}/x")
+        + f"hostname_settings: {{{A}: {{client_certificate_forwarding: true}}}}\n",
+        ca("one.pem", A)
+        + app(f"{A}/x")
+        + f"hostname_settings:\n  {A}: {{client_certificate_forwarding: false}}\n"
+        + f"  {B}: {{client_certificate_forwarding: true}}\n",
+    ),
+    "two cas, one goes": Scenario(
+        f"certificates:\n  fleet: {{chain: [one.pem, two.pem], associated_hostnames: [{A}, {B}]}}\n"
+        + app(f"{A}/x"),
+        ca("two.pem", A, B) + app(f"{A}/x"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running emulator with foreign things in it, certificates on disk, and the requests to watch."""
+
+    ready: Ready
+    folder: Path
+    asking: list[Asking]
+    empty: Any
+
+    def job(self, scenario: Scenario) -> Job:
+        """The declared end as a plan file."""
+        file = self.folder / "after.yaml"
+        file.write_text(HEAD + scenario.after, "utf-8")
+        return Job(file, scenario.allowed, scenario.destroy)
+
+    def begin(self, scenario: Scenario) -> Any:
+        """Put the beginning in place; the whole account as JSON, to come back to."""
+        lever(self.ready, "state", self.empty)
+        if scenario.by_hand:
+            state = lever(self.ready, "state")
+            lever(self.ready, "state", {**state, "apps": [*state["apps"], *scenario.by_hand]})
+        if scenario.before:
+            file = self.folder / "before.yaml"
+            file.write_text(HEAD + scenario.before, "utf-8")
+            crash_child.run(Job(file), self.ready)
+        time.sleep(0.15)
+        return lever(self.ready, "state")
+
+    def come_back(self, state: Any) -> None:
+        """The beginning again, felt by the edge."""
+        lever(self.ready, "faults", method="DELETE")
+        lever(self.ready, "state", state)
+
+    def prober(self) -> Prober:
+        return Prober(self.ready, self.asking)
+
+    def foreign(self) -> Any:
+        """What carries no mark of ours, less what changes by itself."""
+        state = lever(self.ready, "state")
+        return [
+            [r for r in state[table] if "(cf-mtls s)" not in r.get("name", "") and not _ours(r)]
+            for table in ("certificates", "apps")
+        ]
+
+    def settle(self, job: Job) -> None:
+        """Run again until there is nothing left to do; nothing may be there twice."""
+        crash_child.run(job, self.ready)
+        time.sleep(0.12)
+        assert crash_child.planned(job, self.ready).is_empty
+        state = lever(self.ready, "state")
+        for table in ("certificates", "apps"):
+            names = [r["name"] for r in state[table]]
+            assert len(names) == len(set(names)), names
+
+
+def _ours(raw: dict[str, Any]) -> bool:
+    return raw.get("domain") == f"{A}/x"  # the one that is adopted
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("crash")
+    now = datetime.now(UTC)
+    one, two, theirs = (
+        root(name, now=now).intermediate(f"{name} clients", now=now) for name in ("one", "two", "foreign")
+    )
+    for name, authority in (("one", one), ("two", two)):
+        (folder / f"{name}.pem").write_text(authority.chain.pem, "ascii")
+    who = files(folder, [("alice", one.issue("alice", now=now)), ("bob", two.issue("bob", now=now))])
+    asking = [
+        Asking(host, "/x", name, pem) for host in (A, B) for name, pem in ((("nobody", None)), *who.items())
+    ] + [Asking(A, "/", "nobody")]
+    foreign = {
+        "certificates": [
+            {"name": "foreign", "certificate": theirs.chain.pem, "associated_hostnames": ["f.jeann.net"]}
+        ],
+        "apps": [{**FOREIGN_DOOR, "name": "foreign", "domain": "f.jeann.net"}],
+        "settings": [
+            {"hostname": "f.jeann.net", "client_certificate_forwarding": True, "china_network": False}
+        ],
+    }
+    with running(Options(switches={"rate-per-second": 100_000, "rate-limit": 10_000_000})) as emulator:
+        ready = emulator.ready
+        state = lever(ready, "state")
+        lever(ready, "state", {**state, **foreign})
+        yield Stage(ready, folder, asking, lever(ready, "state"))
+
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.emulated.crash_child", "cloudflare"])
+
+
+def killed_after(job: Job, ready: Ready, n: int) -> bool:
+    """Whether a run in a process of its own was killed after the nth call, or ended before."""
+    child = context.Process(target=crash_child.run, args=(job, ready, n))
+    child.start()
+    child.join(60)
+    assert child.exitcode in {0, -signal.SIGKILL}, child.exitcode
+    return child.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_after_any_call_it_heals(stage: Stage, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed after each call in turn and run again: converged, nothing twice, foreign things as they were."""
+    scenario = SCENARIOS[name]
+    beginning = stage.begin(scenario)
+    job = stage.job(scenario)
+    foreign = stage.foreign()
+    kills, watched = 0, 0
+    for n in range(1, 100):
+        stage.come_back(beginning)
+        with stage.prober() as prober:
+            was_killed = killed_after(job, stage.ready, n)
+            stage.settle(job)
+        assert prober.glitches() == {}, f"killed after call {n}"
+        assert stage.foreign() == foreign
+        watched += prober.requests
+        kills += was_killed
+        if not was_killed:
+            break
+    assert kills >= 5
+    with capsys.disabled():
+        print(f"\n  {name}: {kills} kills survived, {watched} requests watched")
+
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"do": "lost"},
+    {"do": "half"},
+    {"do": "reset"},
+    {"do": "5xx", "status": 503},
+    {"do": "429", "retry_after": None},
+    {"do": "429", "retry_after": 1},
+    {"do": "shuffle"},
+)
+"""What may happen to one call; with a larger budget each of them happens to every call."""
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_hit_by_a_fault_at_any_call_it_heals(
+    stage: Stage, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault at each call in turn: waited out or given up aloud, and healed by running again."""
+    scenario = SCENARIOS[name]
+    beginning = stage.begin(scenario)
+    job = stage.job(scenario)
+    foreign = stage.foreign()
+    stage.come_back(beginning)
+    calls = crash_child.run(job, stage.ready)
+    survived, gave_up = 0, 0
+    for n in range(1, calls + 1):
+        chosen = FAULTS if BUDGET > 1 else [FAULTS[(n + len(name)) % len(FAULTS)]]
+        for fault in chosen:
+            stage.come_back(beginning)
+            lever(stage.ready, "faults", [{**fault, "when": {"nth": n}}], "POST")
+            with stage.prober() as prober:
+                try:
+                    crash_child.run(job, stage.ready)
+                except Failure:
+                    gave_up += 1
+                stage.settle(job)
+            assert prober.glitches() == {}, f"{fault} at call {n}"
+            assert stage.foreign() == foreign
+            survived += 1
+    assert survived >= calls
+    with capsys.disabled():
+        print(f"\n  {name}: {survived} faults survived, {gave_up} of them by running again")
+
+
+def test_two_applies_at_once_make_nothing_twice(stage: Stage) -> None:
+    """Both begin from the same plan: whoever comes later is stopped with a message or finds it done; it converges."""
+    scenario = SCENARIOS["create"]
+    for _ in range(5 * BUDGET):
+        stage.come_back(stage.begin(scenario))
+        job = stage.job(scenario)
+        children = [context.Process(target=crash_child.outcome, args=(job, stage.ready)) for _ in range(2)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(60)
+        assert sorted(child.exitcode or 0 for child in children) in ([0, 0], [0, 1]), children
+        stage.settle(job)
