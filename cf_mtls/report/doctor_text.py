@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.remote.findings import Grade
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from cf_mtls.report.terminal import Paint
 
 
+COLUMNS = 80
+"""How wide the words of a fix may run."""
+
+
 def doctor_text(findings: Sequence[Finding], paint: Paint) -> str:
     """The findings of the account, then those of each hostname, then the count."""
     width = max((len(f.check) for f in findings), default=0)
     lines: list[str] = []
     for on in dict.fromkeys(f.on for f in findings):
-        lines += ["", paint.bold(harmless(on))] if on else []
+        lines += ["", paint.bold(harmless(on))] if on else [paint.bold("Token and account")]
         lines += [line for f in findings if f.on == on for line in _lines(f, width, paint)]
     return "\n".join([*lines, "", _count(findings)])
 
@@ -34,7 +39,9 @@ def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
     grade = colour(finding.grade.value) + " " * (4 - len(finding.grade.value))
     yield f"  {grade}  {finding.check:<{width}}  {harmless(finding.said)}"
     for line in finding.fix.splitlines():
-        yield f"  {' ' * 4}  {'':<{width}}  {harmless(line)}"
+        # A command to copy stays on its line.
+        parts = [line] if line.startswith("    ") else wrap(harmless(line), COLUMNS)
+        yield from (f"  {' ' * 4}  {'':<{width}}  {harmless(part)}" for part in parts)
 
 
 def _count(findings: Sequence[Finding]) -> str:
