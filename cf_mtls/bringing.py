@@ -15,12 +15,13 @@ from cf_mtls.planning.ownership import homes
 from cf_mtls.workflow import actual, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from cf_mtls.bring.draft import Draft
     from cf_mtls.bring.select import Wish
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.remote.edge import Asked
     from cf_mtls.remote.findings import Finding
     from cf_mtls.workflow import Account
 
@@ -51,8 +52,13 @@ def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
     return replace(made, head="", entries=entries, skipped=skipped)
 
 
-def doctor(account: Account, stack: Stack | None, at: datetime) -> tuple[Finding, ...]:
-    """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware."""
+def doctor(
+    account: Account, stack: Stack | None, at: datetime, look: Callable[[str], Asked] | None = None
+) -> tuple[Finding, ...]:
+    """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware.
+
+    look: how to see whether the edge asks for a certificate on a hostname; None looks at no edge.
+    """
     from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
     from cf_mtls.remote import doctor as asking
     from cf_mtls.remote.diagnosis import diagnose
@@ -66,4 +72,6 @@ def doctor(account: Account, stack: Stack | None, at: datetime) -> tuple[Finding
     scope = scope_of(stack, account)
     with client_for(account.token, account.base_url) as client:
         readings = asking.read(Reader(client), scope, account.token or "", hosts)
+    edge = {host: look(host) for host in readings.hosts if not host.startswith("*")} if look else {}
+    readings = replace(readings, edge=edge)
     return diagnose(readings, Declared(stack.name if stack else "", declared, at))

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import PlanFile, account, now
+from cf_mtls.cli.options import ConnectTo, PlanFile, account, now
 from cf_mtls.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.remote.edge import Asked
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +26,15 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    file: PlanFile = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False
+    file: PlanFile = None,
+    edge: Annotated[
+        bool,
+        typer.Option(
+            "--edge", help="Also ask the edge whether it wants a certificate: one handshake a hostname."
+        ),
+    ] = False,
+    connect_to: ConnectTo = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """Look at token, permissions, entitlement, limits, and each hostname of the plan file. Only reads.
 
@@ -33,7 +44,8 @@ def doctor(
     from cf_mtls.report.doctor_text import doctor_json, doctor_text, is_well
 
     stack = _stack(file)
-    findings = bringing.doctor(account(), stack, now())
+    look = _look(connect_to) if edge else None
+    findings = bringing.doctor(account(), stack, now(), look)
     if as_json:
         console.out(json.dumps(doctor_json(findings), indent=2))
     else:
@@ -41,6 +53,16 @@ def doctor(
     if stack is None:
         console.say("No plan file was named or found, so no hostname was looked at.")
     return Exit.OK if is_well(findings) else Exit.ERROR
+
+
+def _look(connect_to: list[str] | None) -> Callable[[str], Asked]:
+    """How to look at the edge, by way of --connect-to or CF_MTLS_CONNECT_TO."""
+    from cf_mtls.remote.edge import look
+    from cf_mtls.verify.connect import parse, route
+
+    texts = connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split()
+    mappings = tuple(map(parse, texts))
+    return lambda host: look(host, route(mappings, host, 443))
 
 
 def _stack(named: str | None) -> Stack | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cf_mtls.model.resources import Scope
+    from cf_mtls.remote.edge import Asked
     from cf_mtls.remote.gateway import Reader
 
 Outcome = Answer | NoAnswer
@@ -74,6 +75,8 @@ class Readings:
     """Of each hostname its zone, the answer that kept it from being found, or None when there is none."""
     dns: Mapping[str, tuple[Outcome, ...]]
     """Of each hostname the answers about its record and the wildcards above it, nearest first."""
+    edge: Mapping[str, Asked] = field(default_factory=dict)
+    """Of each hostname whether the edge asks for a certificate; empty when it was not looked at."""
 
 
 KINDS = {"cfut_": "user", "cfat_": "account", "cfk_": "global key"}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cf_mtls.remote.doctor import Outcome, Readings
+    from cf_mtls.remote.edge import Asked
 
 
 def _zone(r: Readings, _: Declared) -> Iterator[Finding]:
@@ -149,10 +150,35 @@ def _hostnames(outcome: Outcome) -> list[str]:
     return [str(h).lower() for h in hosts] if isinstance(hosts, list) else []
 
 
+def _edge(r: Readings, _: Declared) -> Iterator[Finding]:
+    for host, seen in r.edge.items():
+        trusted = any(host in wire.hostnames(raw) for raw in items(r.access["certificates"]))
+        yield _edge_of(host, seen, trusted=trusted)
+
+
+def _edge_of(host: str, seen: Asked, *, trusted: bool) -> Finding:
+    """What it means that the edge asks or does not. trusted: whether a CA of the account is on the hostname."""
+    if seen.asked is None:
+        return Finding(
+            "host.edge", Grade.WARN, f"could not be seen: {seen.why}", "Try again from elsewhere.", host
+        )
+    if seen.asked == trusted:
+        said = (
+            "the edge asks for a certificate" if trusted else "the edge does not ask, and no CA is on it yet"
+        )
+        return Finding("host.edge", Grade.OK, said, "", host)
+    if trusted:
+        fix = "An association takes a moment to reach the edge; else the name leads somewhere else than Cloudflare."
+        return Finding("host.edge", Grade.FAIL, "the edge does not ask, though a CA is on it", fix, host)
+    fix = "Something else asks there: look at the hostname associations of the zone."
+    return Finding("host.edge", Grade.WARN, "the edge asks, though no CA of Access is on it", fix, host)
+
+
 CHECKS: Mapping[str, Callable[[Readings, Declared], Iterator[Finding]]] = {
     "host.zone": _zone,
     "host.dns": _dns,
     "host.application": _in_the_way,
+    "host.edge": _edge,
     "look-alike": _look_alikes,
 }
 """By name, in the order in which they are shown; the look-alikes share one and add which."""

@@ -251,3 +251,34 @@ def test_neither_the_token_nor_a_hostile_name_gets_through(
     assert world.ready.token not in said.out + said.err
     assert "\x1b[31mred" not in said.out
     assert "\\x1b[31mred\\nline" in said.out
+
+
+def test_the_edge_itself_is_asked(world: World, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Open: it does not ask, rightly. Applied: it asks. Trusted and not asking yet: a failure, with the reason."""
+    assert edge_of(capsys) == (0, "ok", "the edge does not ask, and no CA is on it yet")
+    assert run(["apply", PLAN, "-y"]) == 0
+    assert edge_of(capsys) == (0, "ok", "the edge asks for a certificate")
+    world.manage("POST", "reset")
+    world.manage("POST", "switches", {"association-delay": 60})
+    pem = (folder / "plans/certs/certchain.pem").read_text("ascii")
+    body = {"name": "ca", "certificate": pem, "associated_hostnames": [HOST]}
+    url = f"{world.ready.api_base_url}/accounts/{world.ready.account_id}/access/certificates"
+    headers = {"authorization": f"Bearer {world.ready.token}", "content-type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)).close()
+    assert edge_of(capsys) == (1, "fail", "the edge does not ask, though a CA is on it")
+
+
+def edge_of(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code, found = findings(capsys, PLAN, "--edge")
+    ((grade, said),) = [(f["grade"], f["said"]) for f in found if f["check"] == "host.edge"]
+    return code, grade, said
+
+
+def test_an_edge_that_cannot_be_reached_is_not_a_failure(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Could not tell is its own outcome."""
+    monkeypatch.setenv("CF_MTLS_CONNECT_TO", "::127.0.0.1:9")
+    code, grade, said = edge_of(capsys)
+    assert (code, grade) == (0, "warn")
+    assert said.startswith("could not be seen: ConnectionRefusedError")
