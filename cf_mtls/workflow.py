@@ -29,7 +29,7 @@ from cf_mtls.planning.ownership import merge
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -78,17 +78,20 @@ def actual(account: Account) -> State:
     return _snapshot(scope_of(None, account), account).state
 
 
-def _snapshot(scope: Scope, account: Account) -> Snapshot:
-    """Everything in a scope, read once by a client that can only GET."""
+def _snapshot(scope: Scope, account: Account, hosts: Collection[str] = ()) -> Snapshot:
+    """Everything in a scope, read once by a client that can only GET.
+
+    hosts: those for which what lives beside the scope counts too.
+    """
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
     with client_for(account.token, account.base_url) as client:
-        return read(Reader(client), scope, account.pace)
+        return read(Reader(client), scope, account.pace, hosts)
 
 
 def states_to_explain(
-    stack: Stack | None, account: Account, *, offline: bool
+    stack: Stack | None, account: Account, host: str, *, offline: bool
 ) -> tuple[dict[str, State], Mapping[Address, Address]]:
     """The states to explain by title, and where the account has what is declared.
 
@@ -96,7 +99,7 @@ def states_to_explain(
     """
     if stack and offline:
         return {"declared": stack.state}, {}
-    here = _snapshot(scope_of(stack, account), account).state
+    here = _snapshot(scope_of(stack, account), account, {host, *(stack.hosts if stack else ())}).state
     if stack is None:
         return {"now": here}, {}
     merged = merge(stack.state, here, stack.name)
@@ -181,7 +184,7 @@ NO_PEOPLE = People()
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
-    snapshot = _snapshot(scope, account)
+    snapshot = _snapshot(scope, account, stack.hosts)
     declared = State() if destroy else stack.state
     people = NO_PEOPLE if destroy else People(stack.clients, stack.targets, stack.askers)
     made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
@@ -245,7 +248,7 @@ def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    return saved.on(_snapshot(saved.scope, account).state), saved
+    return saved.on(_snapshot(saved.scope, account, saved.hosts).state), saved
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:

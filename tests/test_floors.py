@@ -25,7 +25,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "yaml_text values example semantics | document | border schema | files | resolve"),
     ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
-    ("remote", "gateway wire stages edge | pace errors | snapshot | apply doctor | findings"),
+    (
+        "remote",
+        "gateway wire stages edge | pace errors | pages | elsewhere apply | snapshot | doctor | findings",
+    ),
     ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "connect expect judge | httpx_probe | curl_probe"),
     ("report", "door_text | plan_text proof_text pki doctor_text | account_text explain_text"),

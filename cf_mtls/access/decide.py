@@ -23,7 +23,7 @@ from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
 from cf_mtls.model.rules import rule_meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cf_mtls.model.resources import AccessPolicy
     from cf_mtls.model.state import State
@@ -58,15 +58,24 @@ class Request:
 
 def decide(state: State, request: Request, order: Order = "path-first") -> Decision:
     """What Access does with a request."""
-    found = governor(state, request.host, request.path, order)
+    return decider(state, request.host, request.path, order)(request.asker)
+
+
+def decider(state: State, host: str, path: str, order: Order = "path-first") -> Callable[[Asker], Decision]:
+    """What Access does at a host and path, as a function of who asks: what they share is looked up once."""
+    found = governor(state, host, path, order)
     if found is None:
-        return Decision(Outcome.OPEN)
+        return lambda _: Decision(Outcome.OPEN)
+    address = found.address
     if found.is_public:
-        return Decision(Outcome.PUBLIC, found.address)
-    outcome, policy = decide_policies(
-        found.application.policies, world_of(state, request.host), request.asker
-    )
-    return Decision(outcome, found.address, policy)
+        return lambda _: Decision(Outcome.PUBLIC, address)
+    policies, world = found.application.policies, world_of(state, host)
+
+    def ask(asker: Asker) -> Decision:
+        outcome, policy = decide_policies(policies, world, asker)
+        return Decision(outcome, address, policy)
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True)

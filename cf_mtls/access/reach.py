@@ -20,7 +20,7 @@ from __future__ import annotations
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, Request, decide, is_about_certificates, member
+from cf_mtls.access.decide import LOGIN, Asker, decider, is_about_certificates, member
 from cf_mtls.access.match import covers
 from cf_mtls.model.doors import Door, Reach
 from cf_mtls.model.frozen import Record
@@ -208,7 +208,8 @@ def _representative_names(rules: Iterable[tuple[Rule, tuple[object, ...]]]) -> l
 
 def door(state: State, host: str, path: str, askers: Sequence[Asker]) -> Door:
     """Who can get in at a host and path. askers: as `askers_at` gives them."""
-    inside = [a for a in askers if decide(state, Request(host, path, a)).outcome.lets_in]
+    decided = decider(state, host, path)
+    inside = [a for a in askers if decided(a).outcome.lets_in]
     bare = [a for a in inside if not a.trusted_by]
     holders = [a for a in inside if a.trusted_by]
     names = frozenset(name for a in holders for name in a.common_names)
@@ -221,7 +222,7 @@ def door(state: State, host: str, path: str, askers: Sequence[Asker]) -> Door:
         None if NOBODY_NAMED in names or not holders else names,
         single,
         bool(holders) and all(a.holds for a in holders),
-        decide(state, Request(host, path)),
+        decided(Asker()),
     )
 
 

@@ -21,25 +21,52 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.resources import AccessPolicy, Resource
 
+Pair: TypeAlias = "tuple[Address, Resource]"
+
 Admitted: TypeAlias = tuple[bool, ...]
 """Whether each request of a host gets in, path by path, asker by asker."""
 
 
 def near(state: State, host: str) -> State:
     """The part of a state that can matter to a host: its CAs, the applications that cover it, all groups."""
-    return State((address, resource) for address, resource in state.items() if _touches(resource, host))
+    exact, wild = state.derived("near", _index)
+    found = [*exact.get(host, ()), *(pair for pair in wild if _touches(pair[1], host))]
+    return State(found)
+
+
+def _index(state: State) -> tuple[dict[str, list[Pair]], list[Pair]]:
+    """What stands on each plain hostname, and what has to be looked at for every one."""
+    exact: dict[str, list[Pair]] = {}
+    wild: list[Pair] = []
+    for pair in state.items():
+        hosts = _plain_hosts(pair[1])
+        if hosts is None:
+            wild.append(pair)
+        for host in hosts or ():
+            exact.setdefault(host, []).append(pair)
+    return exact, wild
+
+
+def _plain_hosts(resource: Resource) -> frozenset[str] | None:
+    """The only hostnames that a resource can touch; None when it has to be asked."""
+    match resource:
+        case CaCertificate():
+            return frozenset(resource.associated_hostnames)
+        case AccessApplication():
+            hosts = frozenset(host_of(domain) for domain in resource.domains)
+            return None if any("*" in host for host in hosts) else hosts
+        case AccessGroup():
+            return None
+        case _:
+            return frozenset()
 
 
 def _touches(resource: Resource, host: str) -> bool:
     match resource:
-        case CaCertificate():
-            return host in resource.associated_hostnames
         case AccessApplication():
             return any(covers(host_of(domain), host, "/") for domain in resource.domains)
-        case AccessGroup():
-            return True
         case _:
-            return False
+            return True  # a group: policies anywhere may refer to it
 
 
 class Scene:

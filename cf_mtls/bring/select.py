@@ -90,6 +90,8 @@ def hosts_of(thing: Resource) -> frozenset[str]:
 def _why_not(thing: CaCertificate | AccessApplication, wish: Wish, actual: State) -> str:
     """Why it is not chosen, '' when it is."""
     owner = stack_of(thing.name)
+    if thing.elsewhere:
+        return f"it lives in {thing.elsewhere}, which this file does not manage"
     if owner == wish.stack:
         return ""
     if owner:

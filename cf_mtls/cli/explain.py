@@ -61,11 +61,11 @@ def explain(
                                         "Add: --plan FILE")], Exit.USAGE)  # fmt: skip
     stack = workflow.validate(Path(plan), now()) if plan else None
     paint = console.paint_for(sys.stdout)
-    states, moved = workflow.states_to_explain(stack, account(), offline=offline)
+    urls = [t.url for t in stack.targets] if every and stack else [url]
+    places = [(u or "", *place(u)) for u in urls]
+    host = next((host for _, host, _ in places), "")
+    states, moved = workflow.states_to_explain(stack, account(), host, offline=offline)
     who = _asker(client, stack, moved) if client and stack else None
-    places = (
-        [(t.url, *place(t.url)) for t in stack.targets] if every and stack else [(url or "", *place(url))]
-    )
     data: dict[str, Any] = {}
     for title, state in states.items():
         found = [(u, explained(state, host, path, who)) for u, host, path in places]

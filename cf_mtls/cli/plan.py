@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,9 +27,13 @@ from cf_mtls.cli.options import (
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Plan
 
+AGAIN = Code("plan.again", Severity.NOTE, Fault.INVOCATION, "everything can be allowed at once")
 UNWRITABLE = Code("plan.out", Severity.ERROR, Fault.INVOCATION, "the plan cannot be saved there")
 
 
@@ -96,8 +101,23 @@ def show(made: Plan) -> None:
 def check(made: Plan) -> None:
     """Show what deserves a look. Raises Failure (refused) when the plan must not be applied."""
     if has_errors(made.diagnostics):
-        raise Failure(made.diagnostics, Exit.REFUSED)
+        raise Failure((*made.diagnostics, *_exact_command(made.diagnostics)), Exit.REFUSED)
     console.show(made.diagnostics)
+
+
+def _exact_command(found: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """The command line as typed with every flag that the refusals name, when flags are all that is missing."""
+    flags = [_flag(diagnostic) for diagnostic in found if diagnostic.is_error]
+    if flags and all(flags):
+        words = [*sys.argv[1:], *(word for flag in dict.fromkeys(map(tuple, flags)) for word in flag)]
+        command = shlex.join(["cf-mtls", *words])
+        yield AGAIN.found("If all of it is meant, the same command with every flag is:", f"    {command}")
+
+
+def _flag(diagnostic: Diagnostic) -> list[str]:
+    """The flag that a refusal's fix names, as words; empty when it names none."""
+    lines = (line.strip() for line in diagnostic.fix.splitlines() if line.startswith("    --"))
+    return next(([line] if " " not in line else line.split(" ", 1) for line in lines), [])
 
 
 def save(made: Plan, stack: Stack, out: Path, *, destroy: bool) -> None:

@@ -56,6 +56,7 @@ SAME_DOMAIN = Code(
 )
 SAME_CHAIN = Code("certificate.same-chain", Severity.ERROR, Fault.FILE, "the same CA chain is declared twice")
 DOMAINS = Code("application.domains", Severity.ERROR, Fault.FILE, "an application needs domain or domains")
+OVERDUE = Code("certificate.overdue", Severity.WARNING, Fault.FILE, "a CA is overdue for removal")
 PIN_IN_LIST = Code(
     "certificate.pin-in-list", Severity.ERROR, Fault.FILE, "an id does not say which CA it pins"
 )
@@ -93,6 +94,13 @@ class Stack:
     diagnostics: tuple[Diagnostic, ...]
     askers: Mapping[str, Asker]
     """Each client whose certificate could be read, as Access would see it."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Every hostname that the file names."""
+        domains = (host_of(d) for _, app in self.state.of(AccessApplication) for d in app.domains)
+        named = (h for _, ca in self.state.of(CaCertificate) for h in ca.associated_hostnames)
+        return frozenset((*domains, *named))
 
 
 def resolve(source: Source, at: datetime) -> Stack:
@@ -190,6 +198,8 @@ class _Resolver:
             path: Path = (*base, index) if listed else base
             chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
             pin = item.id if isinstance(item, ChainDocument) else None if listed else group.id
+            if chain and isinstance(item, ChainDocument):
+                self._overdue(item, path)
             if chain:
                 self._certificate(label, chain, hosts, path, pin)
 
@@ -210,6 +220,12 @@ class _Resolver:
             where = self.places[address]
             self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
         return address in self.resources
+
+    def _overdue(self, item: ChainDocument, path: Path) -> None:
+        if item.until and item.until < self.at.date():
+            days = (self.at.date() - item.until).days
+            detail = f"{item.file} was to be gone after {item.until}, {days} days ago."
+            self._problem(OVERDUE, path, detail, "Take it out of the list, plan and apply.")
 
     def _certificate(
         self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None

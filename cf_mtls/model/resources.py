@@ -72,6 +72,8 @@ class CaCertificate:
     """Over the chain's DER; None while we know the account's object only by its MD5."""
     pem: str | None = None
     id: str | None = None
+    elsewhere: str | None = None
+    """The other scope that it lives in, such as `zone:…`; None when it is the plan's own."""
 
     @property
     def expires_on(self) -> datetime:
@@ -122,6 +124,8 @@ class AccessApplication:
     fields: Record = EMPTY
     """Every other member that the account returned or the file declares, Cloudflare's names."""
     id: str | None = None
+    elsewhere: str | None = None
+    """As of a CA."""
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar, cast, overload
 
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -20,18 +20,20 @@ from cf_mtls.model.resources import (
     Resource,
 )
 
+D = TypeVar("D")
 T = TypeVar("T", CaCertificate, HostnameSettings, AccessApplication, AccessPolicy, AccessGroup)
 
 
 class State(Mapping[Address, Resource]):
     """What an account holds, or should hold."""
 
-    __slots__ = ("_resources",)
+    __slots__ = ("_derived", "_resources")
 
     def __init__(
         self, resources: Mapping[Address, Resource] | Iterable[tuple[Address, Resource]] = ()
     ) -> None:
         """resources: in any order."""
+        self._derived: dict[str, object] = {}
         self._resources = dict(sorted(dict(resources).items(), key=lambda pair: pair[0]))
 
     def __getitem__(self, address: Address) -> Resource:
@@ -50,6 +52,12 @@ class State(Mapping[Address, Resource]):
 
     def __repr__(self) -> str:
         return f"State({self._resources!r})"
+
+    def derived(self, name: str, make: Callable[[State], D]) -> D:
+        """What `make` makes of this state, made once: a state never changes, so nothing derived from it goes stale."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        return cast("D", self._derived[name])
 
     def put(self, address: Address, resource: Resource | None) -> State:
         """This state with the resource at the address, or without anything there when None."""

@@ -48,6 +48,7 @@ def _certificate(ca: CaCertificate) -> Json:
         "sha256": ca.sha256,
         "pem": ca.pem,
         "id": ca.id,
+        "elsewhere": ca.elsewhere,
     }
 
 
@@ -60,6 +61,7 @@ def _read_certificate(raw: Json) -> CaCertificate:
         raw["sha256"],
         raw["pem"],
         raw["id"],
+        raw["elsewhere"],
     )
 
 
@@ -83,6 +85,7 @@ def _application(app: AccessApplication) -> Json:
         "policies": [_policy(p) for p in app.policies],
         "fields": thaw(app.fields),
         "id": app.id,
+        "elsewhere": app.elsewhere,
     }
 
 
@@ -93,6 +96,7 @@ def _read_application(raw: Json) -> AccessApplication:
         tuple(_read_policy(p) for p in raw["policies"]),
         freeze_object(raw["fields"]),
         raw["id"],
+        raw["elsewhere"],
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import covers
 from cf_mtls.access.reach import concrete, hosts_of
-from cf_mtls.access.scene import Scene
+from cf_mtls.access.scene import Scene, near
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
 from cf_mtls.model.state import State
 from cf_mtls.planning.moves import Move, put
@@ -52,7 +52,11 @@ def hosts_touched(change: Change, hosts: Collection[str]) -> frozenset[str]:
                 if isinstance(s, AccessApplication)
                 for d in s.domains
             }
-            return frozenset(h for h in hosts if any(covers(domain, h, "/") for domain in domains))
+            plain = frozenset(domain for domain in domains if "*" not in domain)
+            wild = domains - plain
+            return plain.intersection(hosts) | {
+                h for h in hosts if any(covers(domain, h, "/") for domain in wild)
+            }
         case _:
             return frozenset()
 
@@ -95,7 +99,10 @@ class Watch:
         """may_shut: hosts that may be shut for a moment."""
         self.scene = Scene((actual, desired), {concrete(host) for host in group.hosts})
         self.may_shut = frozenset(may_shut)
-        self.start: Resources = dict(actual)
+        close = {address for host in group.hosts for address in near(actual, concrete(host))}
+        mine = close | {change.address for change in group.changes}
+        self.start: Resources = {a: actual[a] for a in mine if a in actual}
+        """What stands where the group's changes can matter; nothing else can be in their way."""
         self.final = {host: self.scene.admitted(desired, host) for host in self.scene.hosts}
         self._known = self.scene.hosts
 

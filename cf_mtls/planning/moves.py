@@ -158,8 +158,11 @@ def steps(
     state: Resources = dict(start)
     made = []
     for move in sequence:
-        state = put(state, move)
-        address = move.change.address
+        address, value = move.change.address, value_after(state, move)
+        if value is None:
+            state.pop(address, None)
+        else:
+            state[address] = value
         wait, group = _wait(move, state), group_of.get(address, 0)
         made.append(Step(move.phase, address, state.get(address), address, wait, group))
     return tuple(made)

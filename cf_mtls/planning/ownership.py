@@ -56,7 +56,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
         if wanted is None:
             if not is_ours(there, stack):
                 desired[address] = there
-        elif _may_manage(wanted, there, stack) or address in adopt:
+        elif _may_manage(wanted, there, stack) or (address in adopt and not _elsewhere(there)):
             diagnostics += _other_content(address, wanted, there)
             desired[address] = complete(_with_policies(wanted, actual), there)
         else:
@@ -74,8 +74,12 @@ def _may_manage(wanted: Resource, there: Resource, stack: str) -> bool:
 
 
 def is_pinned(wanted: Resource, there: Resource) -> bool:
-    """Whether the file names this very object by its id."""
-    return _id(wanted) is not None and _id(wanted) == _id(there)
+    """Whether the file names this very object by its id, in the plan's own scope."""
+    return _id(wanted) is not None and _id(wanted) == _id(there) and not _elsewhere(there)
+
+
+def _elsewhere(resource: Resource) -> str | None:
+    return resource.elsewhere if isinstance(resource, CaCertificate | AccessApplication) else None
 
 
 def _id(resource: Resource) -> str | None:
@@ -132,8 +136,10 @@ def _unknown_policies(desired: dict[Address, Resource]) -> Iterator[Diagnostic]:
 
 
 def is_ours(resource: Resource, stack: str) -> bool:
-    """Whether a thing is of a kind that we make and carries the mark of this stack."""
-    return isinstance(resource, CaCertificate | AccessApplication) and stack_of(resource.name) == stack
+    """Whether a thing is of a kind that we make, in the plan's own scope, and carries the mark of this stack."""
+    if not isinstance(resource, CaCertificate | AccessApplication):
+        return False
+    return resource.elsewhere is None and stack_of(resource.name) == stack
 
 
 def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resource]:
@@ -173,7 +179,9 @@ def _home(
 def _is_same(wanted: Resource, there: Resource, stack: str) -> bool:
     match wanted, there:
         case CaCertificate(), CaCertificate():
-            same = same_content(wanted, there) and not _other_chain(wanted, there, stack)
+            same = (
+                not there.elsewhere and same_content(wanted, there) and not _other_chain(wanted, there, stack)
+            )
             return same or is_pinned(wanted, there)
         case AccessApplication(), AccessApplication():
             # The account keeps each domain unique, so one shared domain is enough: facts 3.5.
@@ -237,5 +245,8 @@ def _collision(address: Address, there: Resource) -> Diagnostic:
     owner = None if isinstance(there, HostnameSettings) else stack_of(there.name)
     whose = f" and carries the mark of the stack {owner}." if owner else " and carries no mark of cf-mtls."
     detail = f"{address} is in the account already.{name}{whose}"
+    if elsewhere := _elsewhere(there):
+        detail += f" It lives in {elsewhere}, which this plan does not manage."
+        return COLLISION.found(detail, f"Remove it there, or plan with {elsewhere.partition(':')[0]}_id.")
     fix = f"To take it over in place, its settings becoming those of the file:\n    --adopt {address}"
     return COLLISION.found(detail, fix)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cf_mtls import __version__
+from cf_mtls.access.reach import hosts_of
 from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.model.evidence import Client, Expected, Target
@@ -128,6 +129,13 @@ class Saved:
     targets: tuple[Target, ...]
     clients: tuple[Client, ...]
     digest: str
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hostnames that the plan reads for, as when it was made."""
+        sides = State((c.address, r) for c in self.changes for r in (c.before, c.after) if r is not None)
+        targets = (target.url.removeprefix("https://").partition("/")[0] for target in self.targets)
+        return frozenset((*hosts_of(sides), *targets))
 
     def on(self, actual: State) -> Plan:
         """The plan on the account as it is now. Raises Failure (refused) naming what moved since it was made."""

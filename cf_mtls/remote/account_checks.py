@@ -9,7 +9,6 @@ Source: facts, cloudflare-api 1.6, 3.7 and 7.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.remote import wire
@@ -205,7 +204,7 @@ def _room(check: str, count: int, most: int, what: str, fix: str) -> Finding:
 
 def _rate(r: Readings, _: Declared) -> Iterator[Finding]:
     answers = [o for o in (*r.access.values(), r.account, *r.verified.values()) if isinstance(o, Answer)]
-    left = [int(m[1]) for a in answers if (m := re.search(r"\br=(\d+)", a.ratelimit))]
+    left = [a.remaining for a in answers if a.remaining is not None]
     wait = "Cloudflare blocks every call for five minutes once the budget is spent. Wait, then run it again."
     if any(a.status == 429 for a in answers):
         yield Finding("rate.left", Grade.FAIL, "too many requests: Cloudflare is refusing them now", wait)

@@ -20,8 +20,9 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
-from cf_mtls.remote import snapshot, wire
-from cf_mtls.remote.errors import failure
+from cf_mtls.remote import pages as listing
+from cf_mtls.remote import wire
+from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cf_mtls.model.plan import Plan, Step
-    from cf_mtls.model.resources import Resource
+    from cf_mtls.model.resources import Resource, Scope
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
 
@@ -50,7 +51,11 @@ WAIT_S = 120.0
 SIDE_BY_SIDE = 8
 """Applications written at once."""
 
-PATHS = {Kind.CERTIFICATE: snapshot.CERTIFICATES, Kind.APPLICATION: snapshot.APPLICATIONS}
+READERS: dict[Kind, Callable[[Any], tuple[Address, Resource]]] = {
+    Kind.CERTIFICATE: wire.certificate,
+    Kind.APPLICATION: wire.application,
+}
+PATHS = {Kind.CERTIFICATE: listing.CERTIFICATES, Kind.APPLICATION: listing.APPLICATIONS}
 
 
 @dataclass(slots=True)
@@ -145,8 +150,7 @@ class Applier:
         outcome = self.pace.persist("GET", lambda: self.writer.get(path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"looking at {address} before changing it", path)
-        read = wire.certificate if address.kind is Kind.CERTIFICATE else wire.application
-        _, now = read(outcome.result)
+        _, now = decoded(READERS[address.kind], outcome.result, f"GET {path}")
         ways = [differing(value, now) for value in self.values[address]]
         if all(ways) and not any(on_the_way(value, now, step.value) for value in self.values[address]):
             names = min(ways, key=len)
@@ -165,13 +169,13 @@ class Applier:
 
     def _upload(self, base: str, address: Address, ca: CaCertificate) -> None:
         # The account may take the same content twice (facts 1.7), so another run's upload is looked for first.
-        listed = snapshot.pages(self.writer, base, self.pace)
+        listed = listing.pages(self.writer, base, self.pace)
         if next((raw for raw in listed if _same_ca(raw, ca)), None):
             detail = f"{ca.name} was uploaded by somebody else since the plan was made."
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
         self.ids[address] = made["id"]
-        if not _same_ca(made, ca):
+        if not decoded(lambda raw: _same_ca(raw, ca), made, f"POST {base}"):
             detail = (
                 f"{address} came back with {made.get('fingerprint')}; none of the chain's blocks has that."
             )
@@ -180,9 +184,10 @@ class Applier:
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
+            decoded(lambda raw: raw["id"], outcome.result, f"POST {base}")
             return outcome.result
         if isinstance(outcome, NoAnswer) or outcome.status >= 500:
-            landed = next((raw for raw in snapshot.pages(self.writer, base, self.pace) if is_it(raw)), None)
+            landed = next((raw for raw in listing.pages(self.writer, base, self.pace) if is_it(raw)), None)
             if landed:
                 return landed
         raise failure(outcome, f"creating {address}", base)
@@ -204,20 +209,22 @@ class Applier:
         self._await(f"hostnames to leave {step.address}", bare)
 
     def _settings(self, plan: Plan, batch: list[Step]) -> None:
-        path = plan.scope.path + snapshot.SETTINGS
+        path = plan.scope.path + listing.SETTINGS
         wanted = [
             s.value if isinstance(s.value, HostnameSettings) else HostnameSettings(s.address.key)
             for s in batch
         ]
         # Whether the PUT merges or replaces is not known (facts 2), so it repeats what must stay.
+        written = {step.address for step in batch}
+        zone = self._zone_name(plan.scope)
         staying = [
-            s for a, s in plan.actual.of(HostnameSettings) if a not in {step.address for step in batch}
+            s for a, s in plan.actual.of(HostnameSettings) if a not in written and _is_in(s.hostname, zone)
         ]
         entries = [wire.settings_entry(s) for s in sorted((*wanted, *staying), key=lambda s: s.hostname)]
         self._put(path, {"settings": entries}, "updating hostname settings")
 
         def settled() -> bool:
-            there = dict(map(wire.settings, snapshot.pages(self.writer, path, self.pace)))
+            there = dict(map(wire.settings, listing.pages(self.writer, path, self.pace)))
             return all(
                 there.get(Address(Kind.SETTINGS, s.hostname), HostnameSettings(s.hostname)) == s
                 for s in wanted
@@ -227,12 +234,28 @@ class Applier:
         for step in batch:
             self._did(step)
 
+    def _zone_name(self, scope: Scope) -> str | None:
+        """The name of the plan's zone, None for an account.
+
+        A zone's list may show other zones' hostnames, which its PUT then refuses: facts 2.
+        """
+        if scope.kind == "account":
+            return None
+        outcome = self.pace.persist("GET", lambda: self.writer.get(scope.path))
+        if not isinstance(outcome, Answer) or not outcome.ok:
+            raise failure(outcome, f"reading {scope}", scope.path)
+        return decoded(lambda raw: str(raw["name"]).lower(), outcome.result, f"GET {scope.path}")
+
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():
             detail = f"Waited for {what}. What was done until here stays; the rest was not tried."
             raise Failure(
                 [NOT_SETTLED.found(detail, "Run the same command again: it continues from what is there.")]
             )
+
+
+def _is_in(hostname: str, zone: str | None) -> bool:
+    return zone is None or hostname == zone or hostname.endswith(f".{zone}")
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.remote import snapshot
+from cf_mtls.remote import pages
 from cf_mtls.remote.gateway import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 Outcome = Answer | NoAnswer
 
 ACCESS = {
-    "certificates": snapshot.CERTIFICATES,
-    "settings": snapshot.SETTINGS,
-    "applications": snapshot.APPLICATIONS,
-    "policies": snapshot.POLICIES,
-    "groups": snapshot.GROUPS,
+    "certificates": pages.CERTIFICATES,
+    "settings": pages.SETTINGS,
+    "applications": pages.APPLICATIONS,
+    "policies": pages.POLICIES,
+    "groups": pages.GROUPS,
     "organization": "/access/organizations",
 }
 """What is read below the scope."""
@@ -116,8 +116,8 @@ class _Asker:
 
     def list(self, path: str) -> Outcome:
         """The first page, as wide as allowed: enough for an account at its limits."""
-        is_paged = not path.endswith((snapshot.SETTINGS, "/organizations"))
-        return self.get(path, {"page": "1", "per_page": str(snapshot.PER_PAGE)} if is_paged else None)
+        is_paged = not path.endswith((pages.SETTINGS, "/organizations"))
+        return self.get(path, {"page": "1", "per_page": str(pages.PER_PAGE)} if is_paged else None)
 
 
 def _verified(ask: _Asker, scope: Scope, kind: str) -> dict[str, Outcome]:

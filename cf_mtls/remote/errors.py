@@ -8,7 +8,7 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
 from cf_mtls.remote.gateway import Answer, NoAnswer
@@ -87,7 +87,18 @@ ROWS: tuple[Row, ...] = (
     Row(REFUSED, lambda _: True, ""),
 )
 
+T = TypeVar("T")
+
 TOKEN_FIX = "Set CLOUDFLARE_API_TOKEN to an active token of this account."  # noqa: S105 - not a password
+
+
+def decoded(decode: Callable[[Any], T], raw: Any, path: str) -> T:
+    """What `decode` makes of an answer. Raises Failure when the answer does not have the shape that it needs."""
+    try:
+        return decode(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        detail = f"{path} holds something that cannot be read ({type(error).__name__}: {error})."
+        raise Failure([STRANGE.found(detail, "If it lasts, please report it.")]) from error
 
 
 def _said(answer: Answer) -> str:

@@ -9,6 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -52,8 +53,10 @@ class Answer:
     ray: str
     retry_after_s: float | None
     """Seconds, from `Retry-After`; None when the header is absent."""
-    ratelimit: str = ""
-    """The `Ratelimit` header as it came, such as `"default";r=50;t=30`: facts 7.5."""
+    remaining: int | None = None
+    """Requests left in the budget, from `Ratelimit` (facts 7.5); None when it is not said."""
+    renewed_s: float | None = None
+    """Seconds until the budget is renewed."""
 
     def has(self, code: int) -> bool:
         """Whether an error of this code is among the errors."""
@@ -162,7 +165,7 @@ def answer(response: httpx.Response) -> Answer:
         envelope.get("result_info") or {},
         response.headers.get("cf-ray", ""),
         _seconds(response.headers.get("retry-after")),
-        response.headers.get("ratelimit", ""),
+        *_budget(response.headers.get("ratelimit", "")),
     )
 
 
@@ -182,6 +185,15 @@ def _errors(envelope: dict[str, Any]) -> list[ApiError]:
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
+
+
+_RATELIMIT = re.compile(r";\s*r=(\d+)\s*;\s*t=(\d+)")
+
+
+def _budget(header: str) -> tuple[int | None, float | None]:
+    """What is left and for how long, from such as `"default";r=50;t=30`; of several the tightest."""
+    found = [(int(left), float(seconds)) for left, seconds in _RATELIMIT.findall(header)]
+    return min(found) if found else (None, None)
 
 
 def _seconds(header: str | None) -> float | None:

@@ -9,6 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cf_mtls.remote.gateway import Method
+
+RESERVE = 20
+"""Requests left over for others who use the same token, the dashboard among them."""
 
 BLOCK_S = 300.0
 """Seconds that Cloudflare blocks every call once the budget is spent: facts 7.5."""
@@ -79,14 +83,43 @@ PATIENCE: tuple[Patience, ...] = (
 )
 
 
+class Budget:
+    """How many requests are left, shared by all threads; whoever would take the last ones waits for the renewal.
+
+    Going over blocks every call, the dashboard's included, for five minutes: facts 7.5.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known before the first answer."""
+        self._lock = threading.Lock()
+        self._left: int | None = None
+        self._renewed_at = 0.0
+
+    def heard(self, answer: Answer | NoAnswer, now: float) -> None:
+        """Take in what an answer says about the budget."""
+        if isinstance(answer, Answer) and answer.remaining is not None:
+            with self._lock:
+                self._left, self._renewed_at = answer.remaining, now + (answer.renewed_s or 0)
+
+    def pause(self, now: float) -> float:
+        """Seconds to wait before the next request; it is counted as made."""
+        with self._lock:
+            if self._left is None or now >= self._renewed_at:
+                self._left = None
+                return 0.0
+            self._left -= 1
+            return self._renewed_at - now if self._left < RESERVE else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Carries the clock and where to say what is waited for."""
+    """Carries the clock, the budget of requests, and where to say what is waited for."""
 
     clock: Clock = field(default_factory=Clock)
     say: Callable[[str], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
     """Whether somebody wants the run to end: waits end at once, the call under way is finished."""
+    budget: Budget = field(default_factory=Budget)
 
     def persist(self, method: Method, call: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
         """The outcome of a call, tried again while a row of `PATIENCE` allows it.
@@ -95,7 +128,9 @@ class Pace:
         """
         started: dict[str, tuple[float, int]] = {}
         while True:
+            self._keep_within()
             outcome = call()
+            self.budget.heard(outcome, self.clock.now())
             row = next((p for p in PATIENCE if method in p.methods and p.matches(outcome)), None)
             if row is None:
                 return outcome
@@ -106,6 +141,12 @@ class Pace:
             if pause > left or self.stopping():
                 return outcome
             self.say(f"waiting {pause:g} s: {row.what} (giving up in {left:.0f} s)")
+            self.clock.sleep(pause)
+
+    def _keep_within(self) -> None:
+        pause = self.budget.pause(self.clock.now())
+        if pause > 0:
+            self.say(f"waiting {pause:.0f} s: the request budget of this token is almost spent")
             self.clock.sleep(pause)
 
     @staticmethod

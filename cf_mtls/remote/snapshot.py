@@ -2,7 +2,6 @@
 
 Rules of this file:
 - List calls only, side by side, pages as wide as allowed; it is handed a `Reader`, which can only GET.
-- Pages end by `result_info` and by repeated ids, never by waiting for an empty page (facts 7.7).
 - What cannot be understood is Cloudflare's answer at fault, said with the path; nothing is skipped silently.
 """
 
@@ -16,11 +15,12 @@ from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.resources import Address, HostnameSettings, Kind
 from cf_mtls.model.state import State
 from cf_mtls.remote import wire
-from cf_mtls.remote.errors import PERMISSION, STRANGE, failure
-from cf_mtls.remote.gateway import Answer
+from cf_mtls.remote.elsewhere import read_elsewhere, together
+from cf_mtls.remote.errors import PERMISSION, decoded
+from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, SETTINGS, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     from cf_mtls.remote.pace import Pace
 
     Decoder: TypeAlias = Callable[[Iterable[Any]], dict[Address, Resource]]
-
-PER_PAGE = 1000
-"""The widest page of certificates, and the server's own default for applications: facts 1.9, 3.1."""
-
-CERTIFICATES = "/access/certificates"
-SETTINGS = "/access/certificates/settings"
-APPLICATIONS = "/access/apps"
-POLICIES = "/access/policies"
-GROUPS = "/access/groups"
 
 UNSEEN_GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "groups cannot be read")
 
@@ -50,10 +41,11 @@ class Snapshot:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def read(reader: Reader, scope: Scope, pace: Pace) -> Snapshot:
+def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) -> Snapshot:
     """Everything in a scope that this program knows of. Raises Failure when any part could not be read.
 
-    Only groups may stay unseen, for want of a permission: rules that refer to them then count as unknown.
+    hosts: those for which the other scope counts too (see `elsewhere`).
+    Only that and groups may stay unseen, for want of a permission; rules that refer to groups then count as unknown.
     Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
@@ -63,12 +55,13 @@ def read(reader: Reader, scope: Scope, pace: Pace) -> Snapshot:
     ]
     if scope.kind == "account":
         jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
-    with ThreadPoolExecutor(len(jobs) + 1) as pool:
+    with ThreadPoolExecutor(len(jobs) + 2) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
         groups = pool.submit(_groups, reader, scope.path + GROUPS, pace)
+        others = pool.submit(read_elsewhere, reader, scope, hosts, pace)
     found = {address: resource for row in rows for address, resource in row.result().items()}
-    seen, diagnostics = groups.result()
-    return Snapshot(State({**found, **seen}), diagnostics)
+    (seen, said), (beside, unseen) = groups.result(), others.result()
+    return Snapshot(State(together({**found, **seen}, beside)), (*said, *unseen))
 
 
 def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
@@ -85,12 +78,7 @@ def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resour
 
 
 def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[Address, Resource]:
-    items = list(pages(reader, path, pace))
-    try:
-        return decode(items)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        detail = f"GET {path} holds something that cannot be read ({type(error).__name__}: {error})."
-        raise Failure([STRANGE.found(detail, "If it lasts, please report it.")]) from error
+    return decoded(decode, list(pages(reader, path, pace)), f"GET {path}")
 
 
 def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
@@ -109,41 +97,3 @@ def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
     """Settings that say something: both false equals absent (facts 2)."""
     return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
-
-
-def pages(reader: Reader, path: str, pace: Pace) -> Iterator[Any]:
-    """Every item of a list, once. Raises Failure when a page could not be read."""
-    seen: set[str] = set()
-    page = 1
-    while True:
-        answer = _page(reader, path, page, pace)
-        items = _items(answer, path)
-        fresh = [item for item in items if _identity(item) not in seen]
-        seen |= {_identity(item) for item in fresh}
-        yield from fresh
-        total = int(answer.result_info.get("total_pages") or 1)
-        if page >= total or not fresh:
-            return
-        page += 1
-
-
-def _items(answer: Answer, path: str) -> list[Any]:
-    if answer.result is None:
-        return []
-    if not isinstance(
-        answer.result, list
-    ):  # read as an empty account, it would make us build everything anew
-        raise Failure([STRANGE.found(f"GET {path} answered something that is not a list.")])
-    return answer.result
-
-
-def _page(reader: Reader, path: str, page: int, pace: Pace) -> Answer:
-    query = {} if path.endswith(SETTINGS) else {"page": str(page), "per_page": str(PER_PAGE)}
-    outcome = pace.persist("GET", lambda: reader.get(path, query))
-    if not isinstance(outcome, Answer) or not outcome.ok:
-        raise failure(outcome, f"reading {path}", path)
-    return outcome
-
-
-def _identity(item: Any) -> str:
-    return str(item.get("id") or item.get("hostname")) if isinstance(item, dict) else str(item)

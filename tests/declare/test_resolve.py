@@ -209,3 +209,12 @@ def test_what_the_file_alone_shows_is_said(
     assert code in {d.code.code for d in found}
     assert not any(d.is_error for d in found)
     assert all(d.place for d in found)
+
+
+def test_a_ca_that_should_be_gone_is_said_to_be_overdue(folder: Path) -> None:
+    """After its `until` every plan says so; on the day itself not yet."""
+    text = GEORGETOWN.replace("certs/certchain.pem ", "[{file: certs/certchain.pem, until: DAY}] ")
+    today = datetime.now(UTC).date()
+    assert "certificate.overdue" not in codes(resolved(folder, text.replace("DAY", str(today))))
+    yesterday = text.replace("DAY", str(today - timedelta(days=1)))
+    assert "certificate.overdue" in codes(resolved(folder, yesterday))

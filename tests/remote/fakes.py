@@ -19,10 +19,10 @@ TOKEN = "cfat_not-a-real-token"
 Reply = httpx.Response | Exception
 
 
-def ok(result: Any, status: int = 200, pages: int = 1) -> httpx.Response:
+def ok(result: Any, status: int = 200, pages: int = 1, **headers: str) -> httpx.Response:
     info = {"page": 1, "per_page": 1000, "total_pages": pages, "count": 1, "total_count": 1}
     body = {"success": True, "errors": [], "messages": [], "result": result, "result_info": info}
-    return httpx.Response(status, json=body)
+    return httpx.Response(status, json=body, headers=headers)
 
 
 def refused(status: int, code: int, message: str, **headers: str) -> httpx.Response:

@@ -27,7 +27,7 @@ from cf_mtls.model.resources import (
 from cf_mtls.model.state import State
 from cf_mtls.remote.apply import Applier
 from cf_mtls.remote.pace import Pace
-from cf_mtls.remote.stages import Boundary, batches, on_the_way
+from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
@@ -48,7 +48,9 @@ MADE: dict[str, Any] = {
 
 
 def plan(steps: Iterable[Step], actual: State | None = None) -> Plan:
-    return Plan("s", Scope("account", ACCOUNT), actual or State(), State(), (), tuple(steps))
+    """A plan of these steps, from what is there to what they leave."""
+    listed, before = tuple(steps), actual or State()
+    return Plan("s", Scope("account", ACCOUNT), before, after(before, listed), (), listed)
 
 
 def step(phase: Phase, address: Address, value: Resource | None, **more: Any) -> Step:
@@ -240,3 +242,11 @@ def test_an_earlier_runs_work_that_is_still_arriving_is_not_somebody_else() -> N
     assert not on_the_way(two, replace(two, associated_hostnames=("theirs.net",)), bare)
     assert not on_the_way(two, replace(bare, name="theirs"), bare)
     assert not on_the_way(two, bare, two)
+
+
+@pytest.mark.parametrize("result", [None, [], {}, {"id": "1"}, "text"])
+def test_an_answer_of_another_shape_is_cloudflares_fault(result: Any) -> None:
+    """Not a traceback, and not taken for success."""
+    fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(result, 201))
+    with pytest.raises(Failure, match="unknown shape"):
+        run(fake, plan([UPLOAD]))

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from cf_mtls.remote.gateway import Answer, Method
+from cf_mtls.remote.pace import RESERVE
 from tests.remote.fakes import Fake, FakeTime, Reply, ok, refused
 
 BUSY = refused(409, 0, "access.api.error.conflict: previous certificate settings still being updated")
@@ -96,3 +97,28 @@ def test_a_condition_is_asked_for_until_its_deadline() -> None:
     never = FakeTime()
     assert not never.pace().until("it", 10, lambda: False)
     assert never.at == 10
+
+
+def test_the_budget_is_never_spent_to_the_end() -> None:
+    """With the reserve reached, the next request waits for the renewal that the header names, and says so."""
+    left = {"r": 40}
+
+    def reply(_: httpx.Request, __: int) -> httpx.Response:
+        left["r"] -= 1
+        return ok([], ratelimit=f'"default";r={max(left["r"], 0)};t=30')
+
+    fake, time = Fake(reply), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    for _ in range(30):
+        pace.persist("GET", lambda: writer.get("/x"))
+        if time.slept:
+            break
+    assert left["r"] >= RESERVE - 1
+    assert time.slept == [30.0]
+    assert "budget" in time.said[0]
+
+
+def test_without_the_header_nothing_is_held_back() -> None:
+    """An answer that says nothing about a budget changes nothing."""
+    _, _, time = persist("GET", ok([]))
+    assert time.slept == []

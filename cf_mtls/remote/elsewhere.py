@@ -1,0 +1,121 @@
+"""What lives beside a plan's own scope: zone-level things of an account's zones, account-level things of a zone.
+
+Rules of this file:
+- Access looks at both together (facts 3.8), so both are read; what lives elsewhere is foreign whatever its name.
+- Only zones of hostnames that matter are asked. Whether a listing shows the other scope's things too is not known
+  (facts 11.8): what has an id that was seen already is not taken twice.
+- A token may lack the permission to look: then that is said as a note, and the plan goes on.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.diagnostics import Code, Failure, Fault, Severity
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
+from cf_mtls.remote import wire
+from cf_mtls.remote.errors import NO_ROUTE, PERMISSION, STRANGE, TOKEN_REFUSED, decoded, failure
+from cf_mtls.remote.gateway import Answer
+from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.resources import Resource
+    from cf_mtls.remote.gateway import Reader
+    from cf_mtls.remote.pace import Pace
+
+UNSEEN = Code("scope.other-unseen", Severity.NOTE, Fault.INVOCATION, "the other scope cannot be seen")
+
+MAY_NOT = frozenset({PERMISSION, TOKEN_REFUSED, NO_ROUTE})
+"""Refusals that only say that this token may not look there."""
+
+
+def read_elsewhere(
+    reader: Reader, scope: Scope, hosts: Collection[str], pace: Pace
+) -> tuple[tuple[Resource, ...], tuple[Diagnostic, ...]]:
+    """CAs and applications of the other scopes that can touch these hosts, and what could not be seen.
+
+    Raises Failure for anything but a missing permission.
+    """
+    if not hosts:
+        return (), ()
+    try:
+        others = (
+            _zones(reader, scope, hosts, pace) if scope.kind == "account" else _account(reader, scope, pace)
+        )
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda other: _things(reader, other, pace), others))
+    except Failure as failed:
+        if not {d.code for d in failed.diagnostics} <= MAY_NOT:
+            raise
+        other = "zones" if scope.kind == "account" else "account"
+        detail = f"Applications and CAs of the {other} would count too. {failed.diagnostics[0].detail}"
+        return (), (
+            UNSEEN.found(
+                detail, 'With "Zone Read" and the Access permissions there, they are looked at too.'
+            ),
+        )
+    return tuple(resource for things in found for resource in things), ()
+
+
+def _zones(reader: Reader, scope: Scope, hosts: Collection[str], pace: Pace) -> list[Scope]:
+    """The zones of an account that one of the hosts lies in."""
+    listed = pages(reader, "/zones", pace, {"account.id": scope.id, "per_page": "50"})
+    zones = decoded(lambda raws: [(z["name"].lower(), z["id"]) for z in raws], list(listed), "GET /zones")
+    return [Scope("zone", i) for name, i in zones if any(h == name or h.endswith(f".{name}") for h in hosts)]
+
+
+def _account(reader: Reader, scope: Scope, pace: Pace) -> list[Scope]:
+    """The account of a zone."""
+    outcome = pace.persist("GET", lambda: reader.get(scope.path))
+    if not isinstance(outcome, Answer) or not outcome.ok:
+        raise failure(outcome, f"reading {scope.path}", scope.path)
+    return [Scope("account", decoded(lambda raw: raw["account"]["id"], outcome.result, f"GET {scope.path}"))]
+
+
+def _things(reader: Reader, scope: Scope, pace: Pace) -> list[Resource]:
+    found: list[Resource] = []
+    for raw in pages(reader, scope.path + CERTIFICATES, pace):
+        _, ca = decoded(wire.certificate, raw, f"GET {scope.path}{CERTIFICATES}")
+        found.append(replace(ca, elsewhere=str(scope)))
+    for raw in pages(reader, scope.path + APPLICATIONS, pace):
+        _, app = decoded(wire.application, raw, f"GET {scope.path}{APPLICATIONS}")
+        found.append(replace(app, elsewhere=str(scope)))
+    return found
+
+
+def together(own: dict[Address, Resource], others: Iterable[Resource]) -> dict[Address, Resource]:
+    """Own things with those from elsewhere beside them; what a listing showed twice is taken once.
+
+    A thing whose natural address is taken gets its id into the address.
+    """
+    found = dict(own)
+    for resource in others:
+        ids = {a: _id(r) for a, r in found.items()}
+        twin = next((a for a, i in ids.items() if i == _id(resource)), None)
+        if twin is not None:
+            found[twin] = resource  # the account's list showed it too: it lives elsewhere all the same
+            continue
+        address = _address(resource)
+        found[Address(address.kind, f"{address.key}#{_id(resource)}") if address in found else address] = (
+            resource
+        )
+    return found
+
+
+def _id(resource: Any) -> str | None:
+    return getattr(resource, "id", None)
+
+
+def _address(resource: Resource) -> Address:
+    match resource:
+        case CaCertificate():
+            return Address(Kind.CERTIFICATE, resource.fingerprints[0])
+        case AccessApplication():
+            return Address(Kind.APPLICATION, resource.domain or f"id:{resource.id}")
+        case _:
+            raise Failure([STRANGE.found(f"{resource} cannot live elsewhere.")])

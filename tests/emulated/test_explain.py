@@ -1,0 +1,145 @@
+"""explain and plan against an account with foreign things in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.pki.authority import root
+from tests.emulated.edge import lever
+from tests.emulated.test_main_job import PLAN, URL, run, seen
+
+
+@pytest.fixture
+def ready() -> Iterator[Ready]:
+    with running(Options()) as emulator:
+        yield emulator.ready
+
+
+def add(ready: Ready, name: str, raw: dict[str, Any]) -> None:
+    state = lever(ready, "state")
+    lever(ready, "state", {**state, name: [*state[name], raw]})
+
+
+def test_explain_needs_no_plan_file_and_only_reads(folder: Path, ready: Ready) -> None:
+    """Who gets in, which application and policy decide, which CA counts; as text and as JSON."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    before = len(seen(ready))
+    said = run(folder, ready, "explain", URL)
+    assert said.returncode == 0, said.stderr
+    assert "certificate holders" in said.stdout
+    assert "valid certificate (non_identity)" in said.stdout
+    assert {r["method"] for r in seen(ready)[before:]} == {"GET"}
+    data = json.loads(run(folder, ready, "explain", URL, "--json").stdout)["now"]
+    assert data["reach"] == "certificate holders"
+    assert data["application"] == "application/jeann.net/georgetown-penang-malaysia"
+
+
+def test_explain_tells_before_and_after_and_about_a_client(folder: Path, ready: Ready) -> None:
+    """With a plan file: how it is now, how it would be, and whether this client gets in."""
+    certificate = "plans/certs/clientcert.pem"
+    data = json.loads(
+        run(folder, ready, "explain", URL, "--plan", PLAN, "--client", certificate, "--json").stdout
+    )
+    assert (data["now"]["reach"], data["once applied"]["reach"]) == ("anyone", "certificate holders")
+    assert data["once applied"]["client"]["gets_in"] is True
+    table = run(folder, ready, "explain", "--all", "--plan", PLAN, "--offline")
+    assert "certificate holders" in table.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["explain"], ["explain", "http://jeann.net/"], ["explain", "x"], ["explain", URL, "--offline"]]
+)
+def test_explain_says_what_it_cannot_explain(folder: Path, ready: Ready, words: list[str]) -> None:
+    """No URL, plain http, no host, offline without a file: usage errors."""
+    assert run(folder, ready, *words).returncode == 64
+
+
+def test_foreign_things_that_weaken_ours_are_said_every_time(folder: Path, ready: Ready) -> None:
+    """Another team's CA on our hostname, their open application below our path: id and reason, in plan and explain."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    other = root("Other CA", now=datetime.now(UTC))
+    add(ready, "certificates", {
+        "name": "theirs", "certificate": other.chain.pem, "associated_hostnames": ["jeann.net"]
+    })  # fmt: skip
+    add(ready, "apps", {
+        "name": "open below", "type": "self_hosted", "domain": "jeann.net/georgetown-penang-malaysia/open",
+        "policies": [{"name": "p", "decision": "bypass", "include": [{"everyone": {}}]}],
+    })  # fmt: skip
+    for _ in range(2):
+        planned = run(folder, ready, "plan", PLAN, "--detailed-exitcode")
+        assert planned.returncode == 0
+        assert "[access.foreign-ca]" in planned.stderr
+        assert "named theirs" in planned.stderr
+        assert "[access.foreign-opening]" in planned.stderr
+        assert "open below" in planned.stderr
+    explained = run(folder, ready, "explain", URL).stdout
+    assert "theirs" in explained
+    assert "foreign" in explained
+
+
+def test_a_weakening_is_refused_until_its_url_is_typed(folder: Path, ready: Ready) -> None:
+    """A bypass in the file: exit 4 with the URL to type, even with --auto-approve; nothing is written."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    text = (folder / PLAN).read_text("utf-8").replace(
+        "    domain: jeann.net/georgetown-penang-malaysia\n",
+        "    domain: jeann.net/georgetown-penang-malaysia\n"
+        "    policies: [{name: open, decision: bypass, include: [{everyone: }]}]\n",
+    )  # fmt: skip
+    (folder / PLAN).write_text(text, "utf-8")
+    before = len(seen(ready))
+    refused = run(folder, ready, "apply", PLAN, "-y")
+    assert refused.returncode == 4
+    assert "certificate holders → anyone" in refused.stderr
+    assert f"    --allow-weaken {URL}" in refused.stderr
+    assert {r["method"] for r in seen(ready)[before:]} == {"GET"}
+    assert run(folder, ready, "plan", PLAN, "--allow-weaken", URL).returncode == 0
+
+
+def test_a_client_that_would_lose_access_is_named(folder: Path, ready: Ready) -> None:
+    """Pinning a name that jean does not have: refused with the client, the URL and the flag."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    text = (folder / PLAN).read_text("utf-8").replace(
+        "    domain: jeann.net/georgetown-penang-malaysia\n",
+        "    domain: jeann.net/georgetown-penang-malaysia\n"
+        "    policies: [{name: fleet, include: [{certificate: }], require: [{common_name: fleet}]}]\n",
+    )  # fmt: skip
+    (folder / PLAN).write_text(text, "utf-8")
+    refused = run(folder, ready, "plan", PLAN)
+    assert refused.returncode == 4
+    assert f"jean gets in at {URL} now" in refused.stderr
+    assert "    --allow-lockout jeann.net" in refused.stderr
+
+
+def test_what_lives_in_the_other_scope_counts_too(folder: Path, ready: Ready) -> None:
+    """A zone-level application below our account-level path opens it: seen, said, and never touched."""
+    zone = lever(ready, "state")["zones"][0]
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    add(ready, "apps", {
+        "name": "zone level", "type": "self_hosted", "domain": "jeann.net/georgetown-penang-malaysia/z",
+        "zone": zone["name"],
+        "policies": [{"name": "p", "decision": "bypass", "include": [{"everyone": {}}]}],
+    })  # fmt: skip
+    planned = run(folder, ready, "plan", PLAN, "--detailed-exitcode")
+    assert planned.returncode == 0
+    assert "[access.foreign-opening]" in planned.stderr
+    assert "zone level" in planned.stderr
+    explained = json.loads(run(folder, ready, "explain", f"{URL}/z", "--json").stdout)["now"]
+    assert (explained["reach"], explained["application"]) == (
+        "anyone",
+        "application/jeann.net/georgetown-penang-malaysia/z",
+    )
+
+
+def test_a_token_that_cannot_look_into_zones_is_said_as_a_note(folder: Path, ready: Ready) -> None:
+    """The plan goes on; what it could not look at is named once."""
+    token = lever(ready, "token", {"scopes": [f"accounts/{ready.account_id}"]}, "POST")["token"]
+    planned = run(folder, ready, "plan", PLAN, CLOUDFLARE_API_TOKEN=token)
+    assert planned.returncode == 0, planned.stderr
+    assert "[scope.other-unseen]" in planned.stderr
