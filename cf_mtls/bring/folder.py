@@ -49,7 +49,15 @@ def _paths(folder: Path) -> Iterator[Path]:
     if folder.is_file():
         yield folder
     elif not folder.is_dir():
-        raise Failure([MISSING.found(f"There is no folder {folder}.", place=Place(str(folder)))])
+        raise Failure(
+            [
+                MISSING.found(
+                    f"There is no folder {folder}.",
+                    "Give --certs a folder that is there.",
+                    Place(str(folder)),
+                )
+            ]
+        )
     for base, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES:

@@ -76,7 +76,7 @@ def _stack(named: str | None, path: Path) -> str:
 
     if named is not None and (not LABEL.fullmatch(named) or len(named) > 63):
         detail = f"{named} is not one; it may hold a-z, 0-9 and inner hyphens, 63 characters at most."
-        raise Failure([BAD_STACK.found(detail)], Exit.USAGE)
+        raise Failure([BAD_STACK.found(detail, "Leave --stack out to take the file's name.")], Exit.USAGE)
     return named or slug(path.stem, "imported")
 
 

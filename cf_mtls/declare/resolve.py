@@ -147,7 +147,12 @@ class _Resolver:
     def stack(self) -> Stack:
         document = self.document
         if document.account_id and document.zone_id:
-            self._problem(BOTH_SCOPES, ("zone_id", "?key"), "A stack lives in one account or in one zone.")
+            self._problem(
+                BOTH_SCOPES,
+                ("zone_id", "?key"),
+                "A stack lives in one account or in one zone.",
+                "Take one of them out.",
+            )
         for label, group in document.certificates.items():
             self._certificates(label, group)
         for host, settings in document.hostname_settings.items():
@@ -189,7 +194,9 @@ class _Resolver:
         listed = isinstance(group.chain, list)
         if listed and group.id:
             detail = "The chain is a list, so the id belongs to one of its items."
-            self._problem(PIN_IN_LIST, ("certificates", label, "id"), detail)
+            self._problem(
+                PIN_IN_LIST, ("certificates", label, "id"), detail, "Write the item as {file: …, id: …}."
+            )
         hosts = tuple(sorted(set(group.associated_hostnames)))
         if group.chain == UNKNOWN:
             self._unknown(label, group, hosts, base)
@@ -259,7 +266,12 @@ class _Resolver:
         address = Address(Kind.APPLICATION, domains[0])
         if address in self.resources:
             where = self.places[address]
-            self._problem(SAME_DOMAIN, (*path, "domain"), f"{domains[0]} stands at line {where.line} too.")
+            self._problem(
+                SAME_DOMAIN,
+                (*path, "domain"),
+                f"{domains[0]} stands at line {where.line} too.",
+                "Make them one application.",
+            )
             return
         declared = {k: v for k in PASSED_ON if (v := getattr(found, k)) is not None}
         policies = tuple(map(_policy, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
@@ -303,7 +315,9 @@ class _Resolver:
                 detail = (
                     f"There is no readable file {self.source.beside(client.key)}. verify cannot send {name}."
                 )
-                self._problem(KEY_ABSENT, (*path, "key"), detail)
+                self._problem(
+                    KEY_ABSENT, (*path, "key"), detail, "Put the key there to have the client proven."
+                )
             yield Client(
                 name,
                 str(self.source.beside(client.certificate)),

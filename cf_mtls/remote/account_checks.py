@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cf_mtls.remote import wire
 from cf_mtls.remote.doctor import ZoneReading
 from cf_mtls.remote.findings import Declared, Finding, Grade, count, either, ok, refused
-from cf_mtls.remote.gateway import Answer, NoAnswer
+from cf_mtls.remote.gateway import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -115,7 +115,7 @@ def _permission_read(r: Readings, _: Declared) -> Iterator[Finding]:
 def _readings(r: Readings, name: str) -> list[Outcome]:
     zones = [z for z in r.hosts.values() if isinstance(z, ZoneReading)]
     more: dict[str, list[Outcome]] = {
-        "zones": [z for z in r.hosts.values() if isinstance(z, Answer | NoAnswer)],
+        "zones": list(r.zones),
         "dns": [o for found in r.dns.values() for o in found],
         "look-alikes": [*([r.byo] if r.byo else []), *(o for z in zones for o in z.look_alikes.values())],
     }

@@ -75,6 +75,8 @@ class Readings:
     """Of each hostname its zone, the answer that kept it from being found, or None when there is none."""
     dns: Mapping[str, tuple[Outcome, ...]]
     """Of each hostname the answers about its record and the wildcards above it, nearest first."""
+    zones: tuple[Outcome, ...] = ()
+    """What the lookups of zones by name answered."""
     edge: Mapping[str, Asked] = field(default_factory=dict)
     """Of each hostname whether the edge asks for a certificate; empty when it was not looked at."""
 
@@ -102,7 +104,8 @@ def read(reader: Reader, scope: Scope, token: str, hosts: Iterable[str]) -> Read
     zones = _Zones(ask, scope, _ids(byo))
     readings = {host: zones.of(host) for host in sorted(hosts)}
     dns = {h: tuple(_dns(ask, h, r.zone)) for h, r in readings.items() if isinstance(r, ZoneReading)}
-    return Readings(scope, kind, verified, _own(ask, scope, verified), account, found, byo, readings, dns)
+    own = _own(ask, scope, verified)
+    return Readings(scope, kind, verified, own, account, found, byo, readings, dns, zones.asked)
 
 
 class _Asker:
@@ -154,6 +157,11 @@ class _Zones:
         self._ask, self._scope, self._byo = ask, scope, byo
         self._by_name: dict[str, Outcome] = {}
         self._read: dict[str, ZoneReading] = {}
+
+    @property
+    def asked(self) -> tuple[Outcome, ...]:
+        """Every answer about a zone's name."""
+        return tuple(self._by_name.values())
 
     def of(self, host: str) -> ZoneReading | Outcome | None:
         labels = host.removeprefix("*.").split(".")

@@ -31,6 +31,8 @@ NAMES = (
     "{{ template }}", "Zürich 客户", "'", "x" * 300, "penang (cf-mtls other)", "k: [", "tab\there", "0",
 )  # fmt: skip
 NOW = datetime.now(UTC)
+BROUGHT: list[tuple[int, int]] = []
+"""Of each random account how many things its file declares, and how many applications it names as left out."""
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,22 @@ def test_an_imported_account_has_an_empty_plan_and_an_edit_is_exactly_that_edit(
     assert {r["method"] for r in world.manage("GET", "requests")[before:]} == {"GET"}
     assert not [p for p in here.joinpath("plans").rglob("*") if p.is_file() and b"PRIVATE" in p.read_bytes()]
     text = (here / "plans/all.yaml").read_text("utf-8")
+    BROUGHT.append((text.count("\n    id: "), text.count("#     application/")))
     for what, edited in edits(text):
         (here / "plans/all.yaml").write_text(edited, "utf-8")
         code, changes = plan(world, capsys, "plans/all.yaml")
         assert code in {2, 4}, what
         assert [attributes for _, attributes in changes] == [[what]], changes
+
+
+def test_the_random_accounts_were_not_mostly_left_out() -> None:
+    """The property above would hold of empty files too: most of what was made was brought."""
+    if len(BROUGHT) < ACCOUNTS:
+        pytest.skip("runs after all of the above")
+    brought, left = (sum(column) for column in zip(*BROUGHT, strict=True))
+    print(f"{ACCOUNTS} accounts: {brought} things brought, {left} applications left out")
+    assert brought > 2 * ACCOUNTS
+    assert brought > left
 
 
 def edits(text: str) -> Iterator[tuple[str, str]]:
@@ -252,6 +265,19 @@ def test_the_matched_chain_is_copied_canonical_and_the_id_is_pinned(world: World
     assert run(["import", "--certs", "pki", "--out", "plans/prod.yaml"]) == 0
     assert (here / "plans/certs/fleet-ca.pem").read_text("ascii") == chain.pem
     assert f"id: {identifier}" in (here / "plans/prod.yaml").read_text("utf-8")
+
+
+def test_it_does_not_matter_which_block_cloudflare_hashes(
+    world: World, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the other answer to the open question the chain is found too, and the file says by which block."""
+    world.manage("POST", "switches", {"fingerprint-block": "last"})
+    make(world)
+    (here / "pki").mkdir()
+    (here / "pki/chain.pem").write_text(world.chains[3].chain.pem, "ascii")
+    assert run(["import", "--certs", "pki", "--out", "plans/prod.yaml"]) == 0
+    assert "# recognised by block 2 of 2 in pki/chain.pem" in (here / "plans/prod.yaml").read_text("utf-8")
+    assert plan(world, capsys, "plans/prod.yaml") == (0, [])
 
 
 def test_a_chain_found_later_finishes_an_unknown_one(
