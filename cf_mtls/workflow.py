@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.doors import doorways
-from cf_mtls.declare.document import ID32
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
+from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
 from cf_mtls.model.evidence import Expected
 from cf_mtls.model.plan import Plan, Promise
@@ -109,8 +109,11 @@ def states_to_explain(
 def scope_of(stack: Stack | None, account: Account) -> Scope:
     """Where the stack lives: the file's id, else the environment's. Raises Failure when they disagree."""
     names = {"CLOUDFLARE_ACCOUNT_ID": account.account_id, "CLOUDFLARE_ZONE_ID": account.zone_id}
-    bad = [SCOPE_INVALID.found(f"{name} is not 32 hexadecimal characters.") for name, value in names.items()
-           if value and not ID32.fullmatch(value)]  # fmt: skip
+    bad = [
+        SCOPE_INVALID.found(f"{name} is not 32 hexadecimal characters.", "Copy it from the dashboard.")
+        for name, value in names.items()
+        if value and not ID32.fullmatch(value)
+    ]
     if bad:
         raise Failure(bad)
     if stack and stack.account_id:

@@ -104,7 +104,9 @@ def emulate(
     except Unusable as error:
         raise _unusable(error) from error
     except OSError as error:
-        raise Failure([PORT_TAKEN.found(str(error))]) from error
+        raise Failure(
+            [PORT_TAKEN.found(str(error), "Leave --port and --edge-port out: free ones are taken.")]
+        ) from error
     console.say("stopped")
     return Exit.OK
 
@@ -135,7 +137,9 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise Failure([UNREADABLE.found(f"{path}: {error}")]) from error
+        raise Failure(
+            [UNREADABLE.found(f"{path}: {error}", "It must be a JSON file that you can read.")]
+        ) from error
 
 
 def _rules(given: Any) -> list[Any]:

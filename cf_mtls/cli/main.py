@@ -14,7 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import apply, console, demo, emulate, explain, pki, plan, show, validate, verify
+from cf_mtls.cli import (
+    apply,
+    completion,
+    console,
+    demo,
+    doctor,
+    emulate,
+    explain,
+    importer,
+    init,
+    pki,
+    plan,
+    schema,
+    show,
+    validate,
+    verify,
+    version,
+)
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -29,6 +46,9 @@ Exit codes: 0 fine, 1 error or could not tell, 2 differences, 3 verification fai
 
 VERBS: tuple[Callable[[typer.Typer], None], ...] = (
     demo.register,
+    init.register,
+    importer.register,
+    doctor.register,
     validate.register,
     plan.register,
     apply.register,
@@ -37,6 +57,9 @@ VERBS: tuple[Callable[[typer.Typer], None], ...] = (
     explain.register,
     pki.register,
     emulate.register,
+    schema.register,
+    completion.register,
+    version.register,
 )
 """What each verb's file offers as `register`, in the order that help shows."""
 

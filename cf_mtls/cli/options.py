@@ -152,7 +152,9 @@ def _token() -> str | None:
         return Path(name).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         detail = f"CLOUDFLARE_API_TOKEN_FILE names {name}, which cannot be read as text."
-        raise Failure([TOKEN_FILE.found(detail)]) from None
+        raise Failure(
+            [TOKEN_FILE.found(detail, "Mend the path, or put the token into CLOUDFLARE_API_TOKEN.")]
+        ) from None
 
 
 def addresses(texts: list[str] | None) -> frozenset[Address]:
@@ -174,7 +176,14 @@ def witness(name: str, connect_to: list[str] | None, cacert: str | None) -> Witn
     routes = mappings(connect_to)
     trusted = cacert or console.environment("CF_MTLS_CACERT")
     if trusted and not Path(trusted).is_file():
-        raise Failure([NO_CACERT.found(f"There is no file {trusted}.")], Exit.USAGE)
+        raise Failure(
+            [
+                NO_CACERT.found(
+                    f"There is no file {trusted}.", "Leave it out to judge servers by the usual CAs."
+                )
+            ],
+            Exit.USAGE,
+        )
     if name == "httpx":
         from cf_mtls.verify.httpx_probe import HttpxWitness
 

@@ -28,7 +28,9 @@ def given(variable: str | None, file: Path | None) -> bytes | None:
         return None
     text, source = _from_file(file) if file else (console.environment(variable or ""), f"${variable}")
     if not text:
-        raise Failure([EMPTY.found(f"{source} is empty or not set.")])
+        raise Failure(
+            [EMPTY.found(f"{source} is empty or not set.", "Set it to a passphrase, then run it again.")]
+        )
     return text.encode("utf-8", errors="surrogateescape")
 
 
@@ -46,5 +48,7 @@ def asked(what: str, flags: str, *, twice: bool = False) -> bytes:
     if not first:
         raise Failure([EMPTY.found(f"Nothing was typed for {what}.", f"Type one, or use {flags}.")])
     if twice and getpass.getpass("The same again: ") != first:
-        raise Failure([DIFFERENT.found("The second was not the first. Nothing was written.")])
+        raise Failure(
+            [DIFFERENT.found("The second was not the first. Nothing was written.", "Run it again.")]
+        )
     return first.encode("utf-8")

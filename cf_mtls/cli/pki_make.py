@@ -191,7 +191,9 @@ def _requests(names: list[str], names_from: Path | None, csr: Path | None) -> li
     if names_from:
         names = [*names, *read_names(read(names_from).decode("utf-8", errors="replace"))]
     if csr and len(names) > 1:
-        raise Failure([ONE_REQUEST.found(f"{len(names)} names were given beside {csr}.")])
+        raise Failure(
+            [ONE_REQUEST.found(f"{len(names)} names were given beside {csr}.", "Give one name, or none.")]
+        )
     if csr:
         found = read_request(read(csr), *names)
         if isinstance(found, Diagnostic):
@@ -200,7 +202,9 @@ def _requests(names: list[str], names_from: Path | None, csr: Path | None) -> li
     else:
         requests = [Request(name) for name in names]
     if not requests:
-        raise Failure([NOBODY.found("No NAME, --list or --csr was given, or the list is empty.")])
+        raise Failure(
+            [NOBODY.found("No NAME, --list or --csr was given, or the list is empty.", "Give a NAME.")]
+        )
     _stop(bad_names([r.name for r in requests]))
     return requests
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 URL = "https://jeann.net/georgetown-penang-malaysia"
 
 GEORGETOWN = """\
-# One stack: who may open https://jeann.net/georgetown-penang-malaysia, and with which certificate.
-# The account comes from CLOUDFLARE_ACCOUNT_ID; or write account_id: here.
+# yaml-language-server: $schema=cf-mtls.schema.json
+# Who may open https://jeann.net/georgetown-penang-malaysia. The account is CLOUDFLARE_ACCOUNT_ID, or account_id: here.
 version: 1
 stack: georgetown                     # the ownership mark, unique in the account
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
 from cf_mtls.declare.document import ChainDocument, Document
+from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.pki.vault import UNREADABLE
 
@@ -63,7 +64,7 @@ def load(path: Path) -> Source:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         detail = f"Byte {error.start} is not UTF-8."
-        raise Failure([NOT_TEXT.found(detail, place=Place(str(path)))]) from None
+        raise Failure([NOT_TEXT.found(detail, "Save it as UTF-8.", Place(str(path)))]) from None
     reading = yaml_text.read(text, str(path))
     found = document(reading)
     if found is None or has_errors(reading.diagnostics):
@@ -79,10 +80,11 @@ def load(path: Path) -> Source:
 
 
 def chain_files(found: Document) -> list[str]:
-    """The chain files that a document names, as written, in order."""
+    """The chain files that a document names, as written, in order; an unknown chain names none."""
     return [
         item.file if isinstance(item, ChainDocument) else item
         for group in found.certificates.values()
+        if group.chain != UNKNOWN
         for item in (group.chain if isinstance(group.chain, list) else [group.chain])
     ]
 
@@ -94,12 +96,12 @@ def read_bytes(path: Path) -> bytes | Diagnostic:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return MISSING.found(f"There is no file {path}.", place=place)
+        return MISSING.found(f"There is no file {path}.", "Mend the path, or put the file there.", place)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        return UNREADABLE.found(f"{path}: {why}.", place=place)
+        return UNREADABLE.found(f"{path}: {why}.", "Name a file that you may read.", place)
     if len(data) > LARGEST:
-        return TOO_LARGE.found(f"{path} is larger than {LARGEST} bytes.", place=place)
+        return TOO_LARGE.found(f"{path} is larger than {LARGEST} bytes.", "Name the right file.", place)
     return data
 
 

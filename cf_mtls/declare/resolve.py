@@ -9,11 +9,13 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Asker
 from cf_mtls.declare.document import PASSED_ON, ChainDocument, PolicyDocument, PolicyReference, ProbeDocument
 from cf_mtls.declare.semantics import semantics
+from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
 from cf_mtls.model.evidence import Client, Expected, Target
 from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
@@ -136,6 +138,7 @@ class _Resolver:
         self.source = source
         self.at = at
         self.chains: dict[Address, Chain] = {}
+        self.has_unknown = False
         self.askers: dict[str, Asker] = {}
         self.document = source.document
         self.found: list[Diagnostic] = []
@@ -145,7 +148,12 @@ class _Resolver:
     def stack(self) -> Stack:
         document = self.document
         if document.account_id and document.zone_id:
-            self._problem(BOTH_SCOPES, ("zone_id", "?key"), "A stack lives in one account or in one zone.")
+            self._problem(
+                BOTH_SCOPES,
+                ("zone_id", "?key"),
+                "A stack lives in one account or in one zone.",
+                "Take one of them out.",
+            )
         for label, group in document.certificates.items():
             self._certificates(label, group)
         for host, settings in document.hostname_settings.items():
@@ -187,8 +195,13 @@ class _Resolver:
         listed = isinstance(group.chain, list)
         if listed and group.id:
             detail = "The chain is a list, so the id belongs to one of its items."
-            self._problem(PIN_IN_LIST, ("certificates", label, "id"), detail)
+            self._problem(
+                PIN_IN_LIST, ("certificates", label, "id"), detail, "Write the item as {file: …, id: …}."
+            )
         hosts = tuple(sorted(set(group.associated_hostnames)))
+        if group.chain == UNKNOWN:
+            self._unknown(label, group, hosts, base)
+            return
         for index, item in enumerate(group.chain if isinstance(group.chain, list) else [group.chain]):
             path: Path = (*base, index) if listed else base
             chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
@@ -197,6 +210,24 @@ class _Resolver:
                 self._overdue(item, path)
             if chain:
                 self._certificate(label, chain, hosts, path, pin)
+
+    def _unknown(self, label: str, group: CertificateDocument, hosts: tuple[str, ...], path: Path) -> None:
+        """A CA that is in the account and whose PEM nobody has: what the file recorded of it."""
+        fingerprint, ends = group.fingerprint or "", group.expires_on
+        address = Address(Kind.CERTIFICATE, fingerprint)
+        if ends is None or self._twice(address, path):  # the model has seen to it that there is an end
+            return
+        self.has_unknown = True
+        name = application_name(label, self.document.stack)
+        self._add(
+            address, CaCertificate(name, hosts, (fingerprint,), (ends.astimezone(UTC),), id=group.id), path
+        )
+
+    def _twice(self, address: Address, path: Path) -> bool:
+        if address in self.resources:
+            where = self.places[address]
+            self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
+        return address in self.resources
 
     def _overdue(self, item: ChainDocument, path: Path) -> None:
         if item.until and item.until < self.at.date():
@@ -208,9 +239,7 @@ class _Resolver:
         self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
     ) -> None:
         address = Address(Kind.CERTIFICATE, chain.md5s[0])
-        if address in self.resources:
-            where = self.places[address]
-            self._problem(SAME_CHAIN, path, f"It stands at line {where.line} too.", "Declare it once.")
+        if self._twice(address, path):
             return
         self.chains[address] = chain
         name = certificate_name(label, chain.sha256, self.document.stack)
@@ -238,7 +267,12 @@ class _Resolver:
         address = Address(Kind.APPLICATION, domains[0])
         if address in self.resources:
             where = self.places[address]
-            self._problem(SAME_DOMAIN, (*path, "domain"), f"{domains[0]} stands at line {where.line} too.")
+            self._problem(
+                SAME_DOMAIN,
+                (*path, "domain"),
+                f"{domains[0]} stands at line {where.line} too.",
+                "Make them one application.",
+            )
             return
         declared = {k: v for k in PASSED_ON if (v := getattr(found, k)) is not None}
         policies = tuple(map(_policy, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
@@ -281,7 +315,8 @@ class _Resolver:
                 )
             elif not has_key:
                 detail = f"There is no readable file {self.source.beside(key)}. verify cannot send {name}."
-                self._problem(KEY_ABSENT, (*path, "key"), detail)
+                fix = "Put the key there to have the client proven."
+                self._problem(KEY_ABSENT, (*path, "key"), detail, fix)
             yield Client(
                 name,
                 str(self.source.beside(client.certificate)),
@@ -304,9 +339,9 @@ class _Resolver:
         self.askers[name] = Asker(frozenset(fitting), frozenset(leaf.common_names))
         if expect == "refused":
             return
-        for found in lint_client(
-            leaf, next(iter([*fitting.values(), *self.chains.values()]), None), at=self.at
-        ):
+        # A client that fits no chain in hand may be one of a CA whose chain is unknown.
+        others = () if self.has_unknown else self.chains.values()
+        for found in lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self.at):
             # A client's fault must not keep anybody from changing the account, so here it only warns.
             said = (
                 WOULD_BE_REFUSED.found(f"{found.code.summary}: {found.detail}", found.fix)

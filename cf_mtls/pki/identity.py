@@ -102,11 +102,16 @@ def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagn
     try:
         key = load_pem_private_key(found[0], passphrase if encrypted else None)
     except UnsupportedAlgorithm:
-        return UNSUPPORTED.found("This key or its encryption is of a kind that cannot be used here.")
+        return UNSUPPORTED.found(
+            "This key or its encryption is of a kind that cannot be used here.",
+            "Make a new key, or convert this one.",
+        )
     except (ValueError, TypeError):
         return _refused(encrypted=encrypted)
     if not isinstance(key, PrivateKey):
-        return UNSUPPORTED.found("A client's key is RSA, ECDSA or Ed25519.")
+        return UNSUPPORTED.found(
+            "A client's key is RSA, ECDSA or Ed25519.", "Make a new key and certificate."
+        )
     return key
 
 
@@ -117,7 +122,9 @@ def is_encrypted(data: bytes) -> bool:
 
 def _refused(*, encrypted: bool) -> Diagnostic:
     if encrypted:
-        return WRONG.found("Either the passphrase is wrong or the encrypted key is damaged.")
+        return WRONG.found(
+            "Either the passphrase is wrong or the encrypted key is damaged.", "Try again with the right one."
+        )
     return UNREADABLE.found(
         "Its PEM block is damaged.", "Copy the key again, whole, BEGIN and END lines included."
     )

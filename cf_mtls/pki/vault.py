@@ -43,7 +43,9 @@ def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Failure([UNREADABLE.found(f"{path}: {error.strerror or error}.")]) from error
+        raise Failure(
+            [UNREADABLE.found(f"{path}: {error.strerror or error}.", "Name a file that you may read.")]
+        ) from error
 
 
 def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.open) -> None:
@@ -60,7 +62,13 @@ def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.ope
         except FileExistsError as error:  # somebody made it since we looked
             raise Failure([_exists(file.path)]) from error
         except OSError as error:
-            raise Failure([UNWRITABLE.found(f"{file.path}: {error.strerror or error}.")]) from error
+            raise Failure(
+                [
+                    UNWRITABLE.found(
+                        f"{file.path}: {error.strerror or error}.", "Name a folder that you may write to."
+                    )
+                ]
+            ) from error
 
 
 def _write(file: File, opener: Opener, *, force: bool) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import Resource
 
 PIN_ABSENT = Code("ownership.pin-absent", Severity.ERROR, Fault.FILE, "a pinned id is not in the account")
+PIN_CONTENT = Code("ownership.pin-content", Severity.ERROR, Fault.FILE, "a pinned id is another CA")
 POLICY_ABSENT = Code(
     "ownership.policy-absent", Severity.ERROR, Fault.FILE, "a reusable policy is not in the account"
 )
@@ -56,6 +57,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
             if not is_ours(there, stack):
                 desired[address] = there
         elif _may_manage(wanted, there, stack) or (address in adopt and not _elsewhere(there)):
+            diagnostics += _other_content(address, wanted, there)
             desired[address] = complete(_with_policies(wanted, actual), there)
         else:
             desired[address] = there
@@ -89,7 +91,29 @@ def _pinned_but_absent(aligned: State, actual: State) -> Iterator[Diagnostic]:
     for address, wanted in aligned.items():
         if _id(wanted) is not None and _id(wanted) not in there:
             detail = f"{address} is pinned to the id {_id(wanted)}, which the account does not have."
-            yield PIN_ABSENT.found(detail, "Take the id: out of the file to make it anew, or mend the id.")
+            anew = "Take the id: out of the file to make it anew, or mend the id."
+            gone = "Nobody has its PEM, so it cannot be made anew: take the entry out, or mend the id."
+            yield PIN_ABSENT.found(detail, gone if _cannot_be_made(wanted) else anew)
+
+
+def _cannot_be_made(wanted: Resource) -> bool:
+    return isinstance(wanted, CaCertificate) and wanted.pem is None
+
+
+def _other_content(address: Address, wanted: Resource, there: Resource) -> Iterator[Diagnostic]:
+    """A pin on a CA with another content: the API cannot change a PEM in place (facts 1.5)."""
+    if (
+        isinstance(wanted, CaCertificate)
+        and isinstance(there, CaCertificate)
+        and is_pinned(wanted, there)
+        and not same_content(wanted, there)
+    ):
+        detail = f"The id {wanted.id} is {address}, which is not the chain that the file declares beside it."
+        fix = (
+            "A CA's content cannot be changed in place. To rotate, keep the pinned entry as it was and add the "
+            "new chain as an entry of its own, without an id."
+        )
+        yield PIN_CONTENT.found(detail, fix)
 
 
 def _with_policies(wanted: Resource, actual: State) -> Resource:

@@ -54,7 +54,13 @@ def _items(answer: Answer, path: str) -> list[Any]:
     if not isinstance(
         answer.result, list
     ):  # read as an empty account, it would make us build everything anew
-        raise Failure([STRANGE.found(f"GET {path} answered something that is not a list.")])
+        raise Failure(
+            [
+                STRANGE.found(
+                    f"GET {path} answered something that is not a list.", "If it lasts, please report it."
+                )
+            ]
+        )
     return answer.result
 
 

@@ -133,3 +133,31 @@ def test_a_mark_is_read_back_from_a_name() -> None:
     assert (stack_of("by hand"), digits_of("by hand")) == (None, None)
     assert stack_of("x (cf-mtls s) ") is None
     assert len(application_name("x" * 400, "s")) == 350
+
+
+UNKNOWN = CaCertificate("c", ("a.net",), ("11",), (END,), id="1")
+"""Declared with `chain: unknown`: no PEM, pinned by its id."""
+
+
+def test_a_pinned_ca_without_its_pem_is_managed_for_its_hostnames() -> None:
+    """Its name stays; another hostname is one update of that alone."""
+    actual = State({AT: there("11", END, name="by hand")})
+    assert diff(actual, merge(State({AT: UNKNOWN}), actual, "s").desired) == ()
+    wider = replace(UNKNOWN, associated_hostnames=("a.net", "b.net"))
+    (change,) = diff(actual, merge(State({AT: wider}), actual, "s").desired)
+    assert (change.action, change.attributes) == (Action.UPDATE, ("associated_hostnames",))
+
+
+def test_a_pin_on_another_ca_is_an_error_and_not_no_changes() -> None:
+    """A CA's content cannot be changed in place, so a pin beside another chain would promise what never happens."""
+    actual = State({AT: there("11", END)})
+    for wanted in (replace(UNKNOWN, fingerprints=("99",)), replace(UNKNOWN, expirations=(LATER,))):
+        merged = merge(State({Address(Kind.CERTIFICATE, wanted.fingerprints[0]): wanted}), actual, "s")
+        assert [d.code.code for d in merged.diagnostics] == ["ownership.pin-content"]
+
+
+def test_an_absent_pin_without_a_pem_cannot_be_made_anew() -> None:
+    """The way out does not say to take the id out: there is nothing to upload."""
+    (found,) = merge(State({AT: UNKNOWN}), State(), "s").diagnostics
+    assert found.code.code == "ownership.pin-absent"
+    assert "cannot be made anew" in found.fix

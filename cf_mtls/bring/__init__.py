@@ -1,0 +1,1 @@
+"""Bring what exists: an account becomes a plan file, without one write."""

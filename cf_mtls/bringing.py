@@ -1,0 +1,77 @@
+"""The use cases around what exists already: import brings it into a file, the doctor looks what is in the way.
+
+Rules of this file:
+- From values to values; it prints nothing, writes no file and reads no environment.
+- Both are handed a `Reader`, which can only GET.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cf_mtls.model.state import State
+from cf_mtls.planning.ownership import homes
+from cf_mtls.workflow import actual, scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from cf_mtls.bring.draft import Draft
+    from cf_mtls.bring.select import Wish
+    from cf_mtls.declare.resolve import Stack
+    from cf_mtls.remote.edge import Asked
+    from cf_mtls.remote.findings import Finding
+    from cf_mtls.workflow import Account
+
+
+def bring(account: Account, wish: Wish, files: Mapping[str, bytes], at: datetime) -> tuple[Draft, State]:
+    """A plan file for what exists, whose plan is empty, and what exists. Only reads; writes no file.
+
+    files: where chains are looked for, path to bytes. at: an aware moment.
+    """
+    from cf_mtls.bring.draft import draft, heading, settle
+    from cf_mtls.bring.match import match
+    from cf_mtls.bring.select import select
+    from cf_mtls.model.resources import CaCertificate
+
+    there = actual(account)
+    selection = select(there, wish)
+    cas = {a: r for a, r in selection.chosen.items() if isinstance(r, CaCertificate)}
+    head = heading(wish.stack, scope_of(None, account), at)
+    return settle(draft(selection, match(cas, files, at), head), there, wish.stack, at), there
+
+
+def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
+    """The part of a draft that an existing stack does not manage yet."""
+    moved = homes(stack.state, there, stack.name)
+    managed = frozenset(moved.get(address, address) for address in stack.state)
+    entries = tuple(entry for entry in made.entries if entry.address not in managed)
+    skipped = tuple(s for s in made.skipped if s.address not in managed)
+    return replace(made, head="", entries=entries, skipped=skipped)
+
+
+def doctor(
+    account: Account, stack: Stack | None, at: datetime, look: Callable[[str], Asked] | None = None
+) -> tuple[Finding, ...]:
+    """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware.
+
+    look: how to see whether the edge asks for a certificate on a hostname; None looks at no edge.
+    """
+    from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
+    from cf_mtls.remote import doctor as asking
+    from cf_mtls.remote.diagnosis import diagnose
+    from cf_mtls.remote.findings import Declared
+    from cf_mtls.remote.gateway import Reader, client_for
+
+    declared = stack.state if stack else State()
+    hosts = {host for _, ca in declared.of(CaCertificate) for host in ca.associated_hostnames}
+    hosts |= {host_of(domain) for _, app in declared.of(AccessApplication) for domain in app.domains}
+    hosts |= {settings.hostname for _, settings in declared.of(HostnameSettings)}
+    scope = scope_of(stack, account)
+    with client_for(account.token, account.base_url) as client:
+        readings = asking.read(Reader(client), scope, account.token or "", hosts)
+    edge = {host: look(host) for host in readings.hosts if not host.startswith("*")} if look else {}
+    readings = replace(readings, edge=edge)
+    return diagnose(readings, Declared(stack.name if stack else "", declared, at))

@@ -1,0 +1,82 @@
+"""Every code of the program, gathered from the program, against the one table that documents them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cf_mtls
+from cf_mtls.diagnostics import Code, Fault
+
+TABLE = (Path(__file__).parent.parent / ".github/DIAGNOSTICS.md").read_text("utf-8")
+ROW = re.compile(
+    r"^\| `([a-z0-9-]+(?:\.[a-z0-9-]+)+)` \| (\w+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE
+)
+MENDS = {
+    Fault.FILE: "your file",
+    Fault.INVOCATION: "command line",
+    Fault.ACCOUNT: "account",
+    Fault.CLOUDFLARE: "Cloudflare",
+    Fault.NETWORK: "network",
+    Fault.US: "cf-mtls",
+}
+"""How the table says whose fault it is."""
+
+
+def codes_in(value: Any) -> Iterator[Code]:
+    """The codes that a module-level value is, or holds in rows."""
+    if isinstance(value, Code):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from codes_in(item)
+    elif not isinstance(value, type) and isinstance(getattr(value, "code", None), Code):
+        yield value.code
+
+
+def every_code() -> list[Code]:
+    names = [
+        m.name for m in pkgutil.walk_packages(cf_mtls.__path__, "cf_mtls.") if not m.name.endswith("__main__")
+    ]
+    values = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    return sorted({code for value in values for code in codes_in(value)}, key=lambda c: c.code)
+
+
+CODES = every_code()
+
+
+def test_the_table_is_complete_and_true() -> None:
+    """Each code with its severity, its summary and whose fault it is; no other; none twice."""
+    rows = [(code, severity, said, fault) for code, severity, said, fault, _ in ROW.findall(TABLE)]
+    assert sorted(rows) == [(c.code, c.severity.value, c.summary, MENDS[c.fault]) for c in CODES]
+
+
+def test_no_code_means_two_things() -> None:
+    """Two places may raise one problem, but then they share the constant."""
+    assert [code for code, count in Counter(c.code for c in CODES).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda c: c.code)
+def test_a_summary_is_a_fixed_sentence_without_names(code: Code) -> None:
+    """So that people learn to recognise it: lower case first, no full stop, nothing filled in, code in words."""
+    assert not re.search(r"[{}%.]$|[{}%]", code.summary)
+    assert code.summary[0].islower() or code.summary.split()[0].removesuffix("'s") in {
+        "Cloudflare",
+        "Access",
+        "OpenSSL",
+    }
+    assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", code.code)
+
+
+def test_commands_in_fixes_stand_alone() -> None:
+    """In the source of every module: a command to copy begins a line of its own, four spaces in."""
+    for path in Path(cf_mtls.__path__[0]).rglob("*.py"):
+        for found in re.finditer(r"\\n( *)cf-mtls ", path.read_text("utf-8")):
+            assert found[1] == "    ", path
