@@ -11,11 +11,11 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.evidence import Got, Outcome
+from cf_mtls.model.evidence import Expected, Got, Outcome
 from cf_mtls.model.plan import Phase
 from cf_mtls.proving import is_welcome, prove_new_trust, subject, verify_until
 from cf_mtls.verify.handshake import look
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cf_mtls.model.evidence import Handshake, Target
+    from cf_mtls.model.evidence import Handshake, Probe, Target
     from cf_mtls.proving import Patience, Witness
     from cf_mtls.remote.stages import Boundary
     from cf_mtls.verify.connect import ConnectTo
@@ -99,6 +99,7 @@ class Settler:
         asked = subject(self.targets, self.wallet, boundary.state, self.now(), frozenset({NO_CERTIFICATE}))
         if not asked.probes:
             return
+        asked = replace(asked, probes=tuple(map(_plainly, asked.probes)))
         verdicts = verify_until(asked, self.witness, self.patience)
         failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
         if failed and not self.patience.stopping():
@@ -116,3 +117,8 @@ class Settler:
         if any(map(is_welcome, asked.probes)):
             self.say("Proving that the new trust works before the old is taken away.")
             prove_new_trust(asked, self.witness, self.patience)
+
+
+def _plainly(probe: Probe) -> Probe:
+    """A probe that expects the origin where no application stands any more: Access must have let go."""
+    return replace(probe, expected=Expected.ALLOWED) if probe.expected is Expected.UNDECLARED else probe
