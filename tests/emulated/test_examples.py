@@ -13,7 +13,8 @@ import pytest
 from cf_mtls.cli.main import run
 from cf_mtls.declare.files import load
 from cf_mtls.emulator.server import Options, Ready, running
-from cf_mtls.model.evidence import Client, Expected, Got, Probe, Target
+from cf_mtls.model.evidence import Expected, Got, Probe, Target
+from cf_mtls.pki.identity import load_identity
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.httpx_probe import HttpxWitness
 from cf_mtls.verify.judge import shape
@@ -68,9 +69,12 @@ def test_the_committed_example_is_valid_and_holds_no_key(
 
 def got(ready: Ready, client: str, url: str) -> Got:
     """What the edge answers a client of the folder's certificates."""
-    who = Client(client, f"plans/certs/{client}.pem", f"plans/certs/{client}.key")
+    certs = Path("plans/certs")
+    pem, key = ((certs / f"{client}.{end}").read_bytes() for end in ("pem", "key"))
+    identity, problems = load_identity(pem, key)
+    assert not problems
     witness = HttpxWitness((parse(f"::{ready.edge}"),), ready.edge_ca)
-    return shape(witness.ask(Probe(Target(url, "a"), who, Expected.ALLOWED)))
+    return shape(witness.ask(Probe(Target(url, "a"), None, Expected.ALLOWED, shows=client), identity))
 
 
 def test_a_partner_gets_into_its_own_path_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
