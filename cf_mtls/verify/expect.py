@@ -14,18 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import LOGIN, Asker, Outcome, Request, credential_kind, decide
-from cf_mtls.access.match import disputed, governor
+from cf_mtls.access.match import covers, disputed, governor
 from cf_mtls.access.reach import WORD, askers_at, concrete
 from cf_mtls.access.scene import near
 from cf_mtls.model.evidence import Expected, Probe, Target
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import AccessApplication, CaCertificate
+from cf_mtls.model.state import State
 from cf_mtls.verify import proofs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cf_mtls.model.evidence import Client
-    from cf_mtls.model.state import State
 
 AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})
 """Selectors that a request may meet without meaning to."""
@@ -69,7 +69,7 @@ def expect(
     for target in listed:
         base = Probe(target, None, Expected.ALLOWED)
         view = views.setdefault(base.host, _View.of(near(state, base.host), base.host))
-        asking = _Asking(_grounded(base, view.state), view, parties, hosts)
+        asking = _Asking(_grounded(base, view.at(_path(base))), view, parties, hosts)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
@@ -95,7 +95,9 @@ class _View:
     """What is declared near one hostname, and the credentials that its rules might see in any request."""
 
     state: State
+    host: str
     holdings: tuple[frozenset[str], ...]
+    _paths: dict[str, State] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: State, host: str) -> _View:
@@ -104,21 +106,34 @@ class _View:
             for asker in askers_at([state], host)
             if LOGIN not in asker.holds
         }
-        return cls(state, tuple(sorted(ambient, key=sorted)) or (frozenset(),))
+        return cls(state, host, tuple(sorted(ambient, key=sorted)) or (frozenset(),))
+
+    def at(self, path: str) -> State:
+        """The part of the state that can decide at a path: of 500 applications usually one."""
+        if path not in self._paths:
+            self._paths[path] = State(
+                (address, resource)
+                for address, resource in self.state.items()
+                if not isinstance(resource, AccessApplication)
+                or any(covers(domain, self.host, path) for domain in resource.domains)
+            )
+        return self._paths[path]
 
     def outcome(self, probe: Probe, asker: Asker) -> Expected:
         """What must happen to a request, UNFORESEEN when that hangs on more than what is declared."""
         path = _path(probe)
-        if disputed(self.state, probe.host, path) or self._has_rules_elsewhere(probe.host, path):
+        state = self.at(path)
+        if disputed(state, self.host, path) or _has_rules_elsewhere(state, self.host, path):
             return Expected.UNFORESEEN
         askers = (replace(asker, holds=held) for held in self.holdings)
-        found = {EXPECTED[decide(self.state, Request(probe.host, path, a)).outcome] for a in askers}
+        found = {EXPECTED[decide(state, Request(self.host, path, a)).outcome] for a in askers}
         return found.pop() if len(found) == 1 else Expected.UNFORESEEN
 
-    def _has_rules_elsewhere(self, host: str, path: str) -> bool:
-        """Whether a reusable policy decides there whose rules are not known here."""
-        found = governor(self.state, host, path)
-        return found is not None and any(p.reusable and not p.include for p in found.application.policies)
+
+def _has_rules_elsewhere(state: State, host: str, path: str) -> bool:
+    """Whether a reusable policy decides there whose rules are not known here."""
+    found = governor(state, host, path)
+    return found is not None and any(p.reusable and not p.include for p in found.application.policies)
 
 
 EXPECTED: Mapping[Outcome, Expected] = {
