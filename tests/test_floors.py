@@ -27,7 +27,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("remote", "gateway wire | pace errors | snapshot | apply"),
     (
         "verify",
-        "answer connect private proofs | expect judge line | handshake resumption wallet wrong tunnel",
+        "answer connect outlook private proofs | expect judge line | handshake resumption wallet wrong tunnel",
     ),
     ("verify", "httpx_probe | browser_probe curl_probe"),
     ("report", "plan_text proof_text pki markup style | account_text proof_json junit timeline | html"),
@@ -90,6 +90,7 @@ PURE = (
     "verify/answer",
     "verify/expect",
     "verify/judge",
+    "verify/outlook",
     "verify/proofs",
     "verify/wrong",
 )
