@@ -156,13 +156,16 @@ def _replay(asking: _Asking, _: int) -> Iterator[Probe]:
 
 
 def _paths(asking: _Asking, _: int) -> Iterator[Probe]:
+    """Where nobody knows what a POST would do, GET is sent."""
     bare = path_of(asking.base).rstrip("/")
     alike = {f"{bare}/": "no certificate, with a slash", f"{bare}{WORD}": "no certificate, path begins alike"}
     if not bare:
         alike = {f"/{WORD}": "no certificate, path below"}
+    target = asking.base.target
+    harmless = replace(target, method="GET") if target.method == "POST" else target
     for path, who in alike.items():
         if path != path_of(asking.base):
-            yield asking.judged(replace(asking.base, path=path, who=who), NOBODY)
+            yield asking.judged(replace(asking.base, target=harmless, path=path, who=who), NOBODY)
 
 
 def _resumed(asking: _Asking, _: int) -> Iterator[Probe]:
