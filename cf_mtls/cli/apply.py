@@ -23,11 +23,11 @@ from cf_mtls.cli.options import (
     gates,
     now,
     plan_file,
+    witness,
 )
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from cf_mtls.model.plan import Plan, Step
@@ -77,7 +77,7 @@ def apply(
 
     path = plan_file(file)
     allowed = gates(adopt, allow_lockout, allow_delete, target, one_ca=one_ca)
-    asking = proof.witnesses(witness_name, connect_to, cacert)  # a bad option ends before anything is changed
+    asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
     with Journal(journal) as written:
@@ -91,7 +91,7 @@ def apply(
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
-                _perform(made, subject, asking[0], where, written)
+                _perform(made, subject, asking, where, written)
         return prove(subject, asking, where.pace)
 
 
@@ -150,11 +150,8 @@ def confirmed() -> bool:
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
 
 
-def prove(subject: Subject, asking: Sequence[Witness], pace: Pace) -> int:
-    """Verify what was applied; the exit code is 3 when the edge does not do what the file declares.
-
-    asking: the first waits for the edge, the others look once it agrees.
-    """
+def prove(subject: Subject, asking: Witness, pace: Pace) -> int:
+    """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import proving
     from cf_mtls.model.evidence import Dossier
     from cf_mtls.report.proof_text import exit_for
@@ -163,9 +160,8 @@ def prove(subject: Subject, asking: Sequence[Witness], pace: Pace) -> int:
         console.say("Nothing to verify: no application is declared.")
         return Exit.OK
     live = proof.live_line()
-    verdicts = proving.verify_until(subject, asking[0], proof.patience(pace, DEADLINE_S, live))
+    verdicts = proving.verify_until(subject, asking, proof.patience(pace, DEADLINE_S, live))
     live.end()
-    verdicts += tuple(verdict for other in asking[1:] for verdict in proving.verify(subject, other))
     console.out()
     proof.Reports().give(Dossier(verdicts, notes=subject.notes))
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK
