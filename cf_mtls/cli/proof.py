@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cf_mtls.remote.pace import Pace
     from cf_mtls.verify.wallet import Wallet
 
-UNSENT = Code("verify.client-not-sent", Severity.WARNING, Fault.FILE, "a declared client cannot be sent")
+UNSENT = Code("client.cannot-be-sent", Severity.WARNING, Fault.FILE, "a declared client cannot be sent")
 UNWRITABLE = Code("verify.report", Severity.ERROR, Fault.INVOCATION, "a report cannot be written")
 
 EVERY_WITNESS = ("httpx", "curl", "browser")

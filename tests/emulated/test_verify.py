@@ -172,7 +172,7 @@ def test_a_broken_client_keeps_nobody_from_applying(folder: Path, ready: Ready, 
     (folder / "plans/certs/clientcert.key").write_text(pki.stranger.key_pem, "ascii")
     ran = run(folder, ready, "apply", PLAN, "-y")
     assert ran.returncode == 0, ran.stderr
-    assert "warning: a declared client cannot be sent [verify.client-not-sent]" in ran.stderr
+    assert "warning: a declared client cannot be sent [client.cannot-be-sent]" in ran.stderr
     ran = run(folder, ready, "verify", PLAN)
     assert (ran.returncode, "[identity.key-mismatch]" in ran.stderr, ran.stdout) == (1, True, "")
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cf_mtls.cli import passphrase, pki_make
-from cf_mtls.diagnostics import Code
-from cf_mtls.pki import issuing, lint, requests, vault
+from cf_mtls.pki import lint
 from cf_mtls.pki.authority import Authority, root, self_signed
 from cf_mtls.pki.chain import judge
 from cf_mtls.pki.identity import load_identity
@@ -478,17 +474,6 @@ def test_the_strict_verifier_accepts_what_the_web_would(now: datetime) -> None:
     leaf = top.issue("ava", now=now, dns_names=("ava.example",)).certificate
     assert lint_strict(leaf, top.chain.certificates, at=now) == ()
     assert "no root" in lint_strict(leaf, [], at=now)[0].detail
-
-
-def test_every_code_is_documented() -> None:
-    """The table in DIAGNOSTICS.md has each code with its severity and summary, and no others."""
-    folder = Path(__file__).parents[2]
-    text = (folder / ".github" / "DIAGNOSTICS.md").read_text("utf-8")
-    row = r"^\| `((?:pem|chain|client|identity|file|passphrase|pki)\.[a-z0-9-]+)` \| (\w+) \| ([^|]+) \|"
-    rows = re.findall(row, text, re.MULTILINE)
-    modules = (vault, requests, issuing, passphrase, pki_make)
-    others = {c for m in modules for c in vars(m).values() if isinstance(c, Code)}
-    assert sorted(rows) == sorted((c.code, c.severity.value, c.summary) for c in others | set(CODES))
 
 
 def test_fixes_show_commands_alone_on_indented_lines() -> None:
