@@ -32,7 +32,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("remote", "account_checks host_checks | diagnosis"),
     (
         "verify",
-        "answer connect private proofs | expect judge line | handshake resumption wallet wrong tunnel",
+        "answer connect outlook private proofs | expect judge line | handshake resumption wallet wrong tunnel",
     ),
     ("verify", "httpx_probe | browser_probe curl_probe"),
     ("report", "door_text | plan_text proof_text pki markup style doctor_text"),
@@ -101,6 +101,7 @@ PURE = (
     "verify/answer",
     "verify/expect",
     "verify/judge",
+    "verify/outlook",
     "verify/proofs",
     "verify/wrong",
 )
