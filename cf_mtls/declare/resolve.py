@@ -109,6 +109,14 @@ def resolve(source: Source, at: datetime) -> Stack:
 
     at: an aware moment, for what expires.
     """
+    resolver = _Resolver(source, at)
+    if not has_errors(resolver.found):
+        resolver.semantics()
+    return resolver.stack()
+
+
+def declared(source: Source, at: datetime) -> Stack:
+    """As `resolve`, without the warnings about who gets in, which take long where a hostname has many applications."""
     return _Resolver(source, at).stack()
 
 
@@ -138,14 +146,16 @@ class _Resolver:
         self.source = source
         self.at = at
         self.chains: dict[Address, Chain] = {}
-        self.has_unknown = False
+        self.unknown: set[Address] = set()
         self.askers: dict[str, Asker] = {}
         self.document = source.document
         self.found: list[Diagnostic] = []
         self.resources: dict[Address, Resource] = {}
         self.places: dict[Address, Place] = {}
+        self._read()
+        self.clients = tuple(self._clients())
 
-    def stack(self) -> Stack:
+    def _read(self) -> None:
         document = self.document
         if document.account_id and document.zone_id:
             self._problem(
@@ -164,16 +174,16 @@ class _Resolver:
             )
         for label, application in document.applications.items():
             self._application(label, application)
-        clients = tuple(self._clients())
-        if not has_errors(self.found):
-            self._semantics(clients)
+
+    def stack(self) -> Stack:
+        document = self.document
         return Stack(
             document.stack,
             document.account_id,
             document.zone_id,
             State(self.resources),
             self.places,
-            clients,
+            self.clients,
             tuple(self._targets()),
             tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
             self.askers,
@@ -217,7 +227,7 @@ class _Resolver:
         address = Address(Kind.CERTIFICATE, fingerprint)
         if ends is None or self._twice(address, path):  # the model has seen to it that there is an end
             return
-        self.has_unknown = True
+        self.unknown.add(address)
         name = application_name(label, self.document.stack)
         self._add(
             address, CaCertificate(name, hosts, (fingerprint,), (ends.astimezone(UTC),), id=group.id), path
@@ -336,17 +346,17 @@ class _Resolver:
             return
         leaf, sent = certificates[0], [c.der for c in certificates[1:]]
         fitting = {a: c for a, c in self.chains.items() if self._accepts(c, leaf, sent)}
-        self.askers[name] = Asker(frozenset(fitting), frozenset(leaf.common_names))
-        if expect == "refused":
-            return
-        # A client that fits no chain in hand may be one of a CA whose chain is unknown.
-        others = () if self.has_unknown else self.chains.values()
-        for found in lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self.at):
+        # A client that fits no chain in hand is taken for one of the CAs whose chain nobody has.
+        others = () if self.unknown else self.chains.values()
+        found = lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self.at)
+        trusted = fitting if fitting or has_errors(found) else self.unknown
+        self.askers[name] = Asker(frozenset(trusted), frozenset(leaf.common_names))
+        for problem in found if expect != "refused" else ():
             # A client's fault must not keep anybody from changing the account, so here it only warns.
             said = (
-                WOULD_BE_REFUSED.found(f"{found.code.summary}: {found.detail}", found.fix)
-                if found.is_error
-                else found
+                WOULD_BE_REFUSED.found(f"{problem.code.summary}: {problem.detail}", problem.fix)
+                if problem.is_error
+                else problem
             )
             self._placed(said, path)
 
@@ -354,8 +364,9 @@ class _Resolver:
         """Whether a TLS server that trusts the chain would accept the client."""
         return judge([c.der for c in chain.certificates], leaf.der, sent, self.at, SSLCLIENT).ok
 
-    def _semantics(self, clients: tuple[Client, ...]) -> None:
-        welcome = {c.name: self.askers[c.name] for c in clients
+    def semantics(self) -> None:
+        """Gather the warnings about who gets in."""
+        welcome = {c.name: self.askers[c.name] for c in self.clients
                    if c.expected is not Expected.REFUSED and c.name in self.askers}  # fmt: skip
         for address, found in semantics(State(self.resources), welcome):
             place = self.places[address]

@@ -12,6 +12,7 @@ from cf_mtls.declare.resolve import Stack, resolve
 from cf_mtls.diagnostics import Failure
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.remote.wire import certificate_create
+from tests.conftest import Pki
 
 ENTRY = """\
 version: 1
@@ -26,9 +27,9 @@ certificates:
 """
 
 
-def stack(tmp_path: Path, text: str) -> Stack:
+def stack(tmp_path: Path, text: str, at: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> Stack:
     (tmp_path / "plan.yaml").write_text(text, "utf-8")
-    return resolve(load(tmp_path / "plan.yaml"), datetime(2026, 1, 1, tzinfo=UTC))
+    return resolve(load(tmp_path / "plan.yaml"), at)
 
 
 def test_it_is_what_was_recorded(tmp_path: Path) -> None:
@@ -68,3 +69,18 @@ def test_the_same_unknown_ca_twice_is_said(tmp_path: Path) -> None:
         "ca-1", "ca-2"
     )
     assert [d.code.code for d in stack(tmp_path, twice).diagnostics] == ["certificate.same-chain"]
+
+
+def test_a_client_of_an_unknown_ca_is_no_cause_for_alarm(tmp_path: Path, pki: Pki) -> None:
+    """It fits no chain in hand, so it is taken for one of the CA whose chain nobody has: expected in, not refused."""
+    (tmp_path / "jean.pem").write_text(pki.jean.certificate_pem, "ascii")
+    (tmp_path / "jean.key").write_text(pki.jean.key_pem, "ascii")
+    more = """\
+applications:
+  app: {domain: a.net}
+clients:
+  jean: {certificate: jean.pem, key: jean.key}
+"""
+    found = stack(tmp_path, ENTRY + more, datetime.now(UTC))
+    assert found.diagnostics == ()
+    assert found.askers["jean"].trusted_by == set(found.state) & {a for a, _ in found.state.of(CaCertificate)}
