@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +26,26 @@ class Pki:
     clients: Authority
     jean: Identity
     stranger: Identity
+
+
+Counted = Callable[[str], None]
+"""How a test says what it counted: `counted("15 kills survived")`."""
+
+
+@pytest.fixture
+def counted(record_property: Callable[[str, object], None]) -> Counted:
+    """Counts go to the end of the run, where they are read, whoever ran the test."""
+    return lambda text: record_property("counted", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests counted, one line each."""
+    passed = (r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, []))
+    counts = [(r.nodeid, value) for r in passed for name, value in r.user_properties if name == "counted"]
+    if counts:
+        terminalreporter.section("counted")
+    for nodeid, text in sorted(counts):
+        terminalreporter.write_line(f"{nodeid.rpartition('/')[2].partition('::')[0]}: {text}")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.model.resources import Address, Kind
 from cf_mtls.pki.authority import root
 from cf_mtls.workflow import NOTHING, Allowed
+from tests.conftest import Counted
 from tests.emulated import crash_child
 from tests.emulated.crash_child import Job
 from tests.emulated.edge import Asking, Prober, files, lever
@@ -201,7 +202,7 @@ def killed_after(job: Job, ready: Ready, n: int) -> bool:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_after_any_call_it_heals(stage: Stage, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_killed_after_any_call_it_heals(stage: Stage, name: str, counted: Counted) -> None:
     """Killed after each call in turn and run again: converged, nothing twice, foreign things as they were."""
     scenario = SCENARIOS[name]
     beginning = stage.begin(scenario)
@@ -220,8 +221,7 @@ def test_killed_after_any_call_it_heals(stage: Stage, name: str, capsys: pytest.
         if not was_killed:
             break
     assert kills >= 5
-    with capsys.disabled():
-        print(f"\n  {name}: {kills} kills survived, {watched} requests watched")
+    counted(f"{name}: {kills} kills survived, {watched} requests watched")
 
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -237,9 +237,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_hit_by_a_fault_at_any_call_it_heals(
-    stage: Stage, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hit_by_a_fault_at_any_call_it_heals(stage: Stage, name: str, counted: Counted) -> None:
     """A fault at each call in turn: waited out or given up aloud, and healed by running again."""
     scenario = SCENARIOS[name]
     beginning = stage.begin(scenario)
@@ -263,8 +261,7 @@ def test_hit_by_a_fault_at_any_call_it_heals(
             assert stage.foreign() == foreign
             survived += 1
     assert survived >= calls
-    with capsys.disabled():
-        print(f"\n  {name}: {survived} faults survived, {gave_up} of them by running again")
+    counted(f"{name}: {survived} faults survived, {gave_up} of them by running again")
 
 
 def test_two_applies_at_once_make_nothing_twice(stage: Stage) -> None:

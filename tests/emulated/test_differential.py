@@ -28,6 +28,7 @@ from cf_mtls.pki.authority import root
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.pace import Pace
 from cf_mtls.remote.snapshot import read
+from tests.conftest import Counted
 from tests.emulated.edge import Asking, Prober, files, lever
 from tests.planning.worlds import BUDGET
 
@@ -139,9 +140,7 @@ def as_asker(state: State, who: str) -> Asker:
 EXPECTED = {Outcome.LOGIN: 302, Outcome.BLOCKED: 403, Outcome.REFUSED: 403}
 
 
-def test_the_theory_predicts_every_answer_of_the_edge(
-    stage: Stage, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_theory_predicts_every_answer_of_the_edge(stage: Stage, counted: Counted) -> None:
     """200 random accounts, a dozen requests each: status by status what `decide` said."""
     empty = lever(stage.ready, "state")
     seen: Counter[int] = Counter()
@@ -161,9 +160,8 @@ def test_the_theory_predicts_every_answer_of_the_edge(
             assert status == predicted, f"seed {seed}: {who} at https://{host}{path}: {decision}"
             seen[status] += 1
     assert min(seen[s] for s in (200, 302, 403)) > 50
-    with capsys.disabled():
-        counts = json.dumps(dict(sorted(seen.items())))
-        print(f"\n  {ACCOUNTS} accounts, seeds 0 to {ACCOUNTS - 1}: {counts} all as predicted")
+    counts = json.dumps(dict(sorted(seen.items())))
+    counted(f"{ACCOUNTS} accounts, seeds 0 to {ACCOUNTS - 1}: {counts} all as predicted")
 
 
 def test_the_comparison_can_fail(stage: Stage) -> None:

@@ -24,6 +24,8 @@ from cf_mtls.cli.main import run
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import Authority, root
 
+pytestmark = pytest.mark.xdist_group("import")  # its tests count together
+
 ACCOUNTS = 8 * int(os.environ.get("CF_MTLS_BUDGET", "1"))
 HOSTS = ("jeann.net", "api.jeann.net", "iot.jeann.net", "x.y.jeann.net")
 NAMES = (
@@ -207,12 +209,12 @@ def test_an_imported_account_has_an_empty_plan_and_an_edit_is_exactly_that_edit(
         assert [attributes for _, attributes in changes] == [[what]], changes
 
 
-def test_the_random_accounts_were_not_mostly_left_out() -> None:
+def test_the_random_accounts_were_not_mostly_left_out(counted: Counted) -> None:
     """The property above would hold of empty files too: most of what was made was brought."""
     if len(BROUGHT) < ACCOUNTS:
         pytest.skip("runs after all of the above")
     brought, left = (sum(column) for column in zip(*BROUGHT, strict=True))
-    print(f"{ACCOUNTS} accounts: {brought} things brought, {left} applications left out")
+    counted(f"{ACCOUNTS} accounts: {brought} things brought, {left} applications left out")
     assert brought > 2 * ACCOUNTS
     assert brought > left
 

@@ -10,6 +10,7 @@ import random
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ FRAMES = (
 
 
 @pytest.mark.parametrize("half", ["api", "edge"])
-def test_random_bytes(target: Api, half: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_bytes(target: Api, half: str, counted: Callable[[str], None]) -> None:
     """A thousand byte strings at each port, noise and mangled requests and ClientHellos."""
     ready = target.emulator.ready
     port = _port(ready.api_base_url if half == "api" else ready.edge)
@@ -100,8 +101,7 @@ def test_random_bytes(target: Api, half: str, capsys: pytest.CaptureFixture[str]
     for _ in range(THROWS):
         _throw(port, _mangled(chance, seed))
     assert target.emulator.do(lambda e: list(e.bugs)) == []
-    with capsys.disabled():
-        print(f" {THROWS} byte strings at the {half} port ", end="")
+    counted(f"{THROWS} byte strings at the {half} port")
 
 
 @pytest.mark.parametrize("alpn", ["h2", "http/1.1"])

@@ -21,6 +21,7 @@ from cf_mtls.model.state import State
 from cf_mtls.planning import moves as moving
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.order import order
+from tests.conftest import Counted
 from tests.planning.worlds import BUDGET, HOSTS, a_plain_world, a_world, edited
 
 SMALL, LARGE = 500 * BUDGET, 120 * BUDGET
@@ -77,20 +78,18 @@ def survey(seeds: range, edits: int | None) -> tuple[Counter[str], list[int]]:
     return shares, broken
 
 
-def test_small_plans_keep_the_promise(capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_plans_keep_the_promise(counted: Counted) -> None:
     """One to three edits: at least 99 % are ordered without a glitch, the rest is refused by name."""
     shares, broken = survey(range(SMALL), 3)
-    with capsys.disabled():
-        print(f"\n  plans of one to three edits: {dict(shares)} of {SMALL}")
+    counted(f"plans of one to three edits: {dict(shares)} of {SMALL}")
     assert broken == []
     assert (shares["key"] + shares["search"]) / SMALL >= 0.99
 
 
-def test_unrelated_states_keep_the_promise(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unrelated_states_keep_the_promise(counted: Counted) -> None:
     """From anything to anything: what cannot be ordered is refused by name, and nothing flickers silently."""
     shares, broken = survey(range(10_000, 10_000 + LARGE), None)
-    with capsys.disabled():
-        print(f"\n  plans between unrelated states: {dict(shares)} of {LARGE}")
+    counted(f"plans between unrelated states: {dict(shares)} of {LARGE}")
     assert broken == []
 
 
