@@ -23,6 +23,7 @@ import pytest
 from cf_mtls.cli.main import run
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import Authority, root
+from tests.conftest import Counted
 
 pytestmark = pytest.mark.xdist_group("import")  # its tests count together
 
