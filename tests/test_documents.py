@@ -16,6 +16,7 @@ import pytest
 
 from cf_mtls.declare.example import GEORGETOWN
 from cf_mtls.diagnostics import Exit
+from cf_mtls.verify.proofs import PROOFS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -88,6 +89,20 @@ def test_the_readme_lists_every_exit_code() -> None:
     """Code by code, and no other."""
     table = README.partition("## Exit codes")[2].partition("## ")[0]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == sorted(Exit)
+
+
+def test_the_readme_lists_every_proof() -> None:
+    """The table of proofs is the program's own, word for word."""
+    head = "| # | who asks | a pass shows that | and leaves open |\n|---|---|---|---|\n"
+    rows = "".join(f"| {p.number} | {p.name} | {p.proves} | {p.leaves_open} |\n" for p in PROOFS)
+    marker = f"<!-- proofs -->\n{head}"
+    before, found, after = README.partition(marker)
+    assert found
+    if os.environ.get("CF_MTLS_WRITE"):
+        rest = re.sub(r"\A(?:\| .*\n)*", "", after)
+        (ROOT / "README.md").write_text(f"{before}{marker}{rows}{rest}", "utf-8")
+        return
+    assert after.startswith(rows + "\n")
 
 
 def test_no_private_key_is_committed() -> None:

@@ -27,12 +27,12 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (
         "remote",
-        "gateway wire stages edge | pace errors | pages | elsewhere apply | snapshot | doctor | findings",
+        "gateway wire stages | pace errors | pages | elsewhere apply | snapshot | doctor | findings",
     ),
     ("remote", "account_checks host_checks | diagnosis"),
     (
         "verify",
-        "answer connect private proofs | expect judge line | handshake resumption wallet wrong tunnel",
+        "answer connect outlook private proofs | expect judge line | handshake resumption wallet wrong tunnel",
     ),
     ("verify", "httpx_probe | browser_probe curl_probe"),
     ("report", "door_text | plan_text proof_text pki markup style doctor_text"),
@@ -64,7 +64,6 @@ DOORS: dict[str, tuple[str, ...]] = {
         "emulator/contexts",
         "emulator/tls",
         "emulator/verdict",
-        "remote/edge",
         "verify/handshake",
         "verify/line",
         "verify/resumption",
@@ -101,6 +100,7 @@ PURE = (
     "verify/answer",
     "verify/expect",
     "verify/judge",
+    "verify/outlook",
     "verify/proofs",
     "verify/wrong",
 )

@@ -54,7 +54,7 @@ WitnessName: TypeAlias = Annotated[
     typer.Option(
         "--witness",
         metavar="NAMES",
-        help="Who asks: httpx, curl (prints its commands), browser, several with commas, or all.",
+        help="Who asks: httpx, curl (prints its commands) or browser; verify takes several, with commas, or all.",
     ),
 ]
 

@@ -206,6 +206,6 @@ def repeat(every_s: float | None, once: Callable[[], int]) -> int:
     code = once()
     while every_s is not None:
         time.sleep(every_s)
-        console.out(f"\n{now():%Y-%m-%d %H:%M:%S} UTC")
+        console.say(f"\n{now():%Y-%m-%d %H:%M:%S} UTC")
         code = once()
     return code

@@ -35,7 +35,7 @@ td.pass, .banner.pass { background: var(--pass-soft); } td.fail, .banner.fail { 
 td.inconclusive, .banner.inconclusive { background: var(--inconclusive-soft); }
 .matrix th { font-weight: 500; } .matrix td { text-align: center; font-weight: 700; min-width: 2.2rem; }
 .matrix thead a { display: block; text-align: center; }
-.matrix tbody th { overflow-wrap: anywhere; }
+.matrix tbody th { overflow-wrap: anywhere; min-width: 11rem; }
 ul { padding-left: 1.2rem; } li { margin: .25rem 0; overflow-wrap: anywhere; }
 td.none { color: var(--dim); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0; padding: .5rem; background: var(--soft);

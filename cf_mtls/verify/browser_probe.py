@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 FAILURES = (
+    ("ERR_TOO_MANY_REDIRECTS", Got.CONFUSED),
     ("ERR_CERT_", Got.UNTRUSTED),
     ("ERR_SSL_", Got.TLS_REFUSED),
     ("ERR_BAD_SSL", Got.TLS_REFUSED),

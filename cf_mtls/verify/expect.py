@@ -4,7 +4,6 @@ Rules of this file:
 - What must happen comes from `access/`, so that every policy shape can be proven; what the plan file demands of
   a client wins over it.
 - A certificate that no CA vouches for is no certificate: that is what the wrong ones are expected to get.
-- Where the outcome hangs on the asker's address or on another service, nothing can be demanded.
 - What cannot be asked (a replay where nobody gets in, a resumed session in a plan of one hostname) is not planned.
 """
 
@@ -13,23 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, Request, credential_kind, decide
-from cf_mtls.access.match import disputed, governor
-from cf_mtls.access.reach import WORD, askers_at, concrete
+from cf_mtls.access.decide import Asker
+from cf_mtls.access.match import governor
+from cf_mtls.access.reach import WORD, concrete
 from cf_mtls.access.scene import near
-from cf_mtls.model.doors import Outcome
 from cf_mtls.model.evidence import Expected, Probe, Target
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.verify import proofs
+from cf_mtls.verify.outlook import Outlook, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cf_mtls.model.evidence import Client
     from cf_mtls.model.state import State
-
-AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})
-"""Selectors that a request may meet without meaning to."""
 
 WRONG: dict[int, str] = {
     proofs.OTHER_CA: "other CA, same name",
@@ -64,13 +60,15 @@ def expect(
 ) -> tuple[Probe, ...]:
     """The probes of the chosen proofs, by target and then by number."""
     listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
-    views: dict[str, _View] = {}
+    views: dict[str, Outlook] = {}
     hosts = tuple(dict.fromkeys(Probe(t, None, Expected.ALLOWED).host for t in listed))
     found: list[Probe] = []
     for target in listed:
         base = Probe(target, None, Expected.ALLOWED)
-        view = views.setdefault(base.host, _View.of(near(state, base.host), base.host))
-        asking = _Asking(_grounded(base, view.state), view, parties, hosts)
+        if base.host not in views:
+            views[base.host] = Outlook.of(near(state, base.host), base.host)
+        view = views[base.host]
+        asking = _Asking(_grounded(base, view.at(path_of(base))), view, parties, hosts)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
@@ -78,7 +76,7 @@ def expect(
 
 def _grounded(base: Probe, state: State) -> Probe:
     """The probe with what must be known about the application that its target belongs to."""
-    found = governor(state, base.host, _path(base))
+    found = governor(state, base.host, path_of(base))
     if found is None:
         return base
     urls = (found.application.fields.get(name) for name in DENY_URLS)
@@ -86,59 +84,12 @@ def _grounded(base: Probe, state: State) -> Probe:
     return replace(base, ours=frozenset(found.application.domains), deny_urls=deny_urls)
 
 
-def _path(probe: Probe) -> str:
-    path = probe.path or "/" + probe.target.url.partition("://")[2].partition("/")[2]
-    return path.partition("?")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What is declared near one hostname, and the credentials that its rules might see in any request."""
-
-    state: State
-    holdings: tuple[frozenset[str], ...]
-
-    @classmethod
-    def of(cls, state: State, host: str) -> _View:
-        ambient = {
-            frozenset(c for c in asker.holds if credential_kind(c) in AMBIENT)
-            for asker in askers_at([state], host)
-            if LOGIN not in asker.holds
-        }
-        return cls(state, tuple(sorted(ambient, key=sorted)) or (frozenset(),))
-
-    def outcome(self, probe: Probe, asker: Asker) -> Expected:
-        """What must happen to a request, UNFORESEEN when that hangs on more than what is declared."""
-        path = _path(probe)
-        if disputed(self.state, probe.host, path) or self._has_rules_elsewhere(probe.host, path):
-            return Expected.UNFORESEEN
-        askers = (replace(asker, holds=held) for held in self.holdings)
-        found = {EXPECTED[decide(self.state, Request(probe.host, path, a)).outcome] for a in askers}
-        return found.pop() if len(found) == 1 else Expected.UNFORESEEN
-
-    def _has_rules_elsewhere(self, host: str, path: str) -> bool:
-        """Whether a reusable policy decides there whose rules are not known here."""
-        found = governor(self.state, host, path)
-        return found is not None and any(p.reusable and not p.include for p in found.application.policies)
-
-
-EXPECTED: Mapping[Outcome, Expected] = {
-    Outcome.OPEN: Expected.UNDECLARED,
-    Outcome.PUBLIC: Expected.ALLOWED,
-    Outcome.BYPASSED: Expected.ALLOWED,
-    Outcome.ADMITTED: Expected.ALLOWED,
-    Outcome.LOGIN: Expected.LOGIN,
-    Outcome.BLOCKED: Expected.REFUSED,
-    Outcome.REFUSED: Expected.REFUSED,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """One target and everything that its proofs may need."""
 
     base: Probe
-    view: _View
+    view: Outlook
     parties: Sequence[Party]
     hosts: Sequence[str]
 
@@ -205,13 +156,16 @@ def _replay(asking: _Asking, _: int) -> Iterator[Probe]:
 
 
 def _paths(asking: _Asking, _: int) -> Iterator[Probe]:
-    bare = _path(asking.base).rstrip("/")
+    """Where nobody knows what a POST would do, GET is sent."""
+    bare = path_of(asking.base).rstrip("/")
     alike = {f"{bare}/": "no certificate, with a slash", f"{bare}{WORD}": "no certificate, path begins alike"}
     if not bare:
         alike = {f"/{WORD}": "no certificate, path below"}
+    target = asking.base.target
+    harmless = replace(target, method="GET") if target.method == "POST" else target
     for path, who in alike.items():
-        if path != _path(asking.base):
-            yield asking.judged(replace(asking.base, path=path, who=who), NOBODY)
+        if path != path_of(asking.base):
+            yield asking.judged(replace(asking.base, target=harmless, path=path, who=who), NOBODY)
 
 
 def _resumed(asking: _Asking, _: int) -> Iterator[Probe]:

@@ -24,12 +24,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from cf_mtls import proving, workflow
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.model.evidence import Outcome
+from cf_mtls.model.resources import AccessApplication
 from cf_mtls.pki.authority import root
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.httpx_probe import HttpxWitness
 from cf_mtls.verify.wallet import open_all
 
 HOSTS = 10
+EACH = 5
+"""Domains of an application: as many as there may be, so that the API's own pace is not in the way."""
 LATENCY_S = 0.05
 PROOFS = frozenset({1, 2, 3})
 LIMIT = 0.25
@@ -68,7 +71,8 @@ def plan(folder: Path, hosts: list[str], urls: int) -> Path:
     jean = ca.issue("jean", now=now)
     (folder / "ca.pem").write_text(ca.chain.pem)
     (folder / "jean.pem").write_text(jean.certificate_pem + jean.key_pem)
-    apps = {f"a{n}": {"domain": f"{hosts[n % HOSTS]}/a{n}"} for n in range(urls)}
+    domains = [f"{hosts[n % HOSTS]}/a{n}" for n in range(urls)]
+    apps = {f"a{n}": {"domains": domains[n : n + EACH]} for n in range(0, urls, EACH)}
     content = {
         "version": 1,
         "stack": "bench",
@@ -103,7 +107,7 @@ def main(urls: int) -> int:
     """Both ways, and what they took."""
     hosts = [f"h{n}.bench.example" for n in range(HOSTS)]
     ours, theirs = multiprocessing.Pipe()
-    child = multiprocessing.get_context("spawn").Process(target=emulate, args=(hosts, theirs))
+    child = multiprocessing.get_context("spawn").Process(target=emulate, args=(hosts, theirs), daemon=True)
     child.start()
     with tempfile.TemporaryDirectory() as folder:
         ready = ours.recv()
@@ -111,11 +115,10 @@ def main(urls: int) -> int:
         pem = (Path(folder) / "ca.pem").read_text()
         post(ready, "certificates", {"name": "ca", "certificate": pem, "associated_hostnames": hosts})
         policy = {"name": "valid", "decision": "non_identity", "include": [{"certificate": {}}]}
-        for target in stack.targets:
-            domain = target.url.removeprefix("https://")
-            post(
-                ready, "apps", {"type": "self_hosted", "name": domain, "domain": domain, "policies": [policy]}
-            )
+        for _, app in stack.state.of(AccessApplication):
+            where = [{"type": "public", "uri": domain} for domain in app.domains]
+            body = {"type": "self_hosted", "name": app.name, "destinations": where, "policies": [policy]}
+            post(ready, "apps", body)
         began = time.perf_counter()
         wallet = open_all(stack.clients, lambda _: None)
         asked = proving.subject(stack.targets, wallet, stack.state, datetime.now(UTC), PROOFS)

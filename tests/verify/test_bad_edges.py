@@ -47,11 +47,11 @@ TOLD: dict[str, tuple[set[Got], Outcome, set[Got], Outcome]] = {
 def witness(name: str, served: Served) -> proving.Witness:
     where = f"::{served.address}"
     if name == "httpx":
-        return HttpxWitness((parse(where),), served.cacert, timeout_s=1.5)
+        return HttpxWitness((parse(where),), served.cacert, timeout_s=1.0)
     binary = shutil.which("curl")
     if not binary:
         pytest.skip("curl is not installed")
-    return CurlWitness(binary, (where,), served.cacert, timeout_s=1.5)
+    return CurlWitness(binary, (where,), served.cacert, timeout_s=1.0)
 
 
 @pytest.mark.parametrize("name", ["httpx", "curl"])
@@ -79,7 +79,7 @@ def test_sessions_and_handshakes_survive_a_bad_edge(behaviour: str, pki: Pki, tm
     """The two that look into TLS themselves never raise either."""
     probe = Probe(TARGET, JEAN, Expected.REFUSED, 9, shows="jean", other_host=HOST)
     with serving(EDGES[behaviour], pki.clients, tmp_path) as served:
-        seen = look(HOST, (parse(f"::{served.address}"),), timeout_s=1.5)
+        seen = look(HOST, (parse(f"::{served.address}"),), timeout_s=1.0)
         (verdict,) = proving.verify(proving.Subject((probe,), {"jean": pki.jean}), witness("httpx", served))
     assert seen.asked is EDGES[behaviour].demands
     assert verdict.outcome is not PASS
@@ -92,6 +92,6 @@ def test_a_host_that_is_not_there_is_inconclusive(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     asked = proving.Subject((Probe(TARGET, None, Expected.REFUSED, 1),))
-    (verdict,) = proving.verify(asked, HttpxWitness((parse(f"::127.0.0.1:{port}"),), timeout_s=1.5))
+    (verdict,) = proving.verify(asked, HttpxWitness((parse(f"::127.0.0.1:{port}"),), timeout_s=1.0))
     assert (verdict.got, verdict.outcome) == (Got.UNREACHABLE, UNSURE)
     assert look(HOST, (parse(f"::127.0.0.1:{port}"),)).failure

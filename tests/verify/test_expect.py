@@ -113,6 +113,14 @@ def test_neighbouring_paths_get_what_is_declared_for_them(
     assert found[8, "no certificate, path begins alike"] is alike
 
 
+def test_no_post_goes_where_nobody_declared_one() -> None:
+    """A target that is asked by POST has its neighbouring paths asked by GET; the target itself stays."""
+    asked = Target("https://a.net/x", "x", "POST")
+    found = expect([asked], [JEAN], state(policy("non_identity", VALID)))
+    assert {p.target.method for p in found if p.path} == {"GET"}
+    assert {p.target.method for p in found if not p.path} == {"POST"}
+
+
 def test_a_whole_host_is_asked_below_its_root() -> None:
     """There is no path beside the root: what lies below it is covered as well."""
     whole = state(policy("non_identity", VALID), domains=("a.net",))
