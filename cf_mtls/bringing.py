@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cf_mtls.bring.draft import Draft
     from cf_mtls.bring.select import Wish
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.remote.edge import Asked
+    from cf_mtls.model.evidence import Handshake
     from cf_mtls.remote.findings import Finding
     from cf_mtls.workflow import Account
 
@@ -53,7 +53,7 @@ def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
 
 
 def doctor(
-    account: Account, stack: Stack | None, at: datetime, look: Callable[[str], Asked] | None = None
+    account: Account, stack: Stack | None, at: datetime, look: Callable[[str], Handshake] | None = None
 ) -> tuple[Finding, ...]:
     """What stands in the way, found with GETs alone. stack: whose hostnames to look at. at: aware.
 

@@ -27,7 +27,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (
         "remote",
-        "gateway wire stages edge | pace errors | pages | elsewhere apply | snapshot | doctor | findings",
+        "gateway wire stages | pace errors | pages | elsewhere apply | snapshot | doctor | findings",
     ),
     ("remote", "account_checks host_checks | diagnosis"),
     (
@@ -64,7 +64,6 @@ DOORS: dict[str, tuple[str, ...]] = {
         "emulator/contexts",
         "emulator/tls",
         "emulator/verdict",
-        "remote/edge",
         "verify/handshake",
         "verify/line",
         "verify/resumption",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.remote.edge import Asked
+    from cf_mtls.model.evidence import Handshake
 
 
 def register(app: typer.Typer) -> None:
@@ -55,14 +55,14 @@ def doctor(
     return Exit.OK if is_well(findings) else Exit.ERROR
 
 
-def _look(connect_to: list[str] | None) -> Callable[[str], Asked]:
+def _look(connect_to: list[str] | None) -> Callable[[str], Handshake]:
     """How to look at the edge, by way of --connect-to or CF_MTLS_CONNECT_TO."""
-    from cf_mtls.remote.edge import look
-    from cf_mtls.verify.connect import parse, route
+    from cf_mtls.verify.connect import parse
+    from cf_mtls.verify.handshake import look
 
     texts = connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split()
     mappings = tuple(map(parse, texts))
-    return lambda host: look(host, route(mappings, host, 443))
+    return lambda host: look(host, mappings)
 
 
 def _stack(named: str | None) -> Stack | None:

@@ -20,8 +20,8 @@ from cf_mtls.remote.gateway import Answer, NoAnswer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cf_mtls.model.evidence import Handshake
     from cf_mtls.model.resources import Scope
-    from cf_mtls.remote.edge import Asked
     from cf_mtls.remote.gateway import Reader
 
 Outcome = Answer | NoAnswer
@@ -77,7 +77,7 @@ class Readings:
     """Of each hostname the answers about its record and the wildcards above it, nearest first."""
     zones: tuple[Outcome, ...] = ()
     """What the lookups of zones by name answered."""
-    edge: Mapping[str, Asked] = field(default_factory=dict)
+    edge: Mapping[str, Handshake] = field(default_factory=dict)
     """Of each hostname whether the edge asks for a certificate; empty when it was not looked at."""
 
 

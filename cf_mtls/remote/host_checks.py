@@ -21,8 +21,8 @@ from cf_mtls.remote.gateway import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cf_mtls.model.evidence import Handshake
     from cf_mtls.remote.doctor import Outcome, Readings
-    from cf_mtls.remote.edge import Asked
 
 
 def _zone(r: Readings, _: Declared) -> Iterator[Finding]:
@@ -156,11 +156,11 @@ def _edge(r: Readings, _: Declared) -> Iterator[Finding]:
         yield _edge_of(host, seen, trusted=trusted)
 
 
-def _edge_of(host: str, seen: Asked, *, trusted: bool) -> Finding:
+def _edge_of(host: str, seen: Handshake, *, trusted: bool) -> Finding:
     """What it means that the edge asks or does not. trusted: whether a CA of the account is on the hostname."""
-    if seen.asked is None:
+    if seen.failure:
         return Finding(
-            "host.edge", Grade.WARN, f"could not be seen: {seen.why}", "Try again from elsewhere.", host
+            "host.edge", Grade.WARN, f"could not be seen: {seen.failure}", "Try again from elsewhere.", host
         )
     if seen.asked == trusted:
         said = (

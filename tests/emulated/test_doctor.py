@@ -281,4 +281,4 @@ def test_an_edge_that_cannot_be_reached_is_not_a_failure(
     monkeypatch.setenv("CF_MTLS_CONNECT_TO", "::127.0.0.1:9")
     code, grade, said = edge_of(capsys)
     assert (code, grade) == (0, "warn")
-    assert said.startswith("could not be seen: ConnectionRefusedError")
+    assert said.startswith("could not be seen: ")
