@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cf_mtls.cli import apply, console, demo, emulate, explain, pki, plan, show, validate, verify
+from cf_mtls.cli import (
+    apply,
+    ci,
+    console,
+    demo,
+    drift,
+    emulate,
+    explain,
+    pki,
+    plan,
+    show,
+    stacks,
+    validate,
+    verify,
+)
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -33,6 +47,9 @@ VERBS: tuple[Callable[[typer.Typer], None], ...] = (
     plan.register,
     apply.register,
     verify.register,
+    drift.register,
+    stacks.register,
+    ci.register,
     show.register,
     explain.register,
     pki.register,

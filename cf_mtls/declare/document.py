@@ -274,6 +274,18 @@ class ClientDocument(Strict):
     )
 
 
+class WaiverDocument(Strict):
+    """A difference that is known: drift checks report it without an alarm until its day has passed."""
+
+    address: Text = Field(description="As drift shows it, such as application/jeann.net.")
+    reason: Text = Field(description="Why it may stay for now.")
+    owner: Text = Field(description="Who answers for it.")
+    until: Annotated[date, Field(strict=False)] = Field(description="The last day on which it holds.")
+    finding: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = Field(
+        default=None, description="The digest of the only difference it covers, as drift shows it."
+    )
+
+
 class Document(Strict):
     """One stack in one scope."""
 
@@ -287,3 +299,4 @@ class Document(Strict):
     hostname_settings: dict[Hostname, SettingsDocument] = Field(default={}, description="By hostname.")
     applications: dict[Label, ApplicationDocument] = Field(default={}, description="By a name of yours.")
     clients: dict[Label, ClientDocument] = Field(default={}, description="By a name of yours.")
+    waivers: list[WaiverDocument] = Field(default=[], description="Differences that are known.")
