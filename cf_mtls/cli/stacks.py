@@ -34,7 +34,7 @@ def stacks(
     from cf_mtls.declare.fleet import matrix, plan_files, stack_name
     from cf_mtls.report.terminal import harmless
 
-    named = folders or ["plans"]
+    named = [name for name in folders or [] if name.strip()] or ["plans"]
     found = [p for name in named for p in plan_files(Path(name)) if p.is_file()]
     if not found:
         raise Failure([NONE_FOUND.found(f"Nothing below {', '.join(named)} has a line `stack: NAME`.")])
