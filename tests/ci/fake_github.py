@@ -29,7 +29,9 @@ class FakeGitHub:
         """What a job has."""
         return {"GITHUB_API_URL": self.url, "GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": "o/r"}
 
-    def add(self, body: str, *, author: str = BOT, state: str = "open", labels: tuple[str, ...] = ("cf-mtls",)) -> int:
+    def add(
+        self, body: str, *, author: str = BOT, state: str = "open", labels: tuple[str, ...] = ("cf-mtls",)
+    ) -> int:
         """An issue that is there already."""
         number = len(self.issues) + 1
         self.issues[number] = {
@@ -92,7 +94,7 @@ def serving() -> Iterator[FakeGitHub]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = _do
+        do_GET = do_POST = do_PATCH = _do  # noqa: N815 - the names that the base class calls
 
         def log_message(self, *_: object) -> None:
             pass

@@ -18,8 +18,12 @@ def a_finding(kind: str = "drift", address: str = "application/jeann.net", **mor
     }  # fmt: skip
 
 
-def a_stack(status: str = "drift", fp: str = "a", findings: list[Any] | None = None, **more: Any) -> dict[str, Any]:
-    usual = {"drift": [a_finding()], "error": [a_finding("could-not-check", "file.missing")], "clean": []}[status]
+def a_stack(
+    status: str = "drift", fp: str = "a", findings: list[Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    usual = {"drift": [a_finding()], "error": [a_finding("could-not-check", "file.missing")], "clean": []}[
+        status
+    ]
     listed = usual if findings is None else findings
     return {
         "file": FILE, "stack": "georgetown", "scope": SCOPE, "status": status, "complete": status != "error",

@@ -56,7 +56,7 @@ def test_each_state_does_what_the_table_says(
         assert len(fake.comments.get(1, [])) == comments
 
 
-def test_a_month_of_checks_makes_one_issue_and_four_comments() -> None:
+def test_a_month_of_checks_makes_one_issue_and_three_comments() -> None:
     """Drift, the same again, an error, other drift, clean, back again, clean: one issue, no spam."""
     with serving() as fake:
         for status, fp in [("drift", "a")] * 9 + [("error", "")] * 3 + [("drift", "b")] * 5 + [("clean", "")] * 5 + [
@@ -101,7 +101,10 @@ def test_a_marker_below_the_first_line_is_only_text() -> None:
 def test_each_stack_has_its_own_issue_and_errors_hide_none() -> None:
     """Three stacks, one broken: two issues are made, the broken one's stays as it is."""
     with serving() as fake:
-        stacks = [a_stack(file=f"plans/{n}.yaml", status=s) for n, s in (("a", "drift"), ("b", "error"), ("c", "drift"))]
+        stacks = [
+            a_stack(file=f"plans/{n}.yaml", status=s)
+            for n, s in (("a", "drift"), ("b", "error"), ("c", "drift"))
+        ]
         synced(fake, *stacks)
         assert len(fake.issues) == 2
         synced(fake, *stacks)
@@ -129,7 +132,9 @@ def test_an_issue_is_found_on_any_page() -> None:
 
 def test_a_huge_report_still_fits() -> None:
     """3,000 findings with long differences: at most 60,000 characters, and what is left out is counted."""
-    findings = [a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 500]) for n in range(3000)]
+    findings = [
+        a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 500]) for n in range(3000)
+    ]
     with serving() as fake:
         synced(fake, a_stack(findings=findings))
         body = fake.issues[1]["body"]
@@ -141,7 +146,10 @@ def test_a_comment_is_updated_in_place() -> None:
     """Created once, left alone when nothing changed, edited when it did; others' comments are not touched."""
     with serving() as fake, GitHub(TOKEN, fake.url, "o/r") as github:
         fake.say(7, "<!-- cf-mtls:comment v1 key=drift -->\nnot ours", author="mallory")
-        told = [upsert(github, 7, "drift", text, BOT) for text in ("one", "one", "two", of_text("z" * 99 + "\n" * 99_000))]
+        told = [
+            upsert(github, 7, "drift", text, BOT)
+            for text in ("one", "one", "two", of_text("z" * 99 + "\n" * 99_000))
+        ]
         assert told == ["created", "unchanged", "updated", "updated"]
         assert len(fake.comments[7]) == 2
         assert fake.comments[7][0]["body"].endswith("not ours")
