@@ -31,6 +31,9 @@ Raw = dict[str, Any]
 Account = dict[str, list[Raw]]
 """certificates, settings, apps: what the API would list."""
 
+Edit = Callable[[Random, Account], bool]
+"""Changes an account; False where there is nothing to change."""
+
 MORE_RULES = (
     Rule("ip", freeze({"ip": "192.0.2.7"})), Rule("ip", freeze({"ip": "2001:db8::7"})),
     Rule("geo", freeze({"country_code": "MY"})), Rule("email", freeze({"email": "ana@example.com"})),
@@ -185,7 +188,7 @@ def _apps(account: Account) -> list[Raw]:
     return [raw for raw in account["apps"] if raw["id"] != "a-foreign"]
 
 
-def _policy_edit(change: Callable[[Random, Raw], None]) -> Callable[[Random, Account], bool]:
+def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
     def edit(random: Random, account: Account) -> bool:
         if not _apps(account):
             return False
@@ -195,9 +198,7 @@ def _policy_edit(change: Callable[[Random, Raw], None]) -> Callable[[Random, Acc
     return edit
 
 
-def _member(
-    table: Callable[[Account], list[Raw]], name: str, other: Callable[[Any], Any]
-) -> Callable[[Random, Account], bool]:
+def _member(table: Callable[[Account], list[Raw]], name: str, other: Callable[[Any], Any]) -> Edit:
     """One member of one raw thing becomes something else; nothing to do where nothing has it."""
 
     def edit(random: Random, account: Account) -> bool:
@@ -211,7 +212,7 @@ def _member(
     return edit
 
 
-def _gone(table: str, ours: Callable[[Account], list[Raw]]) -> Callable[[Random, Account], bool]:
+def _gone(table: str, ours: Callable[[Account], list[Raw]]) -> Edit:
     def edit(random: Random, account: Account) -> bool:
         if not ours(account):
             return False
@@ -271,7 +272,7 @@ EDITS: dict[str, Edit] = {
         lambda a: [raw for raw in _cas(a) if raw["associated_hostnames"]],
         "associated_hostnames",
         lambda _: [],
-    )(random, account),
+    ),
     "ca gone": _gone("certificates", _cas),
     "setting gone": _gone("settings", lambda a: a["settings"]),
     "setting flipped": _member(lambda a: a["settings"], "china_network", lambda value: not value),
