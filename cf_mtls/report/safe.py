@@ -54,8 +54,11 @@ def logged(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A Markdown code span that also stands in a table; nothing inside of it is anything but text."""
-    shown = _unmarked(harmless(text)).replace("|", "\\|")
+    """A Markdown code span that also stands in a table; nothing inside of it is anything but text.
+
+    A pipe becomes a broken bar: readers of tables differ on how it is escaped behind a backslash.
+    """
+    shown = _unmarked(harmless(text)).replace("|", "¦")
     fence = "`" * (_longest_run(shown) + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
     return f"{fence}{pad}{shown}{pad}{fence}"

@@ -14,8 +14,9 @@ import pytest
 from cf_mtls.emulator.server import Options, Ready, running
 from tests.ci.fake_github import TOKEN, FakeGitHub, serving
 from tests.ci.steps import ACTION, Runner, read, steps_of
+from tests.drift.inside import run
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, run
+from tests.emulated.test_main_job import PLAN
 
 CANARY = "cfat_" + "C4n4ry" * 7
 
