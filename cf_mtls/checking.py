@@ -147,8 +147,7 @@ def _checked(item: _Stack, items: Sequence[_Stack], seen: dict[Scope, _Seen], as
     if asked.witness:
         found += _proven(stack, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
-    notes = (*(d for d in stack.diagnostics if d.code is not OVERDUE), *there.snapshot.diagnostics)
-    return Checked(file, stack.name, str(scope), marked, asked.alarming, unused, notes)
+    return Checked(file, stack.name, str(scope), marked, asked.alarming, unused, there.snapshot.diagnostics)
 
 
 def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:

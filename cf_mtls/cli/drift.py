@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
 BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
+NOTHING = Code("drift.nothing-to-check", Severity.ERROR, Fault.INVOCATION, "there is nothing to check")
 NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
 
 WAIVED_DAYS = 30
@@ -107,12 +108,18 @@ def checked(
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
 
-    paths = [p for name in files for p in plan_files(Path(name))] if files else [plan_file(None)]
+    named = [p for name in files for p in plan_files(Path(name))] if files else [plan_file(None)]
+    paths = list(dict.fromkeys(named))
+    if not paths:  # nothing checked is not clean
+        raise Failure([NOTHING.found(f"Nothing below {', '.join(files or [])} has a line `stack: NAME`.")])
     here, moment = account(), now()
     asked = checking.Asked(
         moment, within, alarming, tuple(map(_saved, applied)), declared_before(moment), asking
     )
     found = checking.check(paths, here, asked)
+    for saved in asked.applied:
+        if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
+            console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
     data = drift_data(found, moment, (here.token,) if here.token else ())
     return data, Status(data["status"])
 

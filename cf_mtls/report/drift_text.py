@@ -35,6 +35,7 @@ def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
         yield f"  {logged(place(found))}"
         yield from (f"    {_colour(line, paint)}" for line in found["diff"])
         yield from (f"  {logged(line)}" for line in waiver_lines(found))
+    yield from (f"note: {logged(note)}" for note in stack["notes"])
     for waiver in stack["unused_waivers"]:
         address, owner = logged(waiver["address"]), logged(waiver["owner"])
         yield f"unused waiver for {address}, {owner}: there is nothing to waive; take it out"

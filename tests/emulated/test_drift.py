@@ -15,6 +15,7 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import root
+from tests.ci.steps import parsed
 from tests.drift.inside import run
 from tests.emulated.edge import lever
 from tests.emulated.test_main_job import PLAN, seen
@@ -139,6 +140,15 @@ def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
     assert len(seen(ready)) - before <= 8  # one account, read once
     assert run(closed, ready, "ci", "gate", "all.json").returncode == 2
     assert run(closed, ready, "ci", "gate", "all.json", "--no-fail-on-drift").returncode == 1
+
+
+def test_nothing_to_check_is_not_clean(closed: Path, ready: Ready) -> None:
+    """A folder without plan files ends with 1, for drift and for ci; a file named twice is checked once."""
+    (closed / "empty").mkdir()
+    assert run(closed, ready, "drift", "empty").returncode == 1
+    assert run(closed, ready, "ci", "check", "empty", GITHUB_OUTPUT=str(closed / "out")).returncode == 1
+    assert parsed((closed / "out").read_text("utf-8")) == {"status": "error", "drift": ""}
+    assert drift(closed, ready, PLAN, "plans")[0] == 0
 
 
 def test_a_stack_in_two_files_is_refused_for_both(closed: Path, ready: Ready) -> None:
