@@ -38,7 +38,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
     ("", "workflow proving story | checking"),
-    ("cli", "console | options journal passphrase history"),
+    ("cli", "console | options journal passphrase history | plan_many"),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks | apply ci pki | main"),
     ("", "__main__"),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import CaCert, ConnectTo, WitnessName, account, now, plan_file, witness
+from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
 BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
-NOTHING = Code("drift.nothing-to-check", Severity.ERROR, Fault.INVOCATION, "there is nothing to check")
 NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
 
 WAIVED_DAYS = 30
@@ -35,10 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def drift(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="Plan files, or folders of them; else as for plan."),
-    ] = None,
+    files: PlanFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="The JSON into a file.")] = None,
     markdown: Annotated[
@@ -104,14 +100,10 @@ def checked(
     """The report on these files (folders are searched), and its state."""
     from cf_mtls import checking
     from cf_mtls.cli.history import declared_before
-    from cf_mtls.declare.fleet import plan_files
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
 
-    named = [p for name in files for p in plan_files(Path(name))] if files else [plan_file(None)]
-    paths = list(dict.fromkeys(named))
-    if not paths:  # nothing checked is not clean
-        raise Failure([NOTHING.found(f"Nothing below {', '.join(files or [])} has a line `stack: NAME`.")])
+    paths = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
     asked = checking.Asked(
         moment, within, alarming, tuple(map(_saved, applied)), declared_before(moment), asking

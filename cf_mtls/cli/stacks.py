@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-
-NONE_FOUND = Code("stacks.none", Severity.ERROR, Fault.INVOCATION, "there are no plan files")
+from cf_mtls.cli.options import plan_files
+from cf_mtls.diagnostics import Exit
 
 
 def register(app: typer.Typer) -> None:
@@ -31,13 +29,10 @@ def stacks(
     ] = 256,
 ) -> int:
     """List the plan files below a folder. No network."""
-    from cf_mtls.declare.fleet import matrix, plan_files, stack_name
+    from cf_mtls.declare.fleet import matrix, stack_name
     from cf_mtls.report.terminal import harmless
 
-    named = [name for name in folders or [] if name.strip()] or ["plans"]
-    found = [p for name in named for p in plan_files(Path(name)) if p.is_file()]
-    if not found:
-        raise Failure([NONE_FOUND.found(f"Nothing below {', '.join(named)} has a line `stack: NAME`.")])
+    found = plan_files([name for name in folders or [] if name.strip()] or ["plans"])
     if as_json:
         console.out(json.dumps(matrix(found, jobs)))
     else:

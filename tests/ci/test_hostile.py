@@ -110,6 +110,13 @@ def test_markdown_keeps_names_in_code(names: list[str]) -> None:
 
 @EXAMPLES
 @given(NAMES)
+def test_plain_text_stays_in_its_fence(names: list[str]) -> None:
+    """What a comment shows of a plan cannot end the fence that it stands in."""
+    assert "EVIL" not in outside_code(of_text("\n".join(names)))
+
+
+@EXAMPLES
+@given(NAMES)
 def test_an_issue_has_one_marker_and_it_is_ours(names: list[str]) -> None:
     """The first line is the stack's own marker; no name can put another one anywhere."""
     (stack,) = a_check(names)["stacks"]

@@ -142,6 +142,21 @@ def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
     assert run(closed, ready, "ci", "gate", "all.json", "--no-fail-on-drift").returncode == 1
 
 
+def test_many_plans_have_a_verdict_each(closed: Path, ready: Ready) -> None:
+    """Side by side: one without changes, one that cannot be read; the error wins and hides nothing."""
+    (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n")
+    ran = run(closed, ready, "plan", "plans", "--detailed-exitcode")
+    assert ran.returncode == 1
+    assert ran.stdout.strip().splitlines()[-2:] == [f"no changes: {PLAN}", "error: plans/zz.yaml"]
+    change(ready, "policies", **OPEN)
+    ran = run(closed, ready, "plan", PLAN, "plans/zz.yaml", "--detailed-exitcode")
+    assert f"changes: {PLAN}: Plan: 0 to add, 1 to change, 0 to destroy." in ran.stdout
+    (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\n")
+    assert run(closed, ready, "plan", "plans", "--detailed-exitcode").returncode == 2
+    assert run(closed, ready, "plan", "plans").returncode == 0
+    assert run(closed, ready, "plan", "plans", "--out", "p.json").returncode == 64
+
+
 def test_nothing_to_check_is_not_clean(closed: Path, ready: Ready) -> None:
     """A folder without plan files ends with 1, for drift and for ci; a file named twice is checked once."""
     (closed / "empty").mkdir()
