@@ -20,6 +20,10 @@ SHOWN = 9
 """Annotations of one kind: GitHub keeps ten a step and drops the rest without a word; one says how many more."""
 
 
+ACTIONS = {"add": "create", "change": "update", "delete": "delete"}
+"""Outputs that count what an apply would do, and the actions they count."""
+
+
 def outputs(data: dict[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
     """The outputs of a check. paths: further outputs, such as `report-path`."""
     status = Status(data["status"])
@@ -29,7 +33,8 @@ def outputs(data: dict[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
         "status": status.value,
         "drift": {Status.DRIFT: "true", Status.CLEAN: "false", Status.ERROR: ""}[status],
         "complete": str(data["complete"]).lower(),
-        "changes": str(sum(f["class"] in {"drift", "pending"} for f in findings)),
+        "changes": str(sum(bool(f["action"]) for f in findings)),
+        **{word: str(sum(f["action"] == action for f in findings)) for word, action in ACTIONS.items()},
         "alarms": str(sum(f["alarm"] for f in findings)),
         "fingerprint": prints[0] if len(prints) == 1 else _together(prints),
         "summary": summary(data),

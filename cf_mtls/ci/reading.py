@@ -21,7 +21,7 @@ STACK: dict[str, type] = {
     "counts": dict, "findings": list, "unused_waivers": list, "notes": list,
 }  # fmt: skip
 FINDING: dict[str, type] = {
-    "class": str, "address": str, "says": str, "digest": str, "alarm": bool, "diff": list,
+    "class": str, "address": str, "action": str, "says": str, "digest": str, "alarm": bool, "diff": list,
     "file": str, "line": int, "column": int,
 }  # fmt: skip
 

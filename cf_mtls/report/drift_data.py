@@ -66,6 +66,7 @@ def _finding(finding: Finding, checked: Checked, now: datetime) -> Json:
     return {
         "class": finding.kind.value,
         "address": finding.address,
+        "action": finding.change.action.value if finding.change else "",
         "says": finding.says,
         "digest": finding.digest,
         "alarm": checked.is_alarm(finding),

@@ -12,7 +12,8 @@ SCOPE = "account:0123456789abcdef0123456789abcdef"
 
 def a_finding(kind: str = "drift", address: str = "application/jeann.net", **more: Any) -> dict[str, Any]:
     return {
-        "class": kind, "address": address, "says": "is not as declared: policies", "digest": "0123456789ab",
+        "class": kind, "address": address, "action": "update", "says": "is not as declared",
+        "digest": "0123456789ab",
         "alarm": kind in {"drift", "weakened", "unenforced"}, "diff": ["  policies:", "-   old", "+   new"],
         "file": FILE, "line": 7, "column": 5, "waiver": None, "expired_waiver": None, **more,
     }  # fmt: skip

@@ -107,6 +107,8 @@ def test_drift_ends_with_2_and_has_an_issue_with_the_difference(
     prints = {job.contexts["steps.check.outputs.fingerprint"] for job in (first, second)}
     assert len(prints) == 1
     assert first.contexts["steps.check.outputs.drift"] == "true"
+    counts = [first.contexts[f"steps.check.outputs.{name}"] for name in ("add", "change", "delete", "alarms")]
+    assert counts == ["0", "1", "0", "1"]
     assert first.contexts["steps.issue.outputs.issue-url"] == "https://github.example/o/r/issues/1"
     (issue,) = github.issues.values()
     assert "bypass" in issue["body"]

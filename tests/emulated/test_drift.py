@@ -226,7 +226,7 @@ def test_pending_by_the_plan_that_was_applied_last(closed: Path, ready: Ready) -
 
 
 def test_pending_by_the_last_commit(closed: Path, ready: Ready) -> None:
-    """Committed and not applied: pending. Without history: drift. An open door is never excused by a commit."""
+    """Edited or committed and not applied: pending. Changed by somebody else besides: drift."""
     git(closed, "init", "-q")
     git(closed, "add", ".")
     git(closed, "commit", "-qm", "one")
@@ -238,12 +238,20 @@ def test_pending_by_the_last_commit(closed: Path, ready: Ready) -> None:
     change(ready, "apps", skip_interstitial=True)
     change(ready, "policies", **OPEN)
     assert drift(closed, ready, PLAN)[0] == 2
+
+
+def test_a_commit_never_excuses_a_door_that_is_open(closed: Path, ready: Ready) -> None:
+    """The last commit closed the door, the account is as the commit before said: open, and an alarm all the same."""
     bypass = "    policies: [{name: valid certificate, decision: bypass, include: [{everyone: {}}]}]\n    domain: jeann"
     edited(closed, "    domain: jeann", bypass)
-    git(closed, "commit", "-qam", "three: open")
+    git(closed, "init", "-q")
+    git(closed, "add", ".")
+    git(closed, "commit", "-qm", "open")
     edited(closed, bypass, "    domain: jeann")
-    git(closed, "commit", "-qam", "four: closed again")
-    assert classes(drift(closed, ready, PLAN)[1]) == [("drift", APP)]
+    git(closed, "commit", "-qam", "closed")
+    change(ready, "policies", **OPEN)
+    code, data = drift(closed, ready, PLAN)
+    assert (code, classes(data)) == (2, [("drift", APP)])
 
 
 def test_waivers_are_written_hold_and_end(closed: Path, ready: Ready) -> None:
