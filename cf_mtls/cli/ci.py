@@ -61,13 +61,7 @@ def check(
     """
     _one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
     _output({"status": "error", "drift": ""})  # what stands there when this step dies
-    where = Path(folder)
-    where.mkdir(parents=True, exist_ok=True)
-    paths = {
-        "report-path": where / "report.json",
-        "summary-path": where / "report.md",
-        "junit-path": where / "report.xml",
-    }
+    paths = _emptied(Path(folder))
     named = files or (console.environment("CF_MTLS_FILES") or "").split("\n")
     asking = witness("httpx", None, None) if verify else None
     data, _ = drift.checked(
@@ -78,6 +72,18 @@ def check(
     console.out(drift.text(data))
     _tell(data, {name: str(path) for name, path in paths.items()}, summary=summary, annotate=annotate)
     return Exit.OK
+
+
+def _emptied(where: Path) -> dict[str, Path]:
+    """Where the reports go, by their outputs' names; those of an earlier run are gone, so that none is believed."""
+    names = {"report-path": "report.json", "summary-path": "report.md", "junit-path": "report.xml"}
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        for name in names.values():
+            (where / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure([drift.UNWRITABLE.found(f"{where}: {error.strerror}.")]) from None
+    return {output: where / name for output, name in names.items()}
 
 
 def _tell(data: dict[str, Any], paths: dict[str, str], *, summary: bool, annotate: bool) -> None:

@@ -58,6 +58,17 @@ def test_what_is_no_report_is_refused(folder: Path, raw: str) -> None:
     assert (ran.returncode, "[ci.report]" in ran.stderr) == (1, True), ran.stderr
 
 
+def test_a_check_that_dies_leaves_no_older_report(folder: Path) -> None:
+    """Yesterday's report.json is not there for the gate to believe."""
+    (folder / "cf-mtls-report").mkdir()
+    (folder / "cf-mtls-report/report.json").write_text("{}")
+    assert said(folder, "ci", "check", "plans/certs").returncode == 1
+    assert said(folder, "ci", "gate", "cf-mtls-report/report.json").returncode == 1
+    assert not (folder / "cf-mtls-report/report.json").exists()
+    (folder / "file").touch()
+    assert "[drift.out]" in said(folder, "ci", "check", PLAN, "--folder", "file").stderr
+
+
 def test_many_stacks_become_no_more_jobs_than_asked(folder: Path) -> None:
     """Ten files over three jobs: each file once, as even as can be, and names that no two share."""
     import json
