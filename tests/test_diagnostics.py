@@ -69,6 +69,7 @@ def test_a_summary_is_a_fixed_sentence_without_names(code: Code) -> None:
     assert not re.search(r"[{}%.]$|[{}%]", code.summary)
     assert code.summary[0].islower() or code.summary.split()[0].removesuffix("'s") in {
         "Cloudflare",
+        "GitHub",
         "Access",
         "OpenSSL",
     }

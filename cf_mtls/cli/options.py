@@ -31,9 +31,15 @@ BAD_WITNESS = Code("verify.unknown-witness", Severity.ERROR, Fault.INVOCATION, "
 NO_CACERT = Code("verify.cacert", Severity.ERROR, Fault.INVOCATION, "the --cacert file cannot be read")
 BAD_ADDRESS = Code("address.malformed", Severity.ERROR, Fault.INVOCATION, "an address cannot be read")
 
+NO_PLANS = Code("stacks.none", Severity.ERROR, Fault.INVOCATION, "there are no plan files")
+
 PlanFile: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="[FILE]", help="Plan file; else cf-mtls.yaml, else the only YAML file in plans/."),
+]
+PlanFiles: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FILE]...", help="Plan files or folders of them; else as [FILE] elsewhere."),
 ]
 ConnectTo: TypeAlias = Annotated[
     list[str] | None,
@@ -118,6 +124,18 @@ def plan_file(named: str | None) -> Path:
     from cf_mtls.declare.files import choose
 
     return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
+
+
+def plan_files(named: list[str] | None) -> list[Path]:
+    """The plan files to use, folders searched, each once. Raises Failure when there are none."""
+    from cf_mtls.declare import fleet
+
+    if not named:
+        return [plan_file(None)]
+    paths = list(dict.fromkeys(path for name in named for path in fleet.plan_files(Path(name))))
+    if not paths:
+        raise Failure([NO_PLANS.found(f"Nothing below {', '.join(named)} has a line `stack: NAME`.")])
+    return paths
 
 
 def now() -> datetime:

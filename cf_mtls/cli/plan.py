@@ -17,13 +17,14 @@ from cf_mtls.cli.options import (
     AllowWeaken,
     Destroy,
     OneCa,
-    PlanFile,
+    PlanFiles,
     Target,
     account,
     gates,
     now,
-    plan_file,
+    plan_files,
 )
+from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Plan
 
 AGAIN = Code("plan.again", Severity.NOTE, Fault.INVOCATION, "everything can be allowed at once")
+ONE_FILE = Code("plan.one-file", Severity.ERROR, Fault.INVOCATION, "an option is for one file only")
 UNWRITABLE = Code("plan.out", Severity.ERROR, Fault.INVOCATION, "the plan cannot be saved there")
 
 
@@ -43,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    file: PlanFile = None,
+    files: PlanFiles = None,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="Save the plan for apply.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON, in Terraform's shape.")] = False,
     detailed_exitcode: Annotated[
@@ -57,13 +59,12 @@ def plan(
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
 ) -> int:
-    """Show what apply would change. Only reads.
+    """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
     Exit codes: 0 fine, 1 error, 4 refused; with --detailed-exitcode also 2 for changes.
     """
     from cf_mtls import workflow
 
-    path = plan_file(file)
     allowed = gates(
         adopt=adopt,
         lockout=allow_lockout,
@@ -72,6 +73,11 @@ def plan(
         target=target,
         one_ca=one_ca,
     )
+    path, *more = plan_files(files)
+    if more:
+        if out or as_json:
+            raise Failure([ONE_FILE.found("--out and --json are for one plan file.")], Exit.USAGE)
+        return plan_many([path, *more], allowed, destroy=destroy, detailed=detailed_exitcode)
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:

@@ -291,6 +291,24 @@ class ClientDocument(Strict):
     )
 
 
+class WaiverDocument(Strict):
+    """A difference that is known: drift checks report it without an alarm until its day has passed."""
+
+    address: Text = Field(
+        description="As drift shows it, such as application/jeann.net.", examples=["application/jeann.net"]
+    )
+    reason: Text = Field(description="Why it may stay for now.", examples=["the partner migrates in January"])
+    owner: Text = Field(description="Who answers for it.", examples=["platform team"])
+    until: Annotated[date, Field(strict=False)] = Field(
+        description="The last day on which it holds.", examples=["2027-01-31"]
+    )
+    finding: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = Field(
+        default=None,
+        description="The digest of the only difference it covers, as drift shows it.",
+        examples=["5ec3a1b2c4d5"],
+    )
+
+
 class Document(Strict):
     """One stack in one scope."""
 
@@ -323,4 +341,18 @@ class Document(Strict):
         default={},
         description="By a name of yours.",
         examples=[{"fleet": {"certificate": "certs/client.pem", "key": "certs/client.key"}}],
+    )
+    waivers: list[WaiverDocument] = Field(
+        default=[],
+        description="Differences that are known.",
+        examples=[
+            [
+                {
+                    "address": "application/jeann.net",
+                    "reason": "the partner migrates in January",
+                    "owner": "platform team",
+                    "until": "2027-01-31",
+                }
+            ]
+        ],
     )

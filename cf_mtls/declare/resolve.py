@@ -33,6 +33,7 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.state import State
+from cf_mtls.model.waiver import Waiver
 from cf_mtls.pki.chain import SSLCLIENT, judge
 from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
 from cf_mtls.pki.lint import check_chain_file, lint_client
@@ -95,6 +96,7 @@ class Stack:
     diagnostics: tuple[Diagnostic, ...]
     askers: Mapping[str, Asker]
     """Each client whose certificate could be read, as Access would see it."""
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -187,7 +189,13 @@ class _Resolver:
             tuple(self._targets()),
             tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
             self.askers,
+            tuple(self._waivers()),
         )
+
+    def _waivers(self) -> Iterator[Waiver]:
+        for index, found in enumerate(self.document.waivers):
+            place = self.source.reading.place(("waivers", index))
+            yield Waiver(found.address, found.reason, found.owner, found.until, found.finding, place)
 
     def _problem(self, code: Code, path: Path, detail: str, fix: str = "") -> None:
         self._placed(code.found(detail, fix), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cf_mtls.bring.draft import Draft, draft, heading, settle
@@ -202,6 +202,7 @@ def called(name: str, index: int) -> AccessApplication:
     return app(name, f"a.net/{index}", AccessPolicy(name or "p", "allow", rules))
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=5))
 def test_no_name_of_an_account_breaks_out(names: list[str]) -> None:
     """Whatever applications, policies and CAs are called, the file declares just them and its plan is empty."""

@@ -68,7 +68,7 @@ def test_a_wrong_file_is_refused_by_every_verb(
 
 INVOCATIONS = [
     (["plan", "nothing.yaml"], REAL, 1, "file.missing"),
-    (["plan", "plans"], REAL, 1, "file.unreadable"),
+    (["verify", "plans"], REAL, 1, "file.unreadable"),
     (["plan", PLAN], {}, 1, "scope.missing"),
     (["plan", PLAN], {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT}, 1, "token.missing"),
     (["plan", PLAN], {**REAL, "CLOUDFLARE_ACCOUNT_ID": "abc"}, 1, "scope.invalid"),
@@ -115,7 +115,7 @@ def test_all_problems_of_a_file_come_in_one_run(folder: Path) -> None:
     assert "[application.host-without-certificate]" in said
 
 
-@pytest.mark.parametrize("verb", ["validate", "plan", "apply", "verify", "emulate", "demo"])
+@pytest.mark.parametrize("verb", ["validate", "plan", "apply", "verify", "drift", "emulate", "demo"])
 def test_a_usage_error_is_64_and_never_2(folder: Path, verb: str) -> None:
     """2 means differences and nothing else ever."""
     assert run(folder, verb, "--no-such-flag").returncode == 64

@@ -1,0 +1,213 @@
+"""The use case of drift: many stacks against their accounts, side by side, one verdict each.
+
+Rules of this file:
+- It is handed a `Reader` and nothing else: a check cannot write.
+- An account is read once, however many stacks live in it; all share one pace and one budget of requests.
+- A stack that cannot be read, resolved or asked is could-not-check; it neither hides nor changes another's.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cf_mtls import proving, workflow
+from cf_mtls.declare.files import read_bytes
+from cf_mtls.declare.resolve import OVERDUE
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
+from cf_mtls.model.evidence import Outcome
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.state import State
+from cf_mtls.pki.pem import read_certificates
+from cf_mtls.planning.check import Known, findings
+from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
+from cf_mtls.planning.ownership import homes
+from cf_mtls.remote.gateway import Answer, Reader, client_for
+from cf_mtls.remote.snapshot import Snapshot, read
+from cf_mtls.verify.wallet import Wallet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.evidence import Client
+    from cf_mtls.model.resources import Address, Scope
+    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.proving import Witness
+    from cf_mtls.workflow import Account
+
+TWICE = Code("drift.stack-twice", Severity.ERROR, Fault.FILE, "two files declare the same stack")
+
+AT_ONCE = 4
+"""Stacks and accounts side by side."""
+
+SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run of checks is asked to do."""
+
+    now: datetime
+    within: timedelta = SOON
+    """What ends sooner is reported."""
+    alarming: frozenset[Class] = ALARMING
+    applied: tuple[Saved, ...] = ()
+    """The plans that were applied last."""
+    before: Callable[[Path], State | None] = lambda _: None
+    """What a file declared before its last commit, None when that is not known."""
+    witness: Witness | None = None
+    """Who proves with real requests; None for nobody."""
+    opened: Callable[[Sequence[Client]], Wallet] = lambda clients: Wallet({}, tuple(clients))
+    """Opens the clients that are sent then."""
+
+
+@dataclass(slots=True)
+class _Stack:
+    """A file on its way: what is understood of it so far, and what went wrong."""
+
+    path: Path
+    stack: Stack | None = None
+    scope: Scope | None = None
+    failed: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A scope as read, with the end of the token; or why it could not be."""
+
+    snapshot: Snapshot | None = None
+    token_ends: datetime | None = None
+    failed: tuple[Diagnostic, ...] = field(default=())
+
+
+def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checked, ...]:
+    """A verdict for each file, in their order. Raises nothing: what fails is in the verdict."""
+    items = [_understood(path, account, asked.now) for path in paths]
+    _only_once(items)
+    scopes = list(dict.fromkeys(i.scope for i in items if i.scope and not i.failed))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = dict(zip(scopes, pool.map(lambda scope: _seen(scope, account), scopes), strict=True))
+        return tuple(pool.map(lambda item: _checked(item, items, seen, asked), items))
+
+
+def _understood(path: Path, account: Account, now: datetime) -> _Stack:
+    try:
+        stack = workflow.validate(path, now)
+        return _Stack(path, stack, workflow.scope_of(stack, account))
+    except Failure as failure:
+        return _Stack(path, failed=failure.diagnostics)
+
+
+def _only_once(items: Sequence[_Stack]) -> None:
+    """Two files of one stack would each call the other's things drift: both are refused."""
+    for item in items:
+        same = [
+            i
+            for i in items
+            if i.stack and item.stack and (i.stack.name, i.scope) == (item.stack.name, item.scope)
+        ]
+        if len(same) > 1 and item.stack:
+            files = "\n".join(f"    {i.path}" for i in same)
+            detail = f"The stack {item.stack.name} is declared by:\n{files}"
+            item.failed = (TWICE.found(detail, "Give each its own name, or check one of them."),)
+
+
+def _seen(scope: Scope, account: Account) -> _Seen:
+    try:
+        with client_for(account.token, account.base_url) as client:
+            reader = Reader(client)
+            return _Seen(read(reader, scope, account.pace), _token_ends(reader, scope, account))
+    except Failure as failure:
+        return _Seen(failed=failure.diagnostics)
+
+
+def _token_ends(reader: Reader, scope: Scope, account: Account) -> datetime | None:
+    """When the token ends; None when it does not or nobody says. Asked as an account's token, then a user's."""
+    from cf_mtls.remote.wire import instant
+
+    own = [f"{scope.path}/tokens/verify"] if scope.kind == "account" else []
+    for path in (*own, "/user/tokens/verify"):
+        answer = account.pace.persist("GET", lambda path=path: reader.get(path))  # type: ignore[misc]
+        if isinstance(answer, Answer) and answer.ok and isinstance(answer.result, dict):
+            ends = answer.result.get("expires_on")
+            return instant(ends) if isinstance(ends, str) else None
+    return None
+
+
+def _checked(item: _Stack, items: Sequence[_Stack], seen: dict[Scope, _Seen], asked: Asked) -> Checked:
+    file, stack, scope = str(item.path), item.stack, item.scope
+    there = seen.get(scope) if scope else None
+    failed = item.failed or (there.failed if there else ())
+    if stack is None or scope is None or there is None or there.snapshot is None or failed:
+        name, where = stack.name if stack else "", str(scope or "")
+        return Checked(file, name, where, tuple(_unchecked(file, failed)), asked.alarming)
+    known = _known(item, stack, items, there, asked)
+    found = [*findings(known, there.snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
+    if asked.witness:
+        found += _proven(stack, asked, asked.witness)
+    marked, unused = waived(found, stack.waivers, asked.now.date())
+    return Checked(file, stack.name, str(scope), marked, asked.alarming, unused, there.snapshot.diagnostics)
+
+
+def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:
+    for problem in failed:
+        if problem.is_error:
+            found = of_diagnostic(problem, Class.UNCHECKED, (), Place(file))
+            yield replace(found, says=" ".join(found.says.split()))
+
+
+def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, asked: Asked) -> Known:
+    actual = there.snapshot.state if there.snapshot else None
+    others = [i.stack for i in items if i.stack and i.scope == item.scope and i is not item]
+    ends = dict(_client_ends(stack)) | ({"token": there.token_ends} if there.token_ends else {})
+    applied = next((p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope)), None)
+    return Known(
+        str(item.path),
+        stack.name,
+        stack.state,
+        stack.places,
+        ends,
+        frozenset(a for other in others if actual is not None for a in _cas_of(other, actual)),
+        applied,
+        None if applied else asked.before(item.path),
+    )
+
+
+def _cas_of(stack: Stack, actual: State) -> Iterator[Address]:
+    """The addresses under which the account has the CAs that a stack declares."""
+    yield from homes(State(stack.state.of(CaCertificate)), actual, stack.name).values()
+
+
+def _client_ends(stack: Stack) -> Iterator[tuple[str, datetime]]:
+    """When each client's certificate ends, of those that are here and readable."""
+    for client in stack.clients:
+        data = read_bytes(Path(client.certificate))
+        if isinstance(data, bytes):
+            certificates, _ = read_certificates(data)
+            if certificates:
+                yield f"client/{client.name}", certificates[0].not_after
+
+
+def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
+    for problem in stack.diagnostics:
+        if problem.code is OVERDUE:
+            address = problem.place.path if problem.place else OVERDUE.code
+            says = f"{problem.code.summary}: {problem.detail}"
+            yield Finding(Class.EXPIRING, address, says, OVERDUE.code, place=problem.place or Place(file))
+
+
+def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
+    """What real requests say: a failed proof is a finding, an inconclusive one could not be checked."""
+    kinds = {Outcome.FAIL: Class.UNENFORCED, Outcome.INCONCLUSIVE: Class.UNCHECKED}
+    subject = proving.subject(stack.targets, asked.opened(stack.clients), stack.state, asked.now)
+    for verdict in proving.verify(subject, witness):
+        if verdict.outcome in kinds:
+            probe = verdict.probe
+            says = f"{probe.who}: {verdict.why}"
+            address = f"proof/{probe.url} {probe.who}"
+            yield Finding(kinds[verdict.outcome], address, says, verdict.got.value)

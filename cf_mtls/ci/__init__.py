@@ -1,0 +1,1 @@
+"""What a CI system is told: issues, comments, annotations, outputs. No Cloudflare token comes here."""

@@ -1,0 +1,212 @@
+"""`cf-mtls drift`: has anything changed that nobody declared? Only reads."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cf_mtls.cli import console, proof
+from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from cf_mtls.planning.drift import Class, Status
+    from cf_mtls.planning.planfile import Saved
+
+UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
+BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
+BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
+NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
+
+WAIVED_DAYS = 30
+"""How long the waivers of an onboarding hold."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("drift")(drift)
+
+
+def drift(
+    files: PlanFiles = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="The JSON into a file.")] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", metavar="FILE", help="Also as Markdown.")
+    ] = None,
+    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Also as JUnit XML.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Also prove with real requests.")] = False,
+    connect_to: ConnectTo = None,
+    cacert: CaCert = None,
+    witness_name: WitnessName = "httpx",
+    applied: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--applied", metavar="PLANFILE", help="The plan that was applied last; else git is asked."
+        ),
+    ] = None,
+    expiring_within: Annotated[
+        int, typer.Option("--expiring-within", metavar="DAYS", help="Report what ends sooner.", min=0)
+    ] = 30,
+    alarm: Annotated[
+        list[str] | None,
+        typer.Option("--alarm", metavar="CLASS", help="Exit 2 for this class too, such as pending."),
+    ] = None,
+    write_waivers: Annotated[
+        bool,
+        typer.Option("--write-waivers", help="Put today's alarms into the file as waivers; see --owner."),
+    ] = False,
+    owner: Annotated[
+        str | None, typer.Option("--owner", metavar="NAME", help="Who answers for them.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="Their last day; else in 30 days.")
+    ] = None,
+) -> int:
+    """Compare the account with what is declared, by class. Only reads.
+
+    Alarms: drift, weakened, unenforced, and what ends within 7 days. The rest informs.
+
+    Exit codes: 0 clean, 2 drift, 1 could not check; of several files the worst: 2, then 1, then 0.
+    """
+    if write_waivers and not owner:
+        raise Failure([NO_OWNER.found("--write-waivers was given without --owner NAME.")], Exit.USAGE)
+    last = _date(until)
+    asking = witness(witness_name, connect_to, cacert) if verify else None
+    data, status = checked(
+        files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or [])
+    )
+    written(data, {"json": out, "markdown": markdown, "junit": junit})
+    console.out(json.dumps(data, indent=2, sort_keys=True) if as_json else text(data))
+    if write_waivers and owner:
+        for stack in data["stacks"]:
+            _waive(stack, owner, last)
+    return exit_of(status)
+
+
+def checked(
+    files: list[str] | None,
+    asking: Any,
+    applied: list[str],
+    within: timedelta,
+    alarming: frozenset[Class],
+) -> tuple[dict[str, Any], Status]:
+    """The report on these files (folders are searched), and its state."""
+    from cf_mtls import checking
+    from cf_mtls.cli.history import declared_before
+    from cf_mtls.planning.drift import Status
+    from cf_mtls.report.drift_data import drift_data
+
+    paths = plan_files(files)  # none of them would not be clean, but a failure
+    here, moment = account(), now()
+    asked = checking.Asked(
+        moment,
+        within,
+        alarming,
+        tuple(map(_saved, applied)),
+        declared_before(moment),
+        asking,
+        proof.open_what_can_be,
+    )
+    found = checking.check(paths, here, asked)
+    for saved in asked.applied:
+        if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
+            console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
+    data = drift_data(found, moment, (here.token,) if here.token else ())
+    return data, Status(data["status"])
+
+
+def exit_of(status: Status) -> int:
+    """The exit code of a state."""
+    from cf_mtls.planning.drift import EXITS
+
+    return EXITS[status]
+
+
+def text(data: dict[str, Any]) -> str:
+    """The report for this stdout; in GitHub Actions no line of it can be a workflow command."""
+    from cf_mtls.report.drift_text import drift_text
+
+    said = drift_text(data, console.paint_for(sys.stdout))
+    if not console.environment("GITHUB_ACTIONS"):
+        return said
+    word = secrets.token_hex(16)
+    return f"::stop-commands::{word}\n{said}\n::{word}::"
+
+
+def written(data: dict[str, Any], names: dict[str, str | None]) -> None:
+    """Write the report in the named forms. Raises Failure when a file cannot be written."""
+    from cf_mtls.report.junit_drift import drift_junit
+    from cf_mtls.report.markdown import drift_markdown
+
+    forms = {
+        "json": lambda: json.dumps(data, indent=2, sort_keys=True) + "\n",
+        "markdown": lambda: drift_markdown(data["stacks"]),
+        "junit": lambda: drift_junit(data),
+    }
+    for form, name in names.items():
+        if name:
+            write(Path(name), forms[form]())
+
+
+def write(path: Path, said: str, *, append: bool = False) -> None:
+    """Write or append to a file. Raises Failure when that cannot be done."""
+    try:
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(said)
+    except OSError as error:
+        raise Failure([UNWRITABLE.found(f"{path}: {error.strerror}.")]) from None
+
+
+def classes(names: list[str]) -> frozenset[Class]:
+    """The classes that alarm: these besides the usual ones. Raises Failure (usage) for an unknown one."""
+    from cf_mtls.planning.drift import ALARMING, Class
+
+    known = set(Class) - {Class.UNCHECKED}
+    for name in names:
+        if name not in known:
+            fix = f"Known: {', '.join(sorted(known))}."
+            raise Failure([BAD_CLASS.found(f"{name} is not a class.", fix)], Exit.USAGE)
+    return ALARMING | {Class(name) for name in names}
+
+
+def _date(until: str | None) -> date:
+    try:
+        return date.fromisoformat(until) if until else (now() + timedelta(days=WAIVED_DAYS)).date()
+    except ValueError:
+        raise Failure([BAD_DATE.found(f"{until} is not a date such as 2027-01-31.")], Exit.USAGE) from None
+
+
+def _saved(name: str) -> Saved:
+    from cf_mtls.declare.files import read_bytes
+    from cf_mtls.planning.planfile import load
+
+    raw = read_bytes(Path(name))
+    if isinstance(raw, Diagnostic):
+        raise Failure([raw])
+    return load(raw, name)
+
+
+def _waive(stack: dict[str, Any], owner: str, last: date) -> None:
+    """Append today's alarms to a plan file as waivers, or print them for a file that has some already."""
+    from cf_mtls.declare.files import read_bytes
+    from cf_mtls.report.waivers_yaml import waivers_yaml
+
+    path, reason = Path(stack["file"]), "known when drift checks began"
+    raw = read_bytes(path)
+    has_some = isinstance(raw, Diagnostic) or b"\nwaivers:" in raw
+    made = waivers_yaml(stack, owner, reason, last, with_key=not has_some)
+    if not made:
+        console.say(f"{path}: nothing to waive.")
+    elif has_some:
+        console.say(f"{path} has waivers already; put these below them:")
+        console.out(made.rstrip("\n"))
+    else:
+        write(path, f"\n{made}", append=True)
+        console.say(f"{path}: waivers until {last} appended. Read them, and give each its own reason.")

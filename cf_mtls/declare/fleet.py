@@ -1,0 +1,49 @@
+"""Many stacks in a folder, and how they are spread over CI runners.
+
+Rules of this file:
+- A plan file is a YAML file with `stack:` at the left edge; whether it is right is for the check to say.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_STACK = re.compile(rb"^stack:[ \t]*[\"']?([a-z0-9-]*)", re.MULTILINE)
+
+MOST_JOBS = 256
+"""Jobs that GitHub makes of one matrix."""
+
+
+def plan_files(path: Path) -> list[Path]:
+    """The plan files below a folder, sorted; a file is itself."""
+    if not path.is_dir():
+        return [path]
+    found = (p for suffix in ("*.yaml", "*.yml") for p in path.rglob(suffix))
+    return sorted(p for p in found if p.is_file() and _STACK.search(p.read_bytes()))
+
+
+def stack_name(path: Path) -> str:
+    """The stack's name as it stands in the file, '' when none can be read."""
+    found = _STACK.search(path.read_bytes()) if path.is_file() else None
+    return found[1].decode("ascii") if found else ""
+
+
+def matrix(files: Sequence[Path], jobs: int = MOST_JOBS) -> dict[str, Any]:
+    """`{"include": [{name, files}]}`, files one a line; no more entries than jobs, as even as can be."""
+    count = min(len(files), max(1, jobs))
+    shares = [files[i::count] for i in range(count)]
+    return {
+        "include": [
+            {"name": _name(share, i), "files": "\n".join(map(str, share))} for i, share in enumerate(shares)
+        ]
+    }
+
+
+def _name(share: Sequence[Path], index: int) -> str:
+    """What a job is called: its number and its only stack."""
+    return f"{index + 1}-{(stack_name(share[0]) if len(share) == 1 else '') or 'part'}"

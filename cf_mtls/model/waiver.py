@@ -1,0 +1,29 @@
+"""`Waiver`: a difference that somebody knows, answers for, and means to end by a day.
+
+Rules of this file:
+- It holds for one address, until its day has passed; with `finding` for that one difference alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from cf_mtls.diagnostics import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A row of `waivers:` in a plan file."""
+
+    address: str
+    reason: str
+    owner: str
+    until: date
+    """The last day on which it holds, in UTC."""
+    finding: str | None = None
+    """The digest of the only difference that it covers; None covers whatever is found at the address."""
+    place: Place | None = None

@@ -1,0 +1,75 @@
+"""Whose move was it: did the account change, or the file?
+
+Rules of this file:
+- A difference is pending when the account is still as it was last applied, so that only the file has moved.
+- With a saved plan that is exact. With the file's previous version it is a guess, and a guess never excuses
+  a door that stands wider open than declared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cf_mtls.access.doors import doorways
+from cf_mtls.model.resources import CaCertificate, HostnameSettings, Kind
+from cf_mtls.planning import codec
+from cf_mtls.planning.canon import differing
+from cf_mtls.planning.diff import diff
+from cf_mtls.planning.guard import hosts_touched, known_hosts
+from cf_mtls.planning.ownership import complete, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cf_mtls.model.plan import Change
+    from cf_mtls.model.resources import Address, Resource
+    from cf_mtls.model.state import State
+    from cf_mtls.planning.planfile import Saved
+
+
+def as_applied(saved: Saved, actual: State, changes: Sequence[Change]) -> frozenset[Address]:
+    """The addresses of these changes at which the account is as a saved plan left it."""
+    return frozenset(c.address for c in changes if _as_left(saved, actual.get(c.address), c.address))
+
+
+def _as_left(saved: Saved, there: Resource | None, address: Address) -> bool:
+    for change in saved.changes:
+        if change.address == address or _same_ca(change, address):
+            return _means(change.after, there)
+    if address in saved.relied_on:
+        return there is not None and codec.standing(there) == saved.relied_on[address]
+    return there is None  # neither made nor seen then, and still not there: new in the file
+
+
+def _same_ca(change: Change, address: Address) -> bool:
+    """Whether a plan made this CA under the MD5 of another of its certificates: decision 0002."""
+    ca = change.after
+    is_one = address.kind is Kind.CERTIFICATE and isinstance(ca, CaCertificate)
+    return is_one and isinstance(ca, CaCertificate) and address.key.partition("#")[0] in ca.fingerprints
+
+
+def _means(wanted: Resource | None, there: Resource | None) -> bool:
+    if isinstance(wanted, HostnameSettings) and wanted == HostnameSettings(wanted.hostname):
+        wanted = None  # both false equals absent: facts 2
+    if wanted is None or there is None:
+        return wanted is there
+    return not differing(there, complete(wanted, there))
+
+
+def as_declared_before(
+    stack: str, before: State, desired: State, actual: State, changes: Sequence[Change]
+) -> frozenset[Address]:
+    """The addresses of these changes at which the account is as the previous file said, and no wider open.
+
+    before: what the file declared before its last commit. desired: what the account should hold now.
+    """
+    moved = {change.address for change in diff(actual, merge(before, actual, stack).desired)}
+    still = [change for change in changes if change.address not in moved]
+    hosts = known_hosts(actual, changes)
+    return frozenset(c.address for c in still if not _opens(c, actual, desired, hosts))
+
+
+def _opens(change: Change, actual: State, desired: State, hosts: frozenset[str]) -> bool:
+    """Whether more kinds of people get in now than would once the change is made."""
+    ways = doorways(actual, desired, hosts_touched(change, hosts))
+    return any(way.before.reach > way.after.reach for way in ways)

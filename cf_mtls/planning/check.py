@@ -1,0 +1,120 @@
+"""One stack against the account: every difference, foreign danger and coming end, each as a finding.
+
+Rules of this file:
+- Pure: what is declared, what is there and the time come in.
+- Nothing is ordered or allowed here: whether a plan could be applied is no question of drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cf_mtls.diagnostics import Place
+from cf_mtls.model.marks import stack_of
+from cf_mtls.model.resources import AccessApplication, CaCertificate
+from cf_mtls.planning import baseline, drift
+from cf_mtls.planning.diff import diff
+from cf_mtls.planning.drift import Class, Finding
+from cf_mtls.planning.foreign import weakenings
+from cf_mtls.planning.ownership import merge
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.plan import Change
+    from cf_mtls.model.resources import Address
+    from cf_mtls.model.state import State
+    from cf_mtls.planning.ownership import Merged
+    from cf_mtls.planning.planfile import Saved
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one check knows of a stack besides the account."""
+
+    file: str
+    stack: str
+    declared: State
+    places: Mapping[Address, Place] = field(default_factory=dict)
+    ends: Mapping[str, datetime] = field(default_factory=dict)
+    """When clients and the token end, by the address they are reported under."""
+    managed: frozenset[Address] = frozenset()
+    """The account's CAs that other stacks of the same run declare."""
+    applied: Saved | None = None
+    before: State | None = None
+    """What the file declared before its last commit."""
+
+
+def findings(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
+    """Everything found, by class and then by address. now: aware; within: what ends sooner is reported."""
+    merged = merge(known.declared, actual, known.stack)
+    changes = diff(actual, merged.desired)
+    weak = list(_weakened(known, merged))
+    found = [
+        *_differences(known, actual, merged, changes),
+        *weak,
+        *_expiring(known, merged, now, within),
+        *_unmanaged(known, actual, merged, {finding.address for finding in weak}),
+    ]
+    order = list(Class)
+    return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
+
+
+def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:
+    homes = {home: declared for declared, home in merged.moved.items()}
+    pending = _pending(known, actual, merged, changes)
+    for change in changes:
+        place = known.places.get(homes.get(change.address, change.address), Place(known.file))
+        yield drift.of_change(change, Class.PENDING if change.address in pending else Class.DRIFT, place)
+    addresses = {str(a) for a in (*known.declared, *actual)}
+    for found in merged.diagnostics:  # a foreign thing in our place, a pinned one that is gone
+        yield drift.of_diagnostic(found, Class.DRIFT, addresses, Place(known.file))
+
+
+def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> frozenset[Address]:
+    if known.applied:
+        return baseline.as_applied(known.applied, actual, changes)
+    if known.before is None:
+        return frozenset()
+    return baseline.as_declared_before(known.stack, known.before, merged.desired, actual, changes)
+
+
+def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
+    state = merged.desired
+    ours = frozenset(merged.moved.get(address, address) for address in known.declared)
+    for found in weakenings(state, ours):
+        address = _culprit(found, state, ours)
+        says = f"{found.code.summary}: {found.detail}"
+        yield Finding(Class.WEAKENED, address, says, found.code.code + found.detail, place=Place(known.file))
+
+
+def _culprit(found: Diagnostic, state: State, ours: Collection[Address]) -> str:
+    """The address of the foreign thing that a weakening names: the longest whole mention is the real one."""
+    said = {
+        f"{address}, named {thing.name} (id {thing.id})": str(address)
+        for address, thing in state.items()
+        if isinstance(thing, AccessApplication | CaCertificate) and address not in ours
+    }
+    mentions = [words for words in said if words in found.detail]
+    return said[max(mentions, key=len)] if mentions else found.code.code
+
+
+def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:
+    for declared in known.declared:
+        ca = merged.desired.get(merged.moved.get(declared, declared))
+        if isinstance(ca, CaCertificate):
+            yield from drift.ending(str(declared), ca.expires_on, now, within, known.places.get(declared))
+    for address, at in known.ends.items():
+        yield from drift.ending(address, at, now, within, Place(known.file))
+
+
+def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str]) -> Iterator[Finding]:
+    ours = {merged.moved.get(address, address) for address in known.declared} | known.managed
+    for address, ca in actual.of(CaCertificate):
+        if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
+            hosts = ", ".join(ca.associated_hostnames) or "no hostname"
+            says = f"no stack declares this CA, named {ca.name}, on {hosts}"
+            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged")

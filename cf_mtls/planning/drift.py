@@ -1,0 +1,188 @@
+"""What a drift check finds, by class; which of it is an alarm; the three states; the fingerprint.
+
+Rules of this file:
+- An alarm is a fact about the account that nobody declared. What is merely waiting or ending soon informs.
+- A finding's digest holds no time, no counter and no id that changes by itself: two runs agree on it.
+- What could not be checked is never "no drift", and never "drift" either.
+
+Decision: .github/decisions/0010-drift-classes.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cf_mtls.diagnostics import Exit, Place
+from cf_mtls.model.plan import Action
+from cf_mtls.planning.canon import meaning
+from cf_mtls.planning.codec import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import date, datetime
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.plan import Change
+    from cf_mtls.model.waiver import Waiver
+
+
+class Class(StrEnum):
+    """What kind of finding it is; the value is how reports say it."""
+
+    DRIFT = "drift"
+    WEAKENED = "weakened"
+    UNENFORCED = "unenforced"
+    PENDING = "pending"
+    EXPIRING = "expiring"
+    UNMANAGED = "unmanaged"
+    UNCHECKED = "could-not-check"
+
+
+ALARMING = frozenset({Class.DRIFT, Class.WEAKENED, Class.UNENFORCED})
+"""The classes that are alarms by themselves."""
+
+URGENT = timedelta(days=7)
+"""What ends within this is an alarm too: time enough to rotate a CA calmly, too short to wait longer."""
+
+
+class Status(StrEnum):
+    """The three states; a proven difference outranks a part that could not be checked."""
+
+    CLEAN = "clean"
+    ERROR = "error"
+    DRIFT = "drift"
+
+
+EXITS = {Status.CLEAN: Exit.OK, Status.ERROR: Exit.ERROR, Status.DRIFT: Exit.DIFFERENCES}
+
+WORST_FIRST = (Status.DRIFT, Status.ERROR, Status.CLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found, so that a person can act on it and a machine can recognise it tomorrow."""
+
+    kind: Class
+    address: str
+    says: str
+    essence: str
+    """What it is, in canonical text: the same as long as it is the same."""
+    change: Change | None = None
+    place: Place | None = None
+    urgent: bool = False
+    waiver: Waiver | None = None
+    expired: Waiver | None = None
+    """A waiver that held until its day passed."""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that recognise it."""
+        return digest([self.kind.value, self.address, self.essence])[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One stack as checked: what was found, which classes alarm, which waivers covered nothing."""
+
+    file: str
+    stack: str
+    scope: str
+    findings: tuple[Finding, ...] = ()
+    alarming: frozenset[Class] = ALARMING
+    unused: tuple[Waiver, ...] = ()
+    notes: tuple[Diagnostic, ...] = ()
+
+    def is_alarm(self, finding: Finding) -> bool:
+        """Whether somebody should be called; a waived finding is none."""
+        return finding.waiver is None and (finding.kind in self.alarming or finding.urgent)
+
+    @property
+    def status(self) -> Status:
+        """Of the three states, the one that this is: the one place that decides it."""
+        if any(map(self.is_alarm, self.findings)):
+            return Status.DRIFT
+        unchecked = any(f.kind is Class.UNCHECKED for f in self.findings)
+        return Status.ERROR if unchecked else Status.CLEAN
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything could be checked."""
+        return not any(f.kind is Class.UNCHECKED for f in self.findings)
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits over the alarms in any order, '' when there are none."""
+        alarms = sorted(f.digest for f in self.findings if self.is_alarm(f))
+        return digest(alarms) if alarms else ""
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The state of several stacks together; clean when there are none."""
+    found = set(statuses)
+    return next((status for status in WORST_FIRST if status in found), Status.CLEAN)
+
+
+WORDS = {
+    Action.CREATE: "is declared and not there",
+    Action.UPDATE: "is not as declared",
+    Action.DELETE: "carries this stack's mark and is not declared",
+}
+
+
+def of_change(change: Change, kind: Class, place: Place | None) -> Finding:
+    """A difference between file and account."""
+    names = f": {', '.join(change.attributes)}" if change.action is Action.UPDATE else ""
+    return Finding(kind, str(change.address), WORDS[change.action] + names, _essence(change), change, place)
+
+
+def _essence(change: Change) -> str:
+    before = meaning(change.before) if change.before else {}
+    after = meaning(change.after) if change.after else {}
+    differing = {name: [before.get(name), after.get(name)] for name in change.attributes}
+    return digest([change.action.value, differing])
+
+
+def of_diagnostic(found: Diagnostic, kind: Class, addresses: Collection[str], place: Place) -> Finding:
+    """A diagnostic as a finding at whichever of these addresses it speaks of, else at its code."""
+    named = [a for a in addresses if found.detail.startswith((f"{a} ", f"{a}:"))]
+    address = max(named, key=len, default=found.code.code)
+    says = f"{found.code.summary}: {found.detail}"
+    return Finding(kind, address, says, found.code.code, place=found.place or place)
+
+
+def ending(
+    address: str, at: datetime, now: datetime, within: timedelta, place: Place | None
+) -> list[Finding]:
+    """What ends within a time, or has ended; nothing for what lasts longer. Aware datetimes."""
+    left = at - now
+    if left > within:
+        return []
+    word = "ended" if left < timedelta(0) else "ends"
+    days = f"{abs(left.days)} days ago" if left.days < 0 else f"in {left.days} days"
+    says = f"{word} on {at:%Y-%m-%d}, {days}"
+    return [Finding(Class.EXPIRING, address, says, f"ends {at:%Y-%m-%d}", place=place, urgent=left <= URGENT)]
+
+
+def waived(
+    findings: Sequence[Finding], waivers: Sequence[Waiver], today: date
+) -> tuple[tuple[Finding, ...], tuple[Waiver, ...]]:
+    """The findings with the waiver that holds for each, and the waivers that met nothing.
+
+    today: in UTC. An expired waiver excuses nothing; what could not be checked cannot be waived.
+    """
+    used: set[Waiver] = set()
+    marked = []
+    for finding in findings:
+        fitting = [w for w in waivers if finding.kind is not Class.UNCHECKED and _fits(w, finding)]
+        used |= set(fitting)
+        valid = next((w for w in fitting if w.until >= today), None)
+        expired = None if valid else next(iter(fitting), None)
+        marked.append(replace(finding, waiver=valid, expired=expired))
+    return tuple(marked), tuple(w for w in waivers if w not in used)
+
+
+def _fits(waiver: Waiver, finding: Finding) -> bool:
+    return waiver.address == finding.address and waiver.finding in {None, finding.digest}

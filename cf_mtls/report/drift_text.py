@@ -1,0 +1,76 @@
+"""A drift report for a terminal or a log: findings by stack, one verdict line a stack last.
+
+Rules of this file:
+- It reads report data only; whatever comes from an account is made harmless for logs as well.
+- The verdicts come last and say the state first: clean, drift, could not check.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.planning.drift import Status
+from cf_mtls.report.safe import logged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cf_mtls.report.terminal import Paint
+
+WORDS = {Status.CLEAN: "clean", Status.DRIFT: "drift", Status.ERROR: "could not check"}
+
+
+def drift_text(data: dict[str, Any], paint: Paint) -> str:
+    """The findings of every stack, then the verdicts."""
+    blocks = ["\n".join(_block(stack, paint)) for stack in data["stacks"]]
+    verdicts = "\n".join(_verdict(stack, paint) for stack in data["stacks"])
+    return "\n\n".join([*filter(None, blocks), verdicts])
+
+
+def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
+    for found in stack["findings"]:
+        word = paint.red(found["class"]) if found["alarm"] else paint.yellow(found["class"])
+        yield f"{word} {paint.bold(logged(found['address']))} ({found['digest']})"
+        yield from (f"  {logged(line)}" for line in found["says"].splitlines())
+        yield f"  {logged(place(found))}"
+        yield from (f"    {_colour(line, paint)}" for line in found["diff"])
+        yield from (f"  {logged(line)}" for line in waiver_lines(found))
+    yield from (f"note: {logged(note)}" for note in stack["notes"])
+    for waiver in stack["unused_waivers"]:
+        address, owner = logged(waiver["address"]), logged(waiver["owner"])
+        yield f"unused waiver for {address}, {owner}: there is nothing to waive; take it out"
+
+
+def waiver_lines(found: dict[str, Any]) -> Iterator[str]:
+    """What is said about a finding's waiver, if it has or had one."""
+    for key, words in (("waiver", "waived until"), ("expired_waiver", "its waiver ended on")):
+        if found[key]:
+            waiver = found[key]
+            yield f"{words} {waiver['until']} ({waiver['owner']}): {waiver['reason']}"
+
+
+def place(found: dict[str, Any]) -> str:
+    """`file:line:column` of a finding, or the file alone."""
+    line = f":{found['line']}:{found['column']}" if found["line"] else ""
+    return f"{found['file']}{line}"
+
+
+def _colour(line: str, paint: Paint) -> str:
+    shown = logged(line)
+    colours = {"-": paint.red, "+": paint.green, "!": paint.yellow}
+    return colours[line[0]](shown) if line[:1] in colours else shown
+
+
+def _verdict(stack: dict[str, Any], paint: Paint) -> str:
+    status = Status(stack["status"])
+    colour = {Status.CLEAN: paint.green, Status.DRIFT: paint.red, Status.ERROR: paint.yellow}[status]
+    return f"{colour(WORDS[status])}: {logged(stack['file'])}{counted(stack)}"
+
+
+def counted(stack: dict[str, Any]) -> str:
+    """`, stack NAME (1 drift, 2 pending, 1 waived)`."""
+    waived = sum(bool(found["waiver"]) for found in stack["findings"])
+    counts = [f"{n} {kind}" for kind, n in stack["counts"].items() if n]
+    listed = ", ".join([*counts, *([f"{waived} waived"] if waived else [])])
+    name = f", stack {logged(stack['stack'])}" if stack["stack"] else ""
+    return f"{name} ({listed})" if listed else name

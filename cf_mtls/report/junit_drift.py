@@ -1,0 +1,51 @@
+"""A drift report as JUnit XML: what GitLab, Azure and Jenkins show by themselves.
+
+Rules of this file:
+- A stack is a suite, a finding a case; a clean stack has one case that passed.
+- An alarm is a failure, what could not be checked an error, a waived finding skipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.planning.drift import Class
+from cf_mtls.report.safe import xml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def drift_junit(data: dict[str, Any]) -> str:
+    """The report as an XML document."""
+    suites = [line for stack in data["stacks"] for line in _suite(stack)]
+    return (
+        "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", *suites, "</testsuites>"]) + "\n"
+    )
+
+
+def _suite(stack: dict[str, Any]) -> Iterator[str]:
+    cases = [_case(found, stack) for found in stack["findings"]] or [
+        f'<testcase classname="{xml(stack["file"])}" name="clean"/>'
+    ]
+    counts = {word: sum(f"<{word} " in case for case in cases) for word in ("failure", "error")}
+    skipped = sum("<skipped " in case for case in cases)
+    yield (
+        f'<testsuite name="{xml(stack["file"])}" tests="{len(cases)}" failures="{counts["failure"]}" '
+        f'errors="{counts["error"]}" skipped="{skipped}">'
+    )
+    yield from cases
+    yield "</testsuite>"
+
+
+def _case(found: dict[str, Any], stack: dict[str, Any]) -> str:
+    text = "\n".join(xml(line) for line in (*found["says"].splitlines(), *found["diff"]))
+    head = f'<testcase classname="{xml(stack["file"])}" name="{xml(found["class"] + " " + found["address"])}"'
+    says = xml(found["says"].partition("\n")[0])
+    if found["class"] == Class.UNCHECKED.value:
+        return f'{head}><error message="{says}">{text}</error></testcase>'
+    if found["alarm"]:
+        return f'{head}><failure message="{says}">{text}</failure></testcase>'
+    if found["waiver"]:
+        return f'{head}><skipped message="{xml(found["waiver"]["reason"])}"/></testcase>'
+    return f"{head}><system-out>{text}</system-out></testcase>"

@@ -1,0 +1,108 @@
+"""A drift report as Markdown for job summaries, issues and comments, never longer than they take.
+
+Rules of this file:
+- Every text from outside stands in a code span or a fence; see `safe`.
+- Too long: first the differences go, then the last rows, and what is missing is counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cf_mtls.planning.drift import Status
+from cf_mtls.report.drift_text import WORDS, place, waiver_lines
+from cf_mtls.report.safe import code, fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LONGEST = 60_000
+"""Characters. GitHub takes 65,536 in an issue or comment; the rest is for what others add."""
+
+
+def drift_markdown(stacks: Sequence[dict[str, Any]], most: int = LONGEST) -> str:
+    """The report on these stacks, at most so many characters."""
+    share = max(200, most // max(1, len(stacks)) - 2)
+    text = "\n\n".join(stack_markdown(stack, share) for stack in stacks) + "\n"
+    if len(text) <= most:
+        return text
+    return _verdicts(stacks, most)
+
+
+def _verdicts(stacks: Sequence[dict[str, Any]], most: int) -> str:
+    """One line a stack, as many as there is room for; what is missing is counted."""
+    lines: list[str] = []
+    for index, stack in enumerate(stacks):
+        line = f"- {WORDS[Status(stack['status'])]}: {code(stack['file'])}"
+        if sum(map(len, lines)) + len(lines) + len(line) + 40 > most:
+            return "\n".join([*lines, f"- and {len(stacks) - index} more stacks"]) + "\n"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def stack_markdown(stack: dict[str, Any], most: int = LONGEST) -> str:
+    """The report on one stack, at most so many characters."""
+    whole = "\n\n".join(
+        [*_head(stack), *_table(stack["findings"]), *_details(stack["findings"]), *_tail(stack)]
+    )
+    if len(whole) <= most:
+        return whole
+    head = "\n\n".join(_head(stack))
+    rows = _rows(stack["findings"])
+    for kept in range(len(rows), -1, -1):
+        left = len(rows) - kept
+        note = f"The differences{f' and {left} more findings' if left else ''} are left out: too long for this place."
+        text = "\n\n".join([head, "\n".join([*TABLE, *rows[:kept]]), note])
+        if len(text) <= most:
+            return text
+    return head[:most]
+
+
+def _head(stack: dict[str, Any]) -> Iterator[str]:
+    word = WORDS[Status(stack["status"])]
+    yield f"### cf-mtls: {word}"
+    whole = "" if stack["complete"] else " Not everything could be checked."
+    name, scope = code(stack["stack"] or "?"), code(stack["scope"] or "no scope")
+    yield f"Plan file {code(stack['file'])}, stack {name}, {scope}.{whole}"
+
+
+TABLE = ("| | class | what | digest |", "|---|---|---|---|")
+
+
+def _table(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    if findings:
+        yield "\n".join([*TABLE, *_rows(findings)])
+    else:
+        yield "Nothing to report."
+
+
+def _rows(findings: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"| {'**alarm**' if f['alarm'] else 'waived' if f['waiver'] else ''} | {f['class']} "
+        f"| {code(f['address'])} | {code(f['digest'])} |"
+        for f in findings
+    ]
+
+
+def _details(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for found in findings:
+        lines = [
+            f"# {found['class']} {found['address']}",
+            *(f"# {line}" for line in found["says"].splitlines()),
+            f"# {place(found)}",
+            *(f"# {line}" for line in waiver_lines(found)),
+            *found["diff"],
+        ]
+        yield f"<details><summary>{found['class']} {found['digest']}</summary>\n\n{fenced(lines)}\n\n</details>"
+
+
+def _tail(stack: dict[str, Any]) -> Iterator[str]:
+    if stack["unused_waivers"]:
+        listed = ", ".join(code(w["address"]) for w in stack["unused_waivers"])
+        yield f"Waivers that met nothing, to be taken out: {listed}."
+    if stack["status"] == Status.DRIFT.value:
+        yield "\n".join([
+            "To put the account back to what the file declares, or to let the file follow the account:",
+            "",
+            fenced([f"cf-mtls plan {stack['file']}", f"cf-mtls apply {stack['file']}"], "sh"),
+        ])  # fmt: skip

@@ -1,0 +1,300 @@
+"""A small server's habits: a declared state as raw JSON of an account, and the same account read another way.
+
+Rules of this file:
+- `reread` changes only what the facts say means nothing: order, case, defaults, nulls, `/32`, times, new members.
+- `EDITS` change one meaning each; every edit says what it did.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from cf_mtls.model.frozen import freeze, freeze_object
+from cf_mtls.model.resources import (
+    AccessApplication,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Resource,
+    Rule,
+)  # fmt: skip
+from cf_mtls.model.state import State
+from cf_mtls.planning.canon import DEFAULTS, FALSE_IS_ABSENT
+from cf_mtls.remote import wire
+from tests.planning.worlds import GROUP, a_world
+
+Raw = dict[str, Any]
+Account = dict[str, list[Raw]]
+"""certificates, settings, apps: what the API would list."""
+
+Edit = Callable[[Random, Account], bool]
+"""Changes an account; False where there is nothing to change."""
+
+MORE_RULES = (
+    Rule("ip", freeze({"ip": "192.0.2.7"})), Rule("ip", freeze({"ip": "2001:db8::7"})),
+    Rule("geo", freeze({"country_code": "MY"})), Rule("email", freeze({"email": "ana@example.com"})),
+)  # fmt: skip
+FIELDS: tuple[Callable[[Random], Raw], ...] = (
+    lambda random: {"session_duration": random.choice(("24h", "6h", "30m"))},
+    lambda random: {"tags": random.sample(["a", "b", "c"], random.randint(0, 3))},
+    lambda random: {random.choice(FALSE_IS_ABSENT): random.random() < 0.5},
+    lambda random: {"http_only_cookie_attribute": random.random() < 0.5},
+    lambda random: {"allowed_idps": random.sample(["i1", "i2", "i3"], random.randint(0, 3))},
+)
+
+
+def a_declaration(random: Random) -> State:
+    """What a file could declare: nested applications, CAs, settings, all kinds of rules and fields."""
+    found: dict[Address, Resource] = {}
+    for address, thing in a_world(random).put(GROUP, None).items():
+        if isinstance(thing, AccessApplication):
+            fields = {k: v for make in FIELDS if random.random() < 0.4 for k, v in make(random).items()}
+            policies = tuple(
+                replace(p, include=(*p.include, *random.sample(MORE_RULES, random.randint(0, 2))))
+                for p in thing.policies
+            )
+            found[address] = replace(thing, fields=freeze_object(fields), policies=policies)
+        else:
+            found[address] = thing
+    return State(found)
+
+
+def as_account(random: Random, declared: State) -> Account:
+    """The account after an apply, with somebody else's things on other hosts."""
+    certificates = [_certificate(random, ca) for _, ca in declared.of(CaCertificate)]
+    stranger = {"name": "a stranger's", "associated_hostnames": ["c.org"], "fingerprint": "MD5 Fingerprint=AA:BB",
+                "expires_on": "2031-01-01T00:00:00Z", "id": "c-foreign"}  # fmt: skip
+    if random.random() < 0.5:
+        certificates.append(stranger)
+    apps = [_application(random, app) for _, app in declared.of(AccessApplication)]
+    if random.random() < 0.5:
+        apps.append(_open_to_all("a-foreign", "c.org"))
+    settings = [wire.settings_entry(s) for _, s in declared.of(HostnameSettings)]
+    return {"certificates": certificates, "settings": settings, "apps": apps}
+
+
+def _open_to_all(identity: str, domain: str) -> Raw:
+    everyone = {
+        "id": f"p-{identity}",
+        "name": "all",
+        "decision": "bypass",
+        "include": [{"everyone": {}}],
+        "precedence": 1,
+    }
+    return {"id": identity, "name": identity, "domain": domain, "policies": [everyone]}
+
+
+def _certificate(random: Random, ca: CaCertificate) -> Raw:
+    body = wire.certificate_create(ca)
+    del body["certificate"]
+    digits = ":".join([ca.fingerprints[0]])
+    return {**body, "id": f"c-{random.getrandbits(40):x}", "fingerprint": f"MD5 Fingerprint={digits}",
+            "expires_on": "2030-01-01T00:00:00Z"}  # fmt: skip
+
+
+def _application(random: Random, app: AccessApplication) -> Raw:
+    body = wire.application_body(app)
+    for policy in body["policies"]:
+        policy["id"] = f"p-{random.getrandbits(40):x}"
+    return {**body, "id": f"a-{random.getrandbits(40):x}"}
+
+
+def state_of(account: Account) -> State:
+    """The account as the program reads it."""
+    found = [wire.certificate(raw) for raw in account["certificates"]]
+    settings = [
+        (a, s) for a, s in map(wire.settings, account["settings"]) if s != HostnameSettings(s.hostname)
+    ]
+    return State([*found, *settings, *map(wire.application, account["apps"])])
+
+
+def reread(random: Random, account: Account) -> Account:
+    """The same account in other words."""
+    found = copy.deepcopy(account)
+    for raw in found["certificates"]:
+        _shuffled(random, raw, "associated_hostnames")
+        raw["associated_hostnames"] = [random.choice((h, h.upper())) for h in raw["associated_hostnames"]]
+        raw["fingerprint"] = random.choice((raw["fingerprint"], raw["fingerprint"].upper()))
+        raw |= {"updated_at": str(random.random()), "new_member": random.random()}
+    for raw in found["settings"]:
+        raw |= {k: None for k, v in raw.items() if v is False and random.random() < 0.5}
+    if random.random() < 0.5:
+        found["settings"].append(
+            {"hostname": "d.net", "client_certificate_forwarding": False, "china_network": None}
+        )
+    for raw in found["apps"]:
+        _app_reread(random, raw)
+    for rows in found.values():
+        random.shuffle(rows)
+    return found
+
+
+def _app_reread(random: Random, raw: Raw) -> None:
+    for name, default in DEFAULTS.items():
+        if raw.get(name) in (None, default) and random.random() < 0.5:
+            raw[name] = random.choice((None, default))
+    for name in ("tags", "allowed_idps"):
+        _shuffled(random, raw, name)
+    raw |= {"updated_at": str(random.random()), "aud": "x", "uid": raw["id"]}
+    shape = random.choice(("destinations", "self_hosted_domains", "domain"))
+    uris = [d["uri"] for d in raw.get("destinations", [])] or [raw["domain"]]
+    if shape == "self_hosted_domains":
+        raw |= {"destinations": None, "self_hosted_domains": [u + random.choice(("", "/")) for u in uris]}
+    elif shape == "destinations" and random.random() < 0.3:
+        raw["destinations"] = [{"uri": u.replace("net", "NET", 1), "l4_protocol": None} for u in uris]
+    for policy in raw["policies"]:
+        _policy_reread(random, policy)
+    random.shuffle(raw["policies"])
+
+
+def _policy_reread(random: Random, policy: Raw) -> None:
+    for part in ("include", "require", "exclude"):
+        rules = [_rule_reread(random, rule) for rule in policy.get(part) or []]
+        if rules and random.random() < 0.2:
+            rules.append(rules[0])
+        random.shuffle(rules)
+        policy[part] = rules or random.choice(([], None))
+    policy |= random.choice(
+        ({}, {"session_duration": "24h"}, {"approval_required": False, "approval_groups": []})
+    )
+    policy |= {"updated_at": str(random.random()), "reusable": random.choice((None, False))}
+
+
+def _rule_reread(random: Random, rule: Raw) -> Raw:
+    ((kind, value),) = rule.items()
+    if kind == "certificate":
+        return {kind: random.choice(({}, {"certifcate": "CA root certificate"}, None))}
+    if kind == "ip" and "/" not in value["ip"]:
+        return {kind: {"ip": value["ip"] + random.choice(("", "/128" if ":" in value["ip"] else "/32"))}}
+    if kind == "email":
+        return {kind: {"email": random.choice((value["email"], value["email"].upper()))}}
+    return {kind: {**value, "extra": None}} if random.random() < 0.3 else rule
+
+
+def _shuffled(random: Random, raw: Raw, name: str) -> None:
+    if raw.get(name):
+        raw[name] = random.sample(raw[name], len(raw[name]))
+
+
+def _cas(account: Account) -> list[Raw]:
+    return [raw for raw in account["certificates"] if raw["id"] != "c-foreign"]
+
+
+def _apps(account: Account) -> list[Raw]:
+    return [raw for raw in account["apps"] if raw["id"] != "a-foreign"]
+
+
+def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
+    def edit(random: Random, account: Account) -> bool:
+        if not _apps(account):
+            return False
+        change(random, random.choice(random.choice(_apps(account))["policies"]))
+        return True
+
+    return edit
+
+
+def _member(table: Callable[[Account], list[Raw]], name: str, other: Callable[[Any], Any]) -> Edit:
+    """One member of one raw thing becomes something else; nothing to do where nothing has it."""
+
+    def edit(random: Random, account: Account) -> bool:
+        having = [raw for raw in table(account) if raw.get(name) is not None]
+        if not having:
+            return False
+        raw = random.choice(having)
+        raw[name] = other(raw[name])
+        return True
+
+    return edit
+
+
+def _gone(table: str, ours: Callable[[Account], list[Raw]]) -> Edit:
+    def edit(random: Random, account: Account) -> bool:
+        if not ours(account):
+            return False
+        account[table].remove(random.choice(ours(account)))
+        return True
+
+    return edit
+
+
+def _declared_field(random: Random, account: Account) -> bool:
+    """A member that the file declared gets a value that means something else."""
+    modelled = {"id", "name", "type", "domain", "destinations", "policies"}
+    rows = [(raw, name) for raw in _apps(account) for name in raw if name not in modelled]
+    if not rows:
+        return False
+    raw, name = random.choice(rows)
+    value = raw[name]
+    raw[name] = not value if isinstance(value, bool) else [*value, "z"] if isinstance(value, list) else "7h"
+    return True
+
+
+def _order(random: Random, account: Account) -> bool:
+    """Two policies change places."""
+    having = [raw for raw in _apps(account) if len(raw["policies"]) > 1]
+    if not having:
+        return False
+    first, second = random.choice(having)["policies"][:2]
+    first["precedence"], second["precedence"] = second["precedence"], first["precedence"]
+    return True
+
+
+def _appears(random: Random, account: Account) -> bool:
+    """A thing with this stack's mark that no file declares."""
+    account["certificates"].append({"name": "late (cf-mtls s)", "associated_hostnames": ["e.net"], "id": "c-late",
+                                    "fingerprint": "CC:DD", "expires_on": "2031-01-01T00:00:00Z"})  # fmt: skip
+    return True
+
+
+def _opens_below(random: Random, account: Account) -> bool:
+    """A foreign application below one of ours lets everybody in."""
+    if not _apps(account):
+        return False
+    domain = random.choice(_apps(account))["domain"]
+    below = domain.replace("*", "w") + "/zz"
+    account["apps"].append(_open_to_all("a-hole", below))
+    return True
+
+
+DECISIONS = {"allow", "deny", "bypass", "non_identity"}
+FRESH = {"common_name": {"common_name": "fresh"}}
+
+EDITS: dict[str, Edit] = {
+    "ca renamed": _member(_cas, "name", lambda name: f"x{name}"),
+    "ca loses its mark": _member(_cas, "name", lambda _: "mine now"),
+    "ca on one more host": _member(_cas, "associated_hostnames", lambda hosts: [*hosts, "new.net"]),
+    "ca on no host": _member(
+        lambda a: [raw for raw in _cas(a) if raw["associated_hostnames"]],
+        "associated_hostnames",
+        lambda _: [],
+    ),
+    "ca gone": _gone("certificates", _cas),
+    "setting gone": _gone("settings", lambda a: a["settings"]),
+    "setting flipped": _member(lambda a: a["settings"], "china_network", lambda value: not value),
+    "app renamed": _member(_apps, "name", lambda name: f"x{name}"),
+    "app loses its mark": _member(_apps, "name", lambda _: "mine now"),
+    "app on one more domain": _member(
+        _apps, "destinations", lambda d: [*d, {"type": "public", "uri": "new.net/p"}]
+    ),
+    "app gone": _gone("apps", _apps),
+    "app without policies": _member(_apps, "policies", lambda _: []),
+    "declared field": _declared_field,
+    "policies change places": _order,
+    "policy decision": _policy_edit(
+        lambda random, p: p.update(
+            decision=random.choice(sorted({"allow", "deny", "bypass", "non_identity"} - {p["decision"]}))
+        )
+    ),
+    "policy renamed": _policy_edit(lambda _, p: p.update(name=p["name"] + "x")),
+    "policy includes more": _policy_edit(lambda _, p: p.update(include=[*p["include"], FRESH])),
+    "policy includes other": _policy_edit(lambda _, p: p.update(include=[FRESH])),
+    "policy requires more": _policy_edit(lambda _, p: p.update(require=[*p["require"], FRESH])),
+    "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
+    "marked thing appears": _appears,
+    "foreign hole below ours": _opens_below,
+}

@@ -1,0 +1,35 @@
+"""The program run inside of the test's own process: the same words, environment and folder, without the start."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from cf_mtls.cli import main
+from cf_mtls.emulator.server import Ready
+
+
+def run(folder: Path, ready: Ready, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What `cf-mtls WORDS` says and ends with on an emulator."""
+    return said(folder, *words, **{**ready.exports(), **more})
+
+
+def said(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `cf-mtls WORDS` says and ends with; the environment and the folder are put back afterwards."""
+    kept, where = dict(os.environ), Path.cwd()
+    clean = {k: v for k, v in kept.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_", "GITHUB_"))}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        os.environ.clear()
+        os.environ.update({**clean, **environment})
+        os.chdir(folder)
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main.run(words)
+    finally:
+        os.chdir(where)
+        os.environ.clear()
+        os.environ.update(kept)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())

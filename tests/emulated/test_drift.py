@@ -1,0 +1,288 @@
+"""Drift as people meet it: the real program on the emulator, class by class, stack by stack."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.pki.authority import root
+from tests.ci.steps import parsed
+from tests.drift.inside import run
+from tests.emulated.edge import lever
+from tests.emulated.test_main_job import PLAN, seen
+
+NOW = datetime.now(UTC)
+APP = "application/jeann.net/georgetown-penang-malaysia"
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Ready]:
+    with running(Options()) as emulator:
+        yield emulator.ready
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, Any]:
+    """The account as the first apply left it."""
+    return {}
+
+
+@pytest.fixture
+def closed(folder: Path, ready: Ready, kept: dict[str, Any]) -> Path:
+    """A folder whose plan is applied."""
+    if not kept:
+        assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+        kept |= lever(ready, "state")
+    lever(ready, "state", kept)
+    return folder
+
+
+def change(ready: Ready, table: str, **members: Any) -> None:
+    """Somebody edits the first thing of a table behind our back."""
+    state = lever(ready, "state")
+    state[table][0] |= members
+    lever(ready, "state", state)
+
+
+def drift(folder: Path, ready: Ready, *words: str, **more: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the JSON; only GETs were sent."""
+    before = len(seen(ready))
+    ran = run(folder, ready, "drift", *words, "--json", **more)
+    assert {r["method"] for r in seen(ready)[before:]} <= {"GET"}
+    assert ran.stdout, ran.stderr
+    data: dict[str, Any] = json.loads(ran.stdout)
+    return ran.returncode, data
+
+
+def classes(data: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(f["class"], f["address"]) for s in data["stacks"] for f in s["findings"]]
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+def edited(folder: Path, old: str, new: str) -> None:
+    text = (folder / PLAN).read_text("utf-8")
+    assert old in text
+    (folder / PLAN).write_text(text.replace(old, new), "utf-8")
+
+
+OPEN = {"decision": "bypass", "include": [{"everyone": {}}]}
+
+
+def test_clean_is_0_and_reads_the_account_once(closed: Path, ready: Ready) -> None:
+    """Nothing found, six GETs with the token's own, and with --verify two proofs on top."""
+    before = len(seen(ready))
+    code, data = drift(closed, ready, PLAN)
+    assert (code, data["status"], classes(data)) == (0, "clean", [])
+    assert len(seen(ready)) - before <= 8
+    assert drift(closed, ready, PLAN, "--verify")[0] == 0
+
+
+def test_drift_is_2_in_every_form_with_a_stable_fingerprint(closed: Path, ready: Ready) -> None:
+    """Text, JSON, Markdown and JUnit agree; two runs have one fingerprint; other drift has another."""
+    change(ready, "policies", **OPEN)
+    ran = run(closed, ready, "drift", PLAN, "--out", "a.json", "--markdown", "a.md", "--junit", "a.xml")
+    assert ran.returncode == 2
+    assert ran.stdout.rstrip().endswith(f"drift: {PLAN}, stack georgetown (1 drift)")
+    assert f"drift {APP}" in ran.stdout
+    first = json.loads((closed / "a.json").read_text("utf-8"))["stacks"][0]
+    assert first["findings"][0]["line"] > 1
+    assert "bypass" in (closed / "a.md").read_text("utf-8")
+    assert ET.parse(closed / "a.xml").getroot().find("testsuite").get("failures") == "1"  # type: ignore[union-attr] # noqa: S314
+    lever(ready, "faults", [{"do": "shuffle", "when": {}}], "POST")
+    again = drift(closed, ready, PLAN)[1]["stacks"][0]
+    assert again["fingerprint"] == first["fingerprint"] != ""
+    change(ready, "policies", decision="allow")
+    assert drift(closed, ready, PLAN)[1]["stacks"][0]["fingerprint"] != first["fingerprint"]
+    lever(ready, "faults", method="DELETE")
+
+
+def test_what_cannot_be_read_is_1_and_never_clean(closed: Path, ready: Ready) -> None:
+    """A server error, a wrong token, a broken file, no file: could-not-check, whatever else is true."""
+    change(ready, "policies", **OPEN)
+    code, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN="cfat_wrong-canary")
+    assert (code, data["status"], data["complete"]) == (1, "error", False)
+    assert "canary" not in json.dumps(data)
+    (closed / "plans/broken.yaml").write_text("version: 1\nstack: [\n")
+    code, data = drift(closed, ready, "plans/broken.yaml", "plans/none.yaml")
+    assert (code, [s["status"] for s in data["stacks"]]) == (1, ["error", "error"])
+
+
+def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
+    """A folder with a clean, a drifted and a broken stack: three verdicts, and the code of the drift."""
+    other = root("Other CA", now=NOW)
+    (closed / "plans/certs/other.pem").write_text(other.chain.pem, "ascii")
+    (closed / "plans/melaka.yaml").write_text(
+        "version: 1\nstack: melaka\ncertificates:\n"
+        "  m: {chain: certs/other.pem, associated_hostnames: [www.jeann.net]}\n"
+    )
+    (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n")
+    before = len(seen(ready))
+    ran = run(closed, ready, "drift", "plans", "--out", "all.json")
+    data = json.loads((closed / "all.json").read_text("utf-8"))
+    assert ran.returncode == 2
+    assert [s["status"] for s in data["stacks"]] == ["clean", "drift", "error"]
+    assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-3:]] == [
+        "clean", "drift", "could not check",
+    ]  # fmt: skip
+    assert len(seen(ready)) - before <= 8  # one account, read once
+    assert run(closed, ready, "ci", "gate", "all.json").returncode == 2
+    assert run(closed, ready, "ci", "gate", "all.json", "--no-fail-on-drift").returncode == 1
+
+
+def test_many_plans_have_a_verdict_each(closed: Path, ready: Ready) -> None:
+    """Side by side: one without changes, one that cannot be read; the error wins and hides nothing."""
+    (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n")
+    ran = run(closed, ready, "plan", "plans", "--detailed-exitcode")
+    assert ran.returncode == 1
+    assert ran.stdout.strip().splitlines()[-2:] == [f"no changes: {PLAN}", "error: plans/zz.yaml"]
+    change(ready, "policies", **OPEN)
+    ran = run(closed, ready, "plan", PLAN, "plans/zz.yaml", "--detailed-exitcode")
+    assert f"changes: {PLAN}: Plan: 0 to add, 1 to change, 0 to destroy." in ran.stdout
+    (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\n")
+    assert run(closed, ready, "plan", "plans", "--detailed-exitcode").returncode == 2
+    assert run(closed, ready, "plan", "plans").returncode == 0
+    assert run(closed, ready, "plan", "plans", "--out", "p.json").returncode == 64
+
+
+def test_nothing_to_check_is_not_clean(closed: Path, ready: Ready) -> None:
+    """A folder without plan files ends with 1, for drift and for ci; a file named twice is checked once."""
+    (closed / "empty").mkdir()
+    assert run(closed, ready, "drift", "empty").returncode == 1
+    assert run(closed, ready, "ci", "check", "empty", GITHUB_OUTPUT=str(closed / "out")).returncode == 1
+    assert parsed((closed / "out").read_text("utf-8")) == {"status": "error", "drift": ""}
+    assert drift(closed, ready, PLAN, "plans")[0] == 0
+
+
+def test_a_stack_in_two_files_is_refused_for_both(closed: Path, ready: Ready) -> None:
+    """Each would call the other's things drift; neither is judged."""
+    (closed / "plans/copy.yaml").write_text((closed / PLAN).read_text("utf-8"), "utf-8")
+    code, data = drift(closed, ready, "plans")
+    assert (code, classes(data)) == (1, [("could-not-check", "drift.stack-twice")] * 2)
+
+
+def test_weakened_unmanaged_and_a_foreign_mark(closed: Path, ready: Ready) -> None:
+    """A foreign CA on our hostname and a hole below our path alarm by address; an idle CA only informs."""
+    state = lever(ready, "state")
+    foreign = {**state["certificates"][0], "name": "somebody's"}
+    bodies = {"aa": ["jeann.net"], "bb": ["www.jeann.net"]}
+    for digits, hosts in bodies.items():
+        mark = ":".join([digits.upper()] * 16)
+        state["certificates"].append({**foreign, "id": digits * 16, "fingerprint": f"MD5 Fingerprint={mark}",
+                                      "associated_hostnames": hosts})  # fmt: skip
+    lever(ready, "state", state)
+    code, data = drift(closed, ready, PLAN)
+    assert (code, classes(data)) == (
+        2, [("weakened", f"certificate/{'aa' * 16}"), ("unmanaged", f"certificate/{'bb' * 16}")],
+    )  # fmt: skip
+    state["certificates"] = [c for c in state["certificates"] if c["id"] != "aa" * 16]
+    lever(ready, "state", state)
+    assert drift(closed, ready, PLAN)[0] == 0
+    assert drift(closed, ready, PLAN, "--alarm", "unmanaged")[0] == 2
+
+
+def test_what_ends_soon_informs_and_at_last_alarms(closed: Path, ready: Ready) -> None:
+    """A client with 20 days left informs; with 3 days it is an alarm; --expiring-within widens the view."""
+    certs = closed / "plans/certs"
+    authority = root("Short", now=NOW)
+    for days, code in ((20, 0), (3, 2)):
+        jean = authority.issue("jean", now=NOW, days=days)
+        (certs / "clientcert.pem").write_text(jean.certificate_pem)
+        (certs / "clientcert.key").write_text(jean.key_pem)
+        got, data = drift(closed, ready, PLAN)
+        assert (got, classes(data)) == (code, [("expiring", "client/jean")])
+        assert f"in {days - 1} days" in data["stacks"][0]["findings"][0]["says"]
+    assert ("expiring", "certificate/") in [
+        (kind, address[:12])
+        for kind, address in classes(drift(closed, ready, PLAN, "--expiring-within", "9999")[1])
+    ]
+
+
+def test_pending_by_the_plan_that_was_applied_last(closed: Path, ready: Ready) -> None:
+    """The file moved and the account did not: pending, 0. The account moved too: drift, 2."""
+    edited(closed, "    domain: jeann", "    session_duration: 6h\n    domain: jeann")
+    assert run(closed, ready, "plan", PLAN, "--out", "applied.json").returncode == 0
+    assert run(closed, ready, "apply", "applied.json").returncode == 0
+    edited(closed, "session_duration: 6h", "session_duration: 8h")
+    code, data = drift(closed, ready, PLAN, "--applied", "applied.json")
+    assert (code, classes(data)) == (0, [("pending", APP)])
+    assert drift(closed, ready, PLAN)[0] == 2
+    assert drift(closed, ready, PLAN, "--applied", "applied.json", "--alarm", "pending")[0] == 2
+    change(ready, "apps", session_duration="1h")
+    code, data = drift(closed, ready, PLAN, "--applied", "applied.json")
+    assert (code, classes(data)) == (2, [("drift", APP)])
+
+
+def test_pending_by_the_last_commit(closed: Path, ready: Ready) -> None:
+    """Edited or committed and not applied: pending. Changed by somebody else besides: drift."""
+    git(closed, "init", "-q")
+    git(closed, "add", ".")
+    git(closed, "commit", "-qm", "one")
+    edited(closed, "    domain: jeann", "    service_auth_401_redirect: true\n    domain: jeann")
+    assert classes(drift(closed, ready, PLAN)[1]) == [("pending", APP)]
+    git(closed, "commit", "-qam", "two")
+    code, data = drift(closed, ready, PLAN)
+    assert (code, classes(data)) == (0, [("pending", APP)])
+    change(ready, "apps", skip_interstitial=True)
+    change(ready, "policies", **OPEN)
+    assert drift(closed, ready, PLAN)[0] == 2
+
+
+def test_a_commit_never_excuses_a_door_that_is_open(closed: Path, ready: Ready) -> None:
+    """The last commit closed the door, the account is as the commit before said: open, and an alarm all the same."""
+    bypass = "    policies: [{name: valid certificate, decision: bypass, include: [{everyone: {}}]}]\n    domain: jeann"
+    edited(closed, "    domain: jeann", bypass)
+    git(closed, "init", "-q")
+    git(closed, "add", ".")
+    git(closed, "commit", "-qm", "open")
+    edited(closed, bypass, "    domain: jeann")
+    git(closed, "commit", "-qam", "closed")
+    change(ready, "policies", **OPEN)
+    code, data = drift(closed, ready, PLAN)
+    assert (code, classes(data)) == (2, [("drift", APP)])
+
+
+def test_waivers_are_written_hold_and_end(closed: Path, ready: Ready) -> None:
+    """Written for what is there: clean. Another difference at the same address alarms. Expired: alarms again."""
+    change(ready, "apps", name="renamed (cf-mtls georgetown)")
+    before = (closed / PLAN).read_text("utf-8")
+    assert run(closed, ready, "drift", PLAN, "--write-waivers").returncode == 64
+    assert run(closed, ready, "drift", PLAN, "--write-waivers", "--owner", 'o"ps: #1').returncode == 2
+    written = (closed / PLAN).read_text("utf-8")
+    assert written.startswith(before)
+    code, data = drift(closed, ready, PLAN)
+    assert (code, data["stacks"][0]["findings"][0]["waiver"]["owner"]) == (0, 'o"ps: #1')
+    change(ready, "policies", **OPEN)
+    code, data = drift(closed, ready, PLAN)
+    assert code == 2
+    assert [w["address"] for w in data["stacks"][0]["unused_waivers"]] == [APP]
+    (closed / PLAN).write_text(re.sub(r"until: \S+", "until: 2020-01-01", written), "utf-8")
+    change(ready, "policies", decision="non_identity", include=[{"certificate": {}}])
+    ran = run(closed, ready, "drift", PLAN)
+    assert ran.returncode == 2
+    assert "its waiver ended on 2020-01-01" in ran.stdout
+
+
+def test_live_proofs_find_what_the_api_does_not_show(closed: Path, ready: Ready) -> None:
+    """A key that is gone is could-not-check, 1; a client that is not let in is unenforced, 2."""
+    (closed / "plans/certs/clientcert.key").rename(closed / "key")
+    code, data = drift(closed, ready, PLAN, "--verify")
+    assert (code, data["status"]) == (1, "error")
+    stranger = root("Stranger", now=NOW).issue("jean", now=NOW)
+    (closed / "plans/certs/clientcert.pem").write_text(stranger.certificate_pem)
+    (closed / "plans/certs/clientcert.key").write_text(stranger.key_pem)
+    code, data = drift(closed, ready, PLAN, "--verify")
+    assert code == 2
+    assert "unenforced" in {kind for kind, _ in classes(data)}
