@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import replace
@@ -180,6 +181,34 @@ def test_a_passphrase_comes_from_a_file_beside_the_plan(folder: Path, pki: Pki) 
     ran = verify(plan)
     assert "could not connect" in ran.stdout, ran.stderr
     assert ran.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "then"), [(SECRET, b"could not connect"), (b"wrong-canary", b"[identity.passphrase-wrong]")]
+)
+def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(
+    folder: Path, pki: Pki, answer: bytes, then: bytes
+) -> None:
+    """The right answer leaves only the network in the way, a wrong one says so; neither is echoed."""
+    (folder / "jean.key").write_bytes(encrypted(pki.jean))
+    command = ["-m", "cf_mtls", "verify", str(folder / "plan.yaml"), "--connect-to", "::127.0.0.1:1"]
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, *command], ours)  # noqa: S606
+    shown = b""
+    try:
+        while b"Passphrase for" not in shown or not shown.endswith(b": "):
+            shown += os.read(terminal, 1024)
+        os.write(terminal, answer + b"\n")
+        while chunk := os.read(terminal, 1024):
+            shown += chunk
+    except OSError:  # the terminal closes with the program
+        pass
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert then in shown
+    assert answer not in shown
 
 
 def test_a_client_that_cannot_be_opened_is_not_here(files: Path) -> None:
