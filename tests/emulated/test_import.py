@@ -25,8 +25,6 @@ from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import Authority, root
 from tests.conftest import Counted
 
-pytestmark = pytest.mark.xdist_group("import")  # its tests count together
-
 ACCOUNTS = 8 * int(os.environ.get("CF_MTLS_BUDGET", "1"))
 HOSTS = ("jeann.net", "api.jeann.net", "iot.jeann.net", "x.y.jeann.net")
 NAMES = (
