@@ -6,7 +6,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -251,8 +250,3 @@ def show_commands(verdicts: object) -> None:
             console.out(
                 f"{verdict.evidence.http_version} {verdict.evidence.status or verdict.evidence.detail}\n"
             )
-
-
-def stdout_paint() -> object:
-    """Colour for stdout."""
-    return console.paint_for(sys.stdout)
