@@ -28,10 +28,8 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "gateway wire stages | pace errors | pages | elsewhere apply | snapshot | doctor | findings"),
     ("remote", "account_checks host_checks | diagnosis"),
-    (
-        "verify",
-        "answer connect outlook private proofs | expect judge line | handshake resumption wallet wrong tunnel",
-    ),
+    ("verify", "answer connect outlook private proofs stopwatch | expect judge line"),
+    ("verify", "handshake resumption wallet wrong tunnel"),
     ("verify", "httpx_probe | browser_probe curl_probe"),
     ("report", "door_text safe waivers_yaml | plan_text proof_text pki markup style doctor_text"),
     (

@@ -23,6 +23,7 @@ from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.verify import proofs
 from cf_mtls.verify.answer import evidence
 from cf_mtls.verify.httpx_probe import TIMEOUT_S
+from cf_mtls.verify.stopwatch import ms_since
 from cf_mtls.verify.tunnel import tunnel
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class BrowserWitness:
             said = error.message.splitlines()[0]
             shape = next((got for word, got in FAILURES if word in said), Got.CONFUSED)
             seen = Evidence(failure=shape, detail=said)
-        return replace(seen, witness=self.name, ms=round((time.monotonic() - began) * 1000))
+        return replace(seen, witness=self.name, ms=ms_since(began))
 
     def _page(self, driver: Any, probe: Probe, identity: Identity | None, home: str, proxy: str) -> Evidence:
         sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to run as root with it

@@ -25,6 +25,7 @@ from cf_mtls.verify import proofs
 from cf_mtls.verify.answer import no_cookie, parse, replayable
 from cf_mtls.verify.httpx_probe import TIMEOUT_S
 from cf_mtls.verify.private import private
+from cf_mtls.verify.stopwatch import ms_since
 
 if TYPE_CHECKING:
     from cf_mtls.model.evidence import Client, Probe
@@ -116,16 +117,12 @@ class CurlWitness:
                 input=said, capture_output=True, check=False, pass_fds=descriptors, timeout=self.timeout_s + GRACE_S,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Evidence(failure=Got.TIMEOUT, detail="curl did not end in time", ms=_since(began))
+            return Evidence(failure=Got.TIMEOUT, detail="curl did not end in time", ms=ms_since(began))
         if ran.returncode:
             detail = ran.stderr.decode("utf-8", "replace").strip() or f"curl's exit code {ran.returncode}"
             failure = Got.CONFUSED if "Too large" in detail else EXITS.get(ran.returncode, Got.CONFUSED)
-            return Evidence(failure=failure, detail=detail, ms=_since(began))
-        return parse(ran.stdout.decode("latin-1"), _since(began))
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+            return Evidence(failure=failure, detail=detail, ms=ms_since(began))
+        return parse(ran.stdout.decode("latin-1"), ms_since(began))
 
 
 def _shown(client: Client | None, identity: Identity | None) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from cf_mtls.verify.answer import evidence, no_cookie, replayable
 from cf_mtls.verify.connect import route
 from cf_mtls.verify.private import private
 from cf_mtls.verify.resumption import Resumption
+from cf_mtls.verify.stopwatch import ms_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,10 +131,10 @@ class HttpxWitness:
                 client.stream(probe.target.method, probe.url, headers=headers) as response,
             ):
                 got = response.headers.multi_items()
-                return evidence(response.status_code, response.http_version, got, _since(began))
+                return evidence(response.status_code, response.http_version, got, ms_since(began))
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             failure, detail = failure_of(error)
-            return Evidence(failure=failure, detail=detail, ms=_since(began))
+            return Evidence(failure=failure, detail=detail, ms=ms_since(began))
 
     def _context(self, identity: Identity | None) -> ssl.SSLContext:
         """A context is dear and may serve many connections; sessions are never taken from one to another."""
@@ -155,10 +156,6 @@ class HttpxWitness:
         return httpx.Client(
             transport=transport, timeout=self.timeout_s, follow_redirects=False, trust_env=False
         )
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
 
 
 def failure_of(error: Exception) -> tuple[Got, str]:

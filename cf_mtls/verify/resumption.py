@@ -19,6 +19,7 @@ from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.verify.answer import parse
 from cf_mtls.verify.connect import route
 from cf_mtls.verify.line import Line, Way, context
+from cf_mtls.verify.stopwatch import ms_since
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -68,13 +69,11 @@ class Resumption:
                 line.shake()
                 head = line.exchange(probe.target.method, target, way.host)
         except TimeoutError as error:
-            return Evidence(failure=Got.TIMEOUT, detail=str(error), ms=_since(began))
+            return Evidence(failure=Got.TIMEOUT, detail=str(error), ms=ms_since(began))
         except OSError as error:
             said = str(error) or type(error).__name__
             untrusted = "certificate verify failed" in said
-            return Evidence(failure=Got.UNTRUSTED if untrusted else Got.CLOSED, detail=said, ms=_since(began))
-        return parse(head, _since(began))
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+            return Evidence(
+                failure=Got.UNTRUSTED if untrusted else Got.CLOSED, detail=said, ms=ms_since(began)
+            )
+        return parse(head, ms_since(began))
