@@ -88,10 +88,21 @@ class World:
 
 def world_of(state: State, host: str) -> World:
     """The world of a host in a state."""
-    return World(
-        frozenset(address for address, ca in state.of(CaCertificate) if host in ca.associated_hostnames),
-        {group.id: group for _, group in state.of(AccessGroup)},
-    )
+    return World(state.derived("trust", _trust).get(host, frozenset()), groups_of(state))
+
+
+def groups_of(state: State) -> Mapping[str, AccessGroup]:
+    """The account's groups by id."""
+    return state.derived("groups", lambda s: {group.id: group for _, group in s.of(AccessGroup)})
+
+
+def _trust(state: State) -> dict[str, frozenset[Address]]:
+    """The CAs of each hostname that has any."""
+    found: dict[str, set[Address]] = {}
+    for address, ca in state.of(CaCertificate):
+        for host in ca.associated_hostnames:
+            found.setdefault(host, set()).add(address)
+    return {host: frozenset(cas) for host, cas in found.items()}
 
 
 def decide_policies(

@@ -3,6 +3,7 @@
 Rules of this file:
 - The most specific application wins and inherits nothing; within one, the domain that matched decides
   which override applies.
+- Applications are looked up by what every host and path under their domains must have in common, never one by one.
 - Whether a longer path on a wildcard host beats an exact host is not known: both orders are offered, and
   `disputed` says where it matters.
 
@@ -20,9 +21,14 @@ from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import AccessApplication, Address, host_of, path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from cf_mtls.model.state import State
 
 Order: TypeAlias = Literal["path-first", "host-first"]
+
+Standing: TypeAlias = "tuple[Address, AccessApplication, str]"
+"""An application, and the domain of it that covers a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +68,86 @@ def specificity(domain: str, order: Order = "path-first") -> tuple[tuple[int, in
     return (by_path, by_host) if order == "path-first" else (by_host, by_path)
 
 
+def standing(state: State, host: str, path: str | None = None) -> list[Standing]:
+    """Every application of a state that covers a host, or one path of it, by address; with each domain that does.
+
+    host: lower case. path: as the request has it, without a query; None for the whole host.
+    """
+    index = state.derived("places", _places)
+    found = [
+        place
+        for pattern in index.patterns(host)
+        for place in index.under(pattern, path)
+        if path is None or covers(place[2], host, path)
+    ]
+    return sorted(found, key=lambda place: place[0])
+
+
+class _Index:
+    """The domains of many applications: by their host, and there by the stem of their path."""
+
+    def __init__(self, places: Iterator[Standing]) -> None:
+        self._stems: dict[str, dict[str, list[Standing]]] = {}
+        for place in places:
+            stems = self._stems.setdefault(host_of(place[2]), {})
+            stems.setdefault(_stem(path_of(place[2])), []).append(place)
+        self._wild: dict[str, list[str]] = {}
+        for pattern in self._stems:
+            if "*" in pattern:
+                self._wild.setdefault(_tail(pattern), []).append(pattern)
+
+    def patterns(self, host: str) -> list[str]:
+        """The host patterns that cover a host, itself first."""
+        plain = [host] if host in self._stems and "*" not in host else []
+        wild = (p for tail in _tails(host) for p in self._wild.get(tail, ()))
+        return plain + [pattern for pattern in wild if covers(pattern, host, "/")]
+
+    def under(self, pattern: str, path: str | None) -> Iterator[Standing]:
+        """What stands on a host pattern and may cover a path."""
+        stems = self._stems[pattern]
+        for stem in stems if path is None else _beginnings(path):
+            yield from stems.get(stem, ())
+
+
+def _places(state: State) -> _Index:
+    return _Index((a, app, domain) for a, app in state.of(AccessApplication) for domain in app.domains)
+
+
+def _stem(path: str) -> str:
+    """What every path under a pattern begins with, up to a slash or to its end."""
+    plain, star, _ = path.partition("*")
+    return plain.rpartition("/")[0] if star else plain.rstrip("/")
+
+
+def _beginnings(path: str) -> list[str]:
+    """The stems that a path may have: it whole, and up to each of its slashes."""
+    return [path, *(path[:end] for end, letter in enumerate(path) if letter == "/")]
+
+
+def _tail(pattern: str) -> str:
+    """The labels that every host under a wildcard ends with."""
+    return pattern.rpartition("*")[2].partition(".")[2]
+
+
+def _tails(host: str) -> list[str]:
+    """The tails that a host may have: up to nothing at all."""
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(1, len(labels) + 1)]
+
+
 def governor(state: State, host: str, path: str, order: Order = "path-first") -> Governor | None:
     """The application that decides for this host and path, None when the origin stands open.
 
     host: lower case. path: as the request has it, without a query.
     """
-    candidates = [
-        (specificity(domain, order), address, app, domain)
-        for address, app in state.of(AccessApplication)
-        for domain in app.domains
-        if covers(domain, host, path)
-    ]
-    if not candidates:
+    return most_specific(standing(state, host, path), path, order)
+
+
+def most_specific(places: Sequence[Standing], path: str, order: Order = "path-first") -> Governor | None:
+    """Which of the applications that cover a path decides there; None when there are none."""
+    if not places:
         return None
-    _, address, app, domain = max(candidates, key=lambda c: (c[0], c[1]))
+    address, app, domain = max(places, key=lambda place: (specificity(place[2], order), place[0]))
     return Governor(address, app, domain, _is_public(app, domain, path))
 
 

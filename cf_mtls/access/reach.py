@@ -20,8 +20,16 @@ from __future__ import annotations
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, decider, is_about_certificates, member
-from cf_mtls.access.match import covers
+from cf_mtls.access.decide import (
+    LOGIN,
+    Asker,
+    decider,
+    groups_of,
+    is_about_certificates,
+    member,
+    world_of,
+)
+from cf_mtls.access.match import standing
 from cf_mtls.model.doors import Door, Reach
 from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import (
@@ -37,7 +45,7 @@ from cf_mtls.model.resources import (
 from cf_mtls.model.rules import rule_meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cf_mtls.model.state import State
 
@@ -82,15 +90,13 @@ def paths_at(states: Sequence[State], host: str) -> tuple[str, ...]:
 
 
 def _patterns(state: State, host: str) -> Iterator[str]:
-    for _, app in state.of(AccessApplication):
+    for _, app, domain in standing(state, host):
+        yield path_of(domain)
         for destination in app.destinations:
-            uri = destination.get("uri")
-            if isinstance(uri, str) and covers(host_of(uri), host, "/"):
-                yield path_of(uri)
-                overrides = destination.get("overrides")
-                for override in overrides if isinstance(overrides, tuple) else ():
-                    if isinstance(override, Record):
-                        yield str(override.get("path_pattern") or "")
+            overrides = destination.get("overrides") if destination.get("uri") == domain else None
+            for override in overrides if isinstance(overrides, tuple) else ():
+                if isinstance(override, Record):
+                    yield str(override.get("path_pattern") or "")
 
 
 def _words(patterns: Iterable[str]) -> dict[int, frozenset[str]]:
@@ -121,9 +127,12 @@ def _around(path: str) -> tuple[str, ...]:
 # Who
 
 
-def askers_at(states: Sequence[State], host: str) -> tuple[Asker, ...]:
-    """The askers that stand for all at a host, the one with nothing at all first."""
-    rules = tuple(_placed_rules(states, host))
+def askers_at(states: Sequence[State], host: str, path: str | None = None) -> tuple[Asker, ...]:
+    """The askers that stand for all at a host, the one with nothing at all first.
+
+    path: where only those count whom the applications there tell apart; None for the whole host.
+    """
+    rules = tuple(_placed_rules(states, host, path))
     held = tuple(_holdings(rules))
     names = (NOBODY_NAMED, *_representative_names(rules))
     without = [Asker(holds=h) for h in held]
@@ -135,29 +144,28 @@ def askers_at(states: Sequence[State], host: str) -> tuple[Asker, ...]:
 
 def _vouchers(states: Sequence[State], host: str) -> Iterator[frozenset[Address]]:
     """Each CA of the host, and each pair of those that come or go: a client may be valid under old and new."""
-    trusted: list[set[Address]] = [
-        {a for a, ca in s.of(CaCertificate) if host in ca.associated_hostnames} for s in states
-    ]
-    ever = sorted(set().union(*trusted))
+    trusted = [world_of(state, host).trusted for state in states]
+    ever = sorted(frozenset().union(*trusted))
     changing = sorted(set(ever).difference(trusted[0].intersection(*trusted[1:])))
     yield from (frozenset({ca}) for ca in ever)
     yield from (frozenset(pair) for pair in combinations(changing, 2))
 
 
-def _placed_rules(states: Sequence[State], host: str) -> Iterator[tuple[Rule, tuple[object, ...]]]:
-    """Every rule that can count at a host, with the place it stands in; groups are followed."""
-    for state in states:
-        groups = {group.id: group for _, group in state.of(AccessGroup)}
-        for address, app in state.of(AccessApplication):
-            if any(covers(host_of(domain), host, "/") for domain in app.domains):
-                for index, policy in enumerate(app.policies):
-                    if policy.decision == "allow":
-                        yield _LOGIN_RULE, (LOGIN,)
-                    yield from _rules_of(policy, groups, (id(state), address, index), 0)
+def _placed_rules(
+    states: Sequence[State], host: str, path: str | None
+) -> Iterator[tuple[Rule, tuple[object, ...]]]:
+    """Every rule that can count at a host or path, with the place it stands in; groups are followed."""
+    for number, state in enumerate(states):
+        groups = groups_of(state)
+        for address, app in {a: app for a, app, _ in standing(state, host, path)}.items():
+            for index, policy in enumerate(app.policies):
+                if policy.decision == "allow":
+                    yield _LOGIN_RULE, (LOGIN,)
+                yield from _rules_of(policy, groups, (number, address, index), 0)
 
 
 def _rules_of(
-    rules: AccessPolicy | AccessGroup, groups: dict[str, AccessGroup], place: tuple[object, ...], depth: int
+    rules: AccessPolicy | AccessGroup, groups: Mapping[str, AccessGroup], place: tuple[object, ...], depth: int
 ) -> Iterator[tuple[Rule, tuple[object, ...]]]:
     for part in PARTS:
         for rule in getattr(rules, part):
