@@ -23,7 +23,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
     ("declare", "yaml_text values example fleet semantics | document | border schema | files | resolve"),
-    ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
+    (
+        "planning",
+        "canon | diff ownership moves codec foreign | board | guard | search | gates order planfile",
+    ),
     ("planning", "drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "gateway wire stages | pace errors | pages | elsewhere apply | snapshot | doctor | findings"),

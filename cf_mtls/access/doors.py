@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.reach import WORD, askers_at, concrete, door, paths_at
-from cf_mtls.access.scene import near
 from cf_mtls.model.doors import Doorway, who
 
 if TYPE_CHECKING:
@@ -28,11 +27,10 @@ def doorways(before: State, after: State, hosts: Iterable[str]) -> tuple[Doorway
 
 
 def _of_host(before: State, after: State, host: str) -> list[Doorway]:
-    left, right = near(before, host), near(after, host)
-    askers = askers_at((left, right), host)
     found: dict[tuple[object, ...], Doorway] = {}
-    for path in sorted(paths_at((left, right), host), key=_plainness):
-        old, new = door(left, host, path, askers), door(right, host, path, askers)
+    for path in sorted(paths_at((before, after), host), key=_plainness):
+        askers = askers_at((before, after), host, path)
+        old, new = door(before, host, path, askers), door(after, host, path, askers)
         key = (who(old), who(new), old.decided.application, new.decided.application)
         found.setdefault(key, Doorway(url(host, path), old, new))
     return sorted(found.values(), key=lambda way: way.url)
@@ -50,5 +48,4 @@ def url(host: str, path: str) -> str:
 
 def door_at(state: State, host: str, path: str) -> Door:
     """Who can get in at one host and path of a state."""
-    local = near(state, host)
-    return door(local, host, path, askers_at((local,), host))
+    return door(state, host, path, askers_at((state,), host, path))

@@ -165,7 +165,10 @@ def _placed_rules(
 
 
 def _rules_of(
-    rules: AccessPolicy | AccessGroup, groups: Mapping[str, AccessGroup], place: tuple[object, ...], depth: int
+    rules: AccessPolicy | AccessGroup,
+    groups: Mapping[str, AccessGroup],
+    place: tuple[object, ...],
+    depth: int,
 ) -> Iterator[tuple[Rule, tuple[object, ...]]]:
     for part in PARTS:
         for rule in getattr(rules, part):

@@ -2,71 +2,55 @@
 
 Rules of this file:
 - A scene is fixed: its hosts, paths and askers represent both ends and everything between (see `reach`).
-- What a host's requests get depends only on the few resources that touch the host; the answer is remembered
-  under exactly those, so nothing else can stale it.
+- What the requests of one path get depends only on the CAs of its host and the few applications that cover it; the
+  answer is remembered under exactly those, so nothing else can stale it.
+- Groups are never managed, so they are the same in every state of a scene.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from cf_mtls.access.decide import Request, World, decide_policies, world_of
-from cf_mtls.access.match import covers, governor
+from cf_mtls.access.decide import Request, World, decide_policies, groups_of, world_of
+from cf_mtls.access.match import covers, most_specific, standing
 from cf_mtls.access.reach import askers_at, paths_at
-from cf_mtls.model.resources import AccessApplication, AccessGroup, Address, CaCertificate, host_of
+from cf_mtls.model.resources import AccessApplication, AccessGroup, Address
 from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from cf_mtls.model.resources import AccessPolicy, Resource
-
-Pair: TypeAlias = "tuple[Address, Resource]"
+    from cf_mtls.access.decide import Asker
+    from cf_mtls.model.resources import Resource
 
 Admitted: TypeAlias = tuple[bool, ...]
-"""Whether each request of a host gets in, path by path, asker by asker."""
+"""Whether each asker of a spot gets in."""
+
+Trust: TypeAlias = "frozenset[Address]"
+"""The CAs that stand on a host."""
 
 
 def near(state: State, host: str) -> State:
     """The part of a state that can matter to a host: its CAs, the applications that cover it, all groups."""
-    exact, wild = state.derived("near", _index)
-    found = [*exact.get(host, ()), *(pair for pair in wild if _touches(pair[1], host))]
-    return State(found)
+    found: dict[Address, Resource] = {a: app for a, app, _ in standing(state, host)}
+    found |= {a: state[a] for a in world_of(state, host).trusted}
+    return State(found | dict(state.of(AccessGroup)))
 
 
-def _index(state: State) -> tuple[dict[str, list[Pair]], list[Pair]]:
-    """What stands on each plain hostname, and what has to be looked at for every one."""
-    exact: dict[str, list[Pair]] = {}
-    wild: list[Pair] = []
-    for pair in state.items():
-        hosts = _plain_hosts(pair[1])
-        if hosts is None:
-            wild.append(pair)
-        for host in hosts or ():
-            exact.setdefault(host, []).append(pair)
-    return exact, wild
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """One path of a host, who asks there, and the applications that cover it in some state of the scene."""
 
+    host: str
+    path: str
+    askers: tuple[Asker, ...]
+    applications: tuple[Address, ...]
+    seen: dict[tuple[object, ...], Admitted] = field(default_factory=dict)
 
-def _plain_hosts(resource: Resource) -> frozenset[str] | None:
-    """The only hostnames that a resource can touch; None when it has to be asked."""
-    match resource:
-        case CaCertificate():
-            return frozenset(resource.associated_hostnames)
-        case AccessApplication():
-            hosts = frozenset(host_of(domain) for domain in resource.domains)
-            return None if any("*" in host for host in hosts) else hosts
-        case AccessGroup():
-            return None
-        case _:
-            return frozenset()
-
-
-def _touches(resource: Resource, host: str) -> bool:
-    match resource:
-        case AccessApplication():
-            return any(covers(host_of(domain), host, "/") for domain in resource.domains)
-        case _:
-            return True  # a group: policies anywhere may refer to it
+    def request(self, index: int) -> Request:
+        """One of its requests, by its place in `Admitted`."""
+        return Request(self.host, self.path, self.askers[index])
 
 
 class Scene:
@@ -75,63 +59,53 @@ class Scene:
     def __init__(self, ends: Sequence[State], hosts: Iterable[str]) -> None:
         """ends: the states that are known, at least the first and the last. hosts: without wildcards."""
         self.hosts = tuple(sorted(hosts))
-        self._stages = {host: _Stage(ends, host) for host in self.hosts}
+        self.spots = {host: _spots(ends, host) for host in self.hosts}
+        """By path."""
+        self._groups = {id_: group for state in ends for id_, group in groups_of(state).items()}
+        self._of: dict[Address, list[Spot]] = {}
+        for spot in (spot for host in self.hosts for spot in self.spots[host]):
+            for address in spot.applications:
+                self._of.setdefault(address, []).append(spot)
 
     @property
     def size(self) -> int:
         """How many requests are watched."""
-        return sum(len(stage.paths) * len(stage.askers) for stage in self._stages.values())
+        return sum(len(spot.askers) for spots in self.spots.values() for spot in spots)
 
-    def request(self, host: str, index: int) -> Request:
-        """One of the requests of a host, by its place in `admitted`: path by path, asker by asker."""
-        stage = self._stages[host]
-        path, asker = divmod(index, len(stage.askers))
-        return Request(host, stage.paths[path], stage.askers[asker])
+    def covered_by(self, address: Address) -> Sequence[Spot]:
+        """The spots that an application covers, in some state, by host and path."""
+        return self._of.get(address, ())
 
-    def admitted(self, state: Mapping[Address, Resource], host: str) -> Admitted:
-        """Which of a host's requests get in, in a state between the ends."""
-        return self._stages[host].admitted(state)
+    def admitted(self, spot: Spot, trust: Trust, here: Sequence[Resource | None]) -> Admitted:
+        """Who gets in at a spot. trust: the CAs on its host. here: what its applications' addresses hold."""
+        # Resources outlive the scene, so their identity names their content.
+        key = (trust, *map(id, here))
+        if key not in spot.seen:
+            spot.seen[key] = self._ask(spot, trust, zip(spot.applications, here, strict=True))
+        return spot.seen[key]
+
+    def _ask(self, spot: Spot, trust: Trust, here: Iterable[tuple[Address, Resource | None]]) -> Admitted:
+        places = [
+            (address, app, domain)
+            for address, app in here
+            if isinstance(app, AccessApplication)
+            for domain in app.domains
+            if covers(domain, spot.host, spot.path)
+        ]
+        governing = most_specific(places, spot.path)
+        if governing is None or governing.is_public:
+            return (True,) * len(spot.askers)
+        policies, world = governing.application.policies, World(trust, self._groups)
+        return tuple(decide_policies(policies, world, asker)[0].lets_in for asker in spot.askers)
 
 
-class _Stage:
-    """One host of a scene."""
-
-    def __init__(self, ends: Sequence[State], host: str) -> None:
-        local = [near(state, host) for state in ends]
-        self.host = host
-        self.paths = paths_at(local, host)
-        self.askers = askers_at(local, host)
-        self._addresses = tuple(sorted({address for state in local for address in state}))
-        self._seen: dict[tuple[object, ...], Admitted] = {}
-        self._by_policies: dict[tuple[tuple[AccessPolicy, ...], frozenset[Address]], Admitted] = {}
-
-    def admitted(self, state: Mapping[Address, Resource]) -> Admitted:
-        local = [(a, r) for a in self._addresses if (r := state.get(a)) is not None]
-        # Resources outlive the scene, so their identity names their content; of a CA only its standing here counts.
-        key = tuple(
-            (a, self.host in r.associated_hostnames if isinstance(r, CaCertificate) else id(r))
-            for a, r in local
+def _spots(ends: Sequence[State], host: str) -> tuple[Spot, ...]:
+    return tuple(
+        Spot(
+            host,
+            path,
+            askers_at(ends, host, path),
+            tuple(sorted({a for state in ends for a, _, _ in standing(state, host, path)})),
         )
-        if key not in self._seen:
-            self._seen[key] = self._ask(State(local))
-        return self._seen[key]
-
-    def _ask(self, state: State) -> Admitted:
-        world = world_of(state, self.host)
-        found: list[bool] = []
-        for path in self.paths:
-            governing = governor(state, self.host, path)
-            if governing is None or governing.is_public:
-                found += [True] * len(self.askers)
-            else:
-                found += self._by(governing.application.policies, world)
-        return tuple(found)
-
-    def _by(self, policies: tuple[AccessPolicy, ...], world: World) -> Admitted:
-        """What policies do with every asker; they meet the same world again and again, on many paths."""
-        key = (policies, world.trusted)
-        if key not in self._by_policies:
-            self._by_policies[key] = tuple(
-                decide_policies(policies, world, asker)[0].lets_in for asker in self.askers
-            )
-        return self._by_policies[key]
+        for path in paths_at(ends, host)
+    )

@@ -11,19 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.decide import world_of
 from cf_mtls.access.match import covers
 from cf_mtls.access.reach import concrete, hosts_of
 from cf_mtls.access.scene import Scene, near
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
 from cf_mtls.model.state import State
-from cf_mtls.planning.moves import Move, put
+from cf_mtls.planning.board import Board
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cf_mtls.access.decide import Request
+    from cf_mtls.access.scene import Admitted, Spot
     from cf_mtls.model.plan import Change
-    from cf_mtls.planning.moves import Resources
+    from cf_mtls.planning.moves import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Glitch:
     move: Move
     lets_in: bool
     """Whether the request would be let in for a moment (never allowed) or shut out for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A glitch, and the place of its spot among those that the move touches."""
+
+    place: int
+    glitch: Glitch
 
 
 def hosts_touched(change: Change, hosts: Collection[str]) -> frozenset[str]:
@@ -78,59 +88,88 @@ def known_hosts(actual: State, changes: Sequence[Change]) -> frozenset[str]:
 def groups(changes: Sequence[Change], actual: State, desired: State) -> tuple[Group, ...]:
     """The changes in connected sets of hosts, in the order of their first change."""
     known = hosts_of(actual) | hosts_of(desired)
-    found: list[Group] = []
-    for change in changes:
-        hosts = hosts_touched(change, known)
-        joined = [g for g in found if g.hosts & hosts]
-        found = [g for g in found if not g.hosts & hosts]
-        found.append(
-            Group(
-                (*(c for g in joined for c in g.changes), change),
-                hosts.union(*(g.hosts for g in joined)),
-            )
-        )
-    return tuple(found)
+    touched = [hosts_touched(change, known) for change in changes]
+    found: dict[object, list[int]] = {}
+    for number, root in enumerate(_roots(touched)):
+        found.setdefault(root, []).append(number)
+    return tuple(
+        Group(tuple(changes[n] for n in numbers), frozenset().union(*(touched[n] for n in numbers)))
+        for numbers in found.values()
+    )
+
+
+def _roots(touched: Sequence[frozenset[str]]) -> list[object]:
+    """For each set of hosts, what names the connected set that it belongs to."""
+    above: dict[object, object] = {}
+
+    def root(item: object) -> object:
+        trail = []
+        while (up := above.get(item, item)) != item:
+            trail.append(item)
+            item = up
+        above.update(dict.fromkeys(trail, item))
+        return item
+
+    for number, hosts in enumerate(touched):
+        for host in hosts:
+            above[root(host)] = root(number)
+    return [root(number) for number in range(len(touched))]
 
 
 class Watch:
-    """The requests of a group's hosts, with what they get now and in the end."""
+    """The requests of a group's hosts, with what they get in the end, along moves on a board."""
 
     def __init__(self, group: Group, actual: State, desired: State, may_shut: Collection[str] = ()) -> None:
         """may_shut: hosts that may be shut for a moment."""
-        self.scene = Scene((actual, desired), {concrete(host) for host in group.hosts})
+        hosts = {concrete(host) for host in group.hosts}
+        self.scene = Scene((actual, desired), hosts)
         self.may_shut = frozenset(may_shut)
-        close = {address for host in group.hosts for address in near(actual, concrete(host))}
+        close = {address for host in hosts for address in near(actual, host)}
         mine = close | {change.address for change in group.changes}
-        self.start: Resources = {a: actual[a] for a in mine if a in actual}
-        """What stands where the group's changes can matter; nothing else can be in their way."""
-        self.final = {host: self.scene.admitted(desired, host) for host in self.scene.hosts}
-        self._known = self.scene.hosts
+        self._start = [(address, actual[address]) for address in mine if address in actual]
+        self._desired = desired
+        self._final: dict[Spot, Admitted] = {}
 
-    def touched(self, move: Move) -> tuple[str, ...]:
-        """The hosts whose outcomes a move can change."""
+    def board(self, *, one_ca: bool = False) -> Board:
+        """What stands, before any move, where the group's changes can matter; nothing else can be in their way."""
+        return Board(self._start, one_ca=one_ca)
+
+    def touched(self, move: Move) -> Sequence[Spot]:
+        """The spots whose outcomes a move can change, by host and path."""
         if isinstance(move.change.before or move.change.after, CaCertificate):
-            return tuple(host for host in move.hosts if host in self.final)
-        return tuple(sorted(hosts_touched(move.change, self._known)))
+            return [spot for host in move.hosts for spot in self.scene.spots.get(host, ())]
+        return self.scene.covered_by(move.change.address)
 
-    def spoiled(self, before: Resources, after: Resources, move: Move) -> Glitch | None:
-        """The first request with its final outcome that a move takes off it, if any."""
-        for host in self.touched(move):
-            was, becomes, final = (
-                self.scene.admitted(before, host),
-                self.scene.admitted(after, host),
-                self.final[host],
-            )
-            for index, (old, new, end) in enumerate(zip(was, becomes, final, strict=True)):
-                if old == end != new and not (end and host in self.may_shut):
-                    return Glitch(self.scene.request(host, index), move, lets_in=new)
+    def spoiled(self, board: Board, move: Move, spots: Sequence[Spot], start: int = 0) -> Spoiled | None:
+        """The first request with its final outcome that a move would take off it, if any; the move is not made.
+
+        spots: what the move touches. start: the place among them to look at first, and after it all others.
+        """
+        for place in (*range(start, len(spots)), *range(start)):
+            spot = spots[place]
+            was, becomes = self._at(spot, board), self._at(spot, board, move)
+            if was != becomes:
+                for index, (old, new, end) in enumerate(zip(was, becomes, self._end(spot), strict=True)):
+                    if old == end != new and not (end and spot.host in self.may_shut):
+                        return Spoiled(place, Glitch(spot.request(index), move, lets_in=new))
         return None
 
-    def glitches(self, sequence: Sequence[Move]) -> Iterator[Glitch]:
-        """Every move of a sequence that spoils something, with the first request that it spoils."""
-        state = self.start
+    def _at(self, spot: Spot, board: Board, move: Move | None = None) -> Admitted:
+        """Who gets in at a spot now, or after a move."""
+        trust, here = board.trust(spot.host, move), board.standing(spot.applications, move)
+        return self.scene.admitted(spot, trust, here)
+
+    def _end(self, spot: Spot) -> Admitted:
+        if spot not in self._final:
+            here = [self._desired.get(address) for address in spot.applications]
+            trust = world_of(self._desired, spot.host).trusted
+            self._final[spot] = self.scene.admitted(spot, trust, here)
+        return self._final[spot]
+
+    def glitches(self, sequence: Sequence[Move], board: Board) -> Iterator[Glitch]:
+        """Makes every move of a sequence; those that spoil something, each with the first request that it spoils."""
         for move in sequence:
-            after = put(state, move)
-            found = self.spoiled(state, after, move)
+            found = self.spoiled(board, move, self.touched(move))
             if found:
-                yield found
-            state = after
+                yield found.glitch
+            board.make(move)

@@ -111,46 +111,6 @@ def value_after(state: Mapping[Address, Resource], move: Move) -> Resource | Non
     return replace(base, associated_hostnames=tuple(sorted(hosts)))
 
 
-def put(state: Resources, move: Move) -> Resources:
-    """The state after a move; the given one is left as it is."""
-    value = value_after(state, move)
-    rest = {a: r for a, r in state.items() if a != move.change.address}
-    return rest if value is None else {**rest, move.change.address: value}
-
-
-def is_possible(state: Mapping[Address, Resource], move: Move, *, one_ca: bool) -> bool:
-    """Whether the API would take a move now.
-
-    one_ca: whether a hostname may stand on one CA only, as some accounts may have it (facts 1.7: unknown).
-    """
-    address = move.change.address
-    if move.phase is Phase.WIDEN and move.change.before is None:
-        return address in state and not (one_ca and _taken(state, move))
-    if move.phase in {Phase.WIDEN, Phase.UPLOAD}:
-        return not (one_ca and _taken(state, move))
-    if move.phase is Phase.DELETE:
-        there = state.get(address)
-        return isinstance(there, CaCertificate) and not there.associated_hostnames
-    if isinstance(move.change.after, AccessApplication):
-        return not _domain_taken(state, address, move.change.after)
-    return True
-
-
-def _taken(state: Mapping[Address, Resource], move: Move) -> bool:
-    return any(
-        set(r.associated_hostnames) & set(move.hosts)
-        for a, r in state.items()
-        if isinstance(r, CaCertificate) and a != move.change.address
-    )
-
-
-def _domain_taken(state: Mapping[Address, Resource], address: Address, app: AccessApplication) -> bool:
-    wanted = set(app.domains)
-    return any(
-        wanted & set(r.domains) for a, r in state.items() if isinstance(r, AccessApplication) and a != address
-    )
-
-
 def steps(
     start: Mapping[Address, Resource], sequence: Sequence[Move], group_of: Mapping[Address, int] = NO_GROUPS
 ) -> tuple[Step, ...]:

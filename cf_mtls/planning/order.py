@@ -18,18 +18,17 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
 from cf_mtls.planning.guard import Glitch, Watch, groups
-from cf_mtls.planning.moves import in_key_order, is_possible, merged, moves, put, split, steps
+from cf_mtls.planning.moves import in_key_order, merged, moves, split, steps
+from cf_mtls.planning.search import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.state import State
+    from cf_mtls.planning.board import Board
     from cf_mtls.planning.guard import Group
-    from cf_mtls.planning.moves import Move, Resources
-
-BOUND = 4_000
-"""States that one search looks at, at most."""
+    from cf_mtls.planning.moves import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,9 @@ class _Group:
             self.sequence = self._all(make)
             if self._keeps(self.sequence):
                 return
-        self.glitches = tuple(self.watch.glitches(self.sequence)) or tuple(self._impossible())
+        self.glitches = tuple(self._glitches(self.sequence)) or tuple(self._impossible())
         for found in (self.sequence, tuple(m for move in self.sequence for m in split(move))):
-            solution = self._search(in_key_order(found))
+            solution = search(self.watch, self._board(), in_key_order(found))
             if solution:
                 self.sequence, self.searched, self.glitches = joined(solution), True, ()
                 return
@@ -111,56 +110,29 @@ class _Group:
         return in_key_order(move for change in self.group.changes for move in make(change))
 
     def _keeps(self, sequence: Sequence[Move]) -> bool:
-        return self._is_taken(sequence) and next(self.watch.glitches(sequence), None) is None
+        return self._refused(sequence) is None and next(self._glitches(sequence), None) is None
 
-    def _is_taken(self, sequence: Sequence[Move]) -> bool:
-        state = self.watch.start
+    def _glitches(self, sequence: Sequence[Move]) -> Iterator[Glitch]:
+        return self.watch.glitches(sequence, self._board())
+
+    def _board(self) -> Board:
+        return self.watch.board(one_ca=self.one_ca)
+
+    def _refused(self, sequence: Sequence[Move]) -> Move | None:
+        """The first move of a sequence that the API would not take."""
+        board = self._board()
         for move in sequence:
-            if not is_possible(state, move, one_ca=self.one_ca):
-                return False
-            state = put(state, move)
-        return True
+            if not board.takes(move):
+                return move
+            board.make(move)
+        return None
 
     def _impossible(self) -> Iterator[Glitch]:
         """The first move that the API would not take, as a glitch of its host's first request."""
-        state = self.watch.start
-        for move in self.sequence:
-            hosts = self.watch.touched(move)
-            if not is_possible(state, move, one_ca=self.one_ca) and hosts:
-                yield Glitch(self.watch.scene.request(hosts[0], 0), move, lets_in=False)
-                return
-            state = put(state, move)
-
-    def _search(self, found: tuple[Move, ...]) -> tuple[Move, ...] | None:
-        """A sequence of these moves in which each is admissible, None when there is none within the bound."""
-        dead: set[frozenset[Move]] = set()
-        budget = BOUND
-
-        def further(state: Resources, done: tuple[Move, ...]) -> tuple[Move, ...] | None:
-            nonlocal budget
-            if len(done) == len(found):
-                return done
-            made = frozenset(done)
-            if made in dead or budget <= 0:
-                return None
-            budget -= 1
-            for move in found:
-                if move not in made and self._is_next(state, move, made, found):
-                    after = put(state, move)
-                    if self.watch.spoiled(state, after, move) is None:
-                        solution = further(after, (*done, move))
-                        if solution:
-                            return solution
-            dead.add(made)
-            return None
-
-        return further(self.watch.start, ())
-
-    def _is_next(self, state: Resources, move: Move, made: frozenset[Move], found: tuple[Move, ...]) -> bool:
-        """Whether a move can be made now; a CA that only loses hostnames may do so in any order."""
-        if move.phase is Phase.DELETE:
-            return all(m in made for m in found if m.change is move.change and m is not move)
-        return is_possible(state, move, one_ca=self.one_ca)
+        move = self._refused(self.sequence)
+        spots = self.watch.touched(move) if move else ()
+        if move and spots:
+            yield Glitch(spots[0].request(0), move, lets_in=False)
 
 
 def joined(sequence: Sequence[Move]) -> tuple[Move, ...]:
