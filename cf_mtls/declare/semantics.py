@@ -15,13 +15,14 @@ from cf_mtls.access.doors import door_at
 from cf_mtls.access.reach import askers_at, concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, host_of, path_of
+from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.state import State
+    from cf_mtls.model.resources import AccessPolicy
 
 Found: TypeAlias = "tuple[Address, Diagnostic]"
 """A warning and the address that it is about."""
@@ -85,10 +86,17 @@ def _void(state: State, address: Address, app: AccessApplication) -> Iterator[Fo
 def _unreachable(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
     host = concrete(host_of(app.domain))
     world = world_of(state, host)
-    askers = askers_at((state,), host)
-    decided = {id(policy) for asker in askers if (policy := decide_policies(app.policies, world, asker)[1])}
+    beside = {a: state[a] for a in world.trusted}
+
+    def deciding(policies: tuple[AccessPolicy, ...]) -> set[int]:
+        """Which of some policies decide for anybody, as if they stood alone on the host."""
+        alone = State({**beside, address: replace(app, policies=policies)})
+        found = (decide_policies(policies, world, asker)[1] for asker in askers_at((alone,), host))
+        return {id(policy) for policy in found if policy}
+
+    decided = deciding(app.policies)
     for policy in app.policies:
-        if id(policy) not in decided and _could_match(app, policy, state, host):
+        if id(policy) not in decided and deciding((policy,)):
             detail = (
                 f"{policy.name} in {address}: the policies before it decide for everyone whom it would match."
             )
@@ -96,14 +104,6 @@ def _unreachable(state: State, address: Address, app: AccessApplication) -> Iter
                 address,
                 UNREACHABLE.found(detail, "Service Auth and Bypass run first, then Allow and Block."),
             )
-
-
-def _could_match(app: AccessApplication, policy: object, state: State, host: str) -> bool:
-    """Whether the policy would decide for somebody if it stood alone."""
-    alone = tuple(p for p in app.policies if p is policy)
-    world = world_of(state, host)
-    local = state.put(Address(Kind.APPLICATION, app.domain), replace(app, policies=alone))
-    return any(decide_policies(alone, world, asker)[1] for asker in askers_at((local,), host))
 
 
 def _names(address: Address, app: AccessApplication, clients: Mapping[str, Asker]) -> Iterator[Found]:

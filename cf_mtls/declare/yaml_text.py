@@ -27,6 +27,9 @@ BAD_KEY = Code("yaml.key", Severity.ERROR, Fault.FILE, "a key is not plain text"
 
 Path: TypeAlias = tuple[str | int, ...]
 
+_SHARED = re.compile(r"(?:^|[\s\ufeff\[\]{},:])[&*]")
+"""Where an anchor or alias can begin."""
+
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
@@ -77,7 +80,9 @@ def read(text: str, file: str) -> Reading:
     """
     reading = Reading(file, text.splitlines())
     try:
-        aliases = [e for e in yaml.parse(text, yaml.SafeLoader) if _shared(e)]
+        # Looking for them takes as long as reading, so only where the text can have any.
+        events = yaml.parse(text, yaml.SafeLoader) if _SHARED.search(text) else ()
+        aliases = [event for event in events if _shared(event)]
         documents = [] if aliases else list(yaml.compose_all(text, yaml.SafeLoader))
     except yaml.YAMLError as error:
         _syntax(reading, error)

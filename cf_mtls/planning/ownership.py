@@ -49,6 +49,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
     """
     moved = homes(declared, actual, stack)
     aligned = State({moved.get(address, address): resource for address, resource in declared.items()})
+    known = {policy.id: policy for _, policy in actual.of(AccessPolicy)}
     desired: dict[Address, Resource] = {}
     diagnostics = list(_pinned_but_absent(aligned, actual))
     for address, there in actual.items():
@@ -58,12 +59,12 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
                 desired[address] = there
         elif _may_manage(wanted, there, stack) or (address in adopt and not _elsewhere(there)):
             diagnostics += _other_content(address, wanted, there)
-            desired[address] = complete(_with_policies(wanted, actual), there)
+            desired[address] = complete(_with_policies(wanted, known), there)
         else:
             desired[address] = there
             diagnostics.append(_collision(address, there))
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
-    desired |= {address: _with_policies(wanted, actual) for address, wanted in new.items()}
+    desired |= {address: _with_policies(wanted, known) for address, wanted in new.items()}
     diagnostics += _unknown_policies(desired)
     return Merged(State(without_defaults(desired)), tuple(diagnostics), moved)
 
@@ -116,11 +117,10 @@ def _other_content(address: Address, wanted: Resource, there: Resource) -> Itera
         yield PIN_CONTENT.found(detail, fix)
 
 
-def _with_policies(wanted: Resource, actual: State) -> Resource:
-    """An application with its references to reusable policies filled in from the account."""
+def _with_policies(wanted: Resource, known: Mapping[str | None, AccessPolicy]) -> Resource:
+    """An application with its references to reusable policies filled in from the account's, by id."""
     if not isinstance(wanted, AccessApplication):
         return wanted
-    known = {policy.id: policy for _, policy in actual.of(AccessPolicy)}
     filled = tuple(known.get(p.id, p) if p.reusable else p for p in wanted.policies)
     return replace(wanted, policies=filled)
 
@@ -149,21 +149,38 @@ def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resour
 
 def homes(declared: State, actual: State, stack: str) -> Mapping[Address, Address]:
     """For every declared thing that the account already knows: the address under which it does."""
+    named: dict[str, list[Address]] = {}
+    for address, resource in actual.items():
+        for name in _names(resource):
+            named.setdefault(name, []).append(address)
     moved: dict[Address, Address] = {}
+    taken: set[Address] = set()
     for address, wanted in declared.items():
-        home = _home(address, wanted, actual, stack, frozenset(moved.values()))
+        close = {a: actual[a] for name in _names(wanted) for a in named.get(name, ()) if a not in taken}
+        home = _home(address, wanted, close, stack)
         if home is not None:
             moved[address] = home
+            taken.add(home)
     return moved
 
 
+def _names(resource: Resource) -> Iterator[str]:
+    """What two things must share, at least one of it, to be the same: `_is_same` looks no further."""
+    yield f"id {_id(resource)}"
+    match resource:
+        case CaCertificate():
+            yield from resource.fingerprints
+        case AccessApplication():
+            yield from resource.domains
+
+
 def _home(
-    address: Address, wanted: Resource, actual: State, stack: str, taken: frozenset[Address]
+    address: Address, wanted: Resource, close: Mapping[Address, Resource], stack: str
 ) -> Address | None:
     """Where the account has a declared thing; None when it has it nowhere, or for settings, which never move."""
     if isinstance(wanted, HostnameSettings):
         return None
-    same = [(a, r) for a, r in actual.items() if a not in taken and _is_same(wanted, r, stack)]
+    same = [(a, r) for a, r in close.items() if _is_same(wanted, r, stack)]
     # The pinned one, then ours, then by address: the choice never depends on the order of a listing.
     same.sort(
         key=lambda found: (
