@@ -225,10 +225,8 @@ def _only(
 ) -> tuple[tuple[Change, ...], State, tuple[Diagnostic, ...]]:
     """The changes of some addresses alone, the state they lead to, and the warning that this is not everything."""
     chosen = tuple(change for change in changes if change.address in targets)
-    desired = actual
-    for change in chosen:
-        desired = desired.put(change.address, change.after)
-    left = [change for change in changes if change not in chosen]
+    desired = actual.put_all({change.address: change.after for change in chosen})
+    left = [change for change in changes if change.address not in targets]
     listed = "\n".join(f"    {change.address}" for change in left)
     said = (
         [PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")]

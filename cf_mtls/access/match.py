@@ -21,7 +21,7 @@ from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import AccessApplication, Address, host_of, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from cf_mtls.model.state import State
 
@@ -81,6 +81,24 @@ def standing(state: State, host: str, path: str | None = None) -> list[Standing]
         if path is None or covers(place[2], host, path)
     ]
     return sorted(found, key=lambda place: place[0])
+
+
+class Hosts:
+    """Many hosts, by the patterns that cover them."""
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        """hosts: lower case, without wildcards."""
+        self._all = frozenset(hosts)
+        self._by_tail: dict[str, list[str]] = {}
+        for host in self._all:
+            for tail in _tails(host):
+                self._by_tail.setdefault(tail, []).append(host)
+
+    def covered_by(self, pattern: str) -> frozenset[str]:
+        """Those that a plain hostname or one with wildcards covers."""
+        if "*" not in pattern:
+            return self._all & {pattern}
+        return frozenset(h for h in self._by_tail.get(_tail(pattern), ()) if covers(pattern, h, "/"))
 
 
 class _Index:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.resources import AccessPolicy
+    from cf_mtls.model.resources import AccessPolicy, Resource
 
 Found: TypeAlias = "tuple[Address, Diagnostic]"
 """A warning and the address that it is about."""
@@ -86,7 +86,11 @@ def _void(state: State, address: Address, app: AccessApplication) -> Iterator[Fo
 def _unreachable(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
     host = concrete(host_of(app.domain))
     world = world_of(state, host)
-    beside = {a: state[a] for a in world.trusted}
+    beside: dict[Address, Resource] = {
+        a: replace(ca, associated_hostnames=(host,))
+        for a in world.trusted
+        if isinstance(ca := state[a], CaCertificate)
+    }
 
     def deciding(policies: tuple[AccessPolicy, ...]) -> set[int]:
         """Which of some policies decide for anybody, as if they stood alone on the host."""

@@ -61,8 +61,12 @@ class State(Mapping[Address, Resource]):
 
     def put(self, address: Address, resource: Resource | None) -> State:
         """This state with the resource at the address, or without anything there when None."""
-        rest = {a: r for a, r in self._resources.items() if a != address}
-        return State(rest if resource is None else {**rest, address: resource})
+        return self.put_all({address: resource})
+
+    def put_all(self, resources: Mapping[Address, Resource | None]) -> State:
+        """As `put`, of many at once."""
+        both = {**self._resources, **resources}
+        return State({a: r for a, r in both.items() if r is not None})
 
     @overload
     def of(self, kind: type[CaCertificate]) -> Iterator[tuple[Address, CaCertificate]]: ...

@@ -66,10 +66,7 @@ def as_declared_before(
     moved = {change.address for change in diff(actual, merge(before, actual, stack).desired)}
     still = [change for change in changes if change.address not in moved]
     hosts = known_hosts(actual, changes)
-    return frozenset(c.address for c in still if not _opens(c, actual, desired, hosts))
-
-
-def _opens(change: Change, actual: State, desired: State, hosts: frozenset[str]) -> bool:
-    """Whether more kinds of people get in now than would once the change is made."""
-    ways = doorways(actual, desired, hosts_touched(change, hosts))
-    return any(way.before.reach > way.after.reach for way in ways)
+    touched = {change.address: hosts_touched(change, hosts) for change in still}
+    ways = doorways(actual, desired, frozenset[str]().union(*touched.values()))
+    opened = {way.before.host for way in ways if way.before.reach > way.after.reach}
+    return frozenset(address for address, there in touched.items() if not there & opened)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import world_of
-from cf_mtls.access.match import covers
+from cf_mtls.access.match import Hosts
 from cf_mtls.access.reach import concrete, hosts_of
 from cf_mtls.access.scene import Scene, near
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
@@ -46,7 +46,7 @@ class Spoiled:
     glitch: Glitch
 
 
-def hosts_touched(change: Change, hosts: Collection[str]) -> frozenset[str]:
+def hosts_touched(change: Change, hosts: Hosts) -> frozenset[str]:
     """The hosts among these whose requests a change can affect."""
     match change.before or change.after:
         case CaCertificate():
@@ -56,17 +56,9 @@ def hosts_touched(change: Change, hosts: Collection[str]) -> frozenset[str]:
             )
             return frozenset(before ^ after)
         case AccessApplication():
-            domains = {
-                host_of(d)
-                for s in (change.before, change.after)
-                if isinstance(s, AccessApplication)
-                for d in s.domains
-            }
-            plain = frozenset(domain for domain in domains if "*" not in domain)
-            wild = domains - plain
-            return plain.intersection(hosts) | {
-                h for h in hosts if any(covers(domain, h, "/") for domain in wild)
-            }
+            apps = (s for s in (change.before, change.after) if isinstance(s, AccessApplication))
+            patterns = {host_of(domain) for app in apps for domain in app.domains}
+            return frozenset().union(*map(hosts.covered_by, patterns))
         case _:
             return frozenset()
 
@@ -79,15 +71,15 @@ class Group:
     hosts: frozenset[str]
 
 
-def known_hosts(actual: State, changes: Sequence[Change]) -> frozenset[str]:
+def known_hosts(actual: State, changes: Sequence[Change]) -> Hosts:
     """Every host of the account and of what changes."""
     after = State((c.address, c.after) for c in changes if c.after is not None)
-    return hosts_of(actual) | hosts_of(after)
+    return Hosts(hosts_of(actual) | hosts_of(after))
 
 
 def groups(changes: Sequence[Change], actual: State, desired: State) -> tuple[Group, ...]:
     """The changes in connected sets of hosts, in the order of their first change."""
-    known = hosts_of(actual) | hosts_of(desired)
+    known = Hosts(hosts_of(actual) | hosts_of(desired))
     touched = [hosts_touched(change, known) for change in changes]
     found: dict[object, list[int]] = {}
     for number, root in enumerate(_roots(touched)):

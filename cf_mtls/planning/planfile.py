@@ -148,9 +148,7 @@ class Saved:
         moved = sorted({a for a in now.keys() | self.relied_on.keys() if now.get(a) != self.relied_on.get(a)})
         if moved:
             raise Failure([_stale(self, moved, now)], Exit.REFUSED)
-        desired = State(actual)
-        for change in self.changes:
-            desired = desired.put(change.address, change.after)
+        desired = actual.put_all({change.address: change.after for change in self.changes})
         return Plan(self.stack, self.scope, actual, desired, self.changes, self.steps, (), self.promise)
 
 
