@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import door_at
-from cf_mtls.access.match import covers
+from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
@@ -20,6 +20,7 @@ from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, h
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from cf_mtls.access.match import Standing
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.state import State
 
@@ -31,11 +32,28 @@ OPENING = Code(
 
 def weakenings(state: State, ours: Collection[Address]) -> Iterator[Diagnostic]:
     """What weakens the applications at our addresses in a state, by address."""
-    mine = {a: app for a, app in state.of(AccessApplication) if a in ours}
-    for address, app in mine.items():
-        for domain in app.domains:
+    below = _below(state, ours)
+    for address, app in state.of(AccessApplication):
+        for domain in app.domains if address in ours else ():
             yield from _foreign_cas(state, ours, address, domain)
-            yield from _openings(state, ours, domain)
+            for place in below.get(domain, ()):
+                yield from _opening(state, domain, place)
+
+
+def _below(state: State, ours: Collection[Address]) -> dict[str, list[Standing]]:
+    """For each domain of ours, the foreign applications whose own domain it covers too."""
+    found: dict[str, list[Standing]] = {}
+    for address, app in state.of(AccessApplication):
+        for domain in app.domains if address not in ours else ():
+            for above, _, covering in standing(state, *_place(domain)):
+                if above in ours and covering != domain:
+                    found.setdefault(covering, []).append((address, app, domain))
+    return found
+
+
+def _place(domain: str) -> tuple[str, str]:
+    """A host and path that a domain covers."""
+    return concrete(host_of(domain)), concrete(path_of(domain)) or "/"
 
 
 def _foreign_cas(
@@ -54,18 +72,13 @@ def _foreign_cas(
             )
 
 
-def _openings(state: State, ours: Collection[Address], domain: str) -> Iterator[Diagnostic]:
-    for address, app in state.of(AccessApplication):
-        if address in ours:
-            continue
-        for other in app.domains:
-            host, path = concrete(host_of(other)), concrete(path_of(other)) or "/"
-            if other != domain and covers(domain, host, path):
-                found = door_at(state, host, path)
-                if found.reach > Reach.HOLDERS and found.decided.application == address:
-                    who = "anyone" if found.reach is Reach.ANYONE else "people without a certificate"
-                    detail = (
-                        f"{address}, named {app.name} (id {app.id}), stands below {domain} and lets in {who}:"
-                        " the more specific application decides and inherits nothing."
-                    )
-                    yield OPENING.found(detail, "Give it a certificate rule, or remove it.")
+def _opening(state: State, domain: str, place: Standing) -> Iterator[Diagnostic]:
+    address, app, other = place
+    found = door_at(state, *_place(other))
+    if found.reach > Reach.HOLDERS and found.decided.application == address:
+        who = "anyone" if found.reach is Reach.ANYONE else "people without a certificate"
+        detail = (
+            f"{address}, named {app.name} (id {app.id}), stands below {domain} and lets in {who}:"
+            " the more specific application decides and inherits nothing."
+        )
+        yield OPENING.found(detail, "Give it a certificate rule, or remove it.")
