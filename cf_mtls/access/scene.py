@@ -35,7 +35,7 @@ def near(state: State, host: str) -> State:
     """The part of a state that can matter to a host: its CAs, the applications that cover it, all groups."""
     found: dict[Address, Resource] = {a: app for a, app, _ in standing(state, host)}
     found |= {a: state[a] for a in world_of(state, host).trusted}
-    return State(found | dict(state.of(AccessGroup)))
+    return State(found | state.derived("all groups", lambda s: dict(s.of(AccessGroup))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

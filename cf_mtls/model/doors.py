@@ -28,7 +28,11 @@ class Outcome(Enum):
     @property
     def lets_in(self) -> bool:
         """Whether the origin answers."""
-        return self in {Outcome.OPEN, Outcome.PUBLIC, Outcome.BYPASSED, Outcome.ADMITTED}
+        return self in LETS_IN
+
+
+LETS_IN = frozenset({Outcome.OPEN, Outcome.PUBLIC, Outcome.BYPASSED, Outcome.ADMITTED})
+"""Made once: the property is asked for every request of every state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,9 @@ class Board:
                 self._give(address, resource.associated_hostnames)
 
     def trust(self, host: str, after: Move | None = None) -> Trust:
-        """The CAs that stand on a host now, or after a move."""
+        """The CAs that stand on a host now, or after a move that touches the host."""
         now = self._trust.get(host, NO_CA)
-        if after is None or host not in after.hosts:
+        if after is None or after.change.address.kind is not Kind.CERTIFICATE:
             return now
         moved = {after.change.address}
         return now - moved if after.phase is Phase.NARROW else now | moved
