@@ -1,29 +1,38 @@
-"""How the CPU of a plan grows with the account: `python -m tests.bench.growth [PROFILE]`.
+"""How the CPU of a plan grows with the account: `python -m tests.bench.growth [SIZES]`.
 
-Two shapes: every application on a hostname of its own, and all of them on one hostname. Two plans of each: everything
-made anew, and a rotation of the CA together with a changed policy in a tenth of the applications.
-What is measured is what a plan costs beside its requests: the file, the diff, the order, the guard, the doors, the
-text, the saved plan; and `explain` of one URL. CPU seconds of one process; the growth is a ratio of them.
+Two shapes: every application on a hostname of its own, and all of them on one hostname. Of each: the plan file read
+and judged, a plan of everything anew, a plan of a rotation (another CA, and a changed policy in a tenth of the
+applications), both shown, saved and read again, and `explain` of one URL. Guard and order are in the plans.
+The growth from one size to the next is a ratio of CPU seconds of one run; n·log n is what it is held against.
 """
 
 from __future__ import annotations
 
 import cProfile
+import math
 import pstats
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
 
 from cf_mtls import workflow
 from cf_mtls.access.explain import explain
 from cf_mtls.model.plan import Plan
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, Rule, Scope
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    Kind,
+    Resource,
+    Rule,
+    Scope,
+)
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
 from cf_mtls.planning import planfile
@@ -32,101 +41,119 @@ from cf_mtls.report.terminal import Paint
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
-FREE = workflow.Allowed(weaken=frozenset({"*"}))
+HOSTS = {"own hostnames": "h{}.net", "one hostname": "one.net"}
+SIZES = (50, 500, 5_000)
 
-Times: TypeAlias = dict[str, float]
+Work = Callable[[], object]
 
 
 def text_of(apps: int, shape: str) -> str:
-    """A plan file of so many applications."""
-    host = "one.net" if shape == "one host" else "h{}.net"
-    hosts = sorted({host.format(i) for i in range(apps)})
-    lines = [
-        "version: 1",
-        "stack: big",
-        "certificates:",
-        "  ca:",
-        "    chain: chain.pem",
-        f"    associated_hostnames: [{', '.join(hosts)}]",
-        "applications:",
-    ]
+    """A plan file of so many applications, in one of the shapes of `HOSTS`."""
+    hosts = sorted({HOSTS[shape].format(i) for i in range(apps)})
+    lines = ["version: 1", "stack: big", "certificates:", "  ca:", "    chain: chain.pem"]
+    lines += [f"    associated_hostnames: [{', '.join(hosts)}]", "applications:"]
     for i in range(apps):
         lines += [
             f"  app{i}:",
-            f"    domain: {host.format(i)}/part{i % 70}/path{i}",
-            f"    policies: [{{name: fleet, decision: non_identity, include: [{{certificate: {{}}}}], require: [{{common_name: fleet{i % 7}}}]}}]",
+            f"    domain: {HOSTS[shape].format(i)}/part{i % 70}/path{i}",
+            "    policies:",
+            "      - name: fleet",
+            "        decision: non_identity",
+            "        include: [{certificate: {}}]",
+            f"        require: [{{common_name: fleet{i % 7}}}]",
         ]
     return "\n".join(lines) + "\n"
 
 
-@contextmanager
-def spent(times: Times, name: str) -> Iterator[None]:
-    """Adds CPU seconds to a name."""
-    began = time.process_time()
-    yield
-    times[name] = times.get(name, 0) + time.process_time() - began
-
-
 def older(state: State) -> State:
-    """What an account held before a rotation: another CA on the same hosts, a tenth of the policies otherwise."""
-    found = {}
+    """What an account held before a rotation: another CA on the same hosts, a tenth of the policies looser."""
+    old = "0" * 32
+    loose = (AccessPolicy("fleet", "non_identity", (Rule("certificate"),)),)
+    found: dict[Address, Resource] = {}
     for number, (address, resource) in enumerate(state.items()):
         match resource:
             case CaCertificate():
-                key = "0" * 32
-                found[replace(address, key=key)] = replace(
+                found[Address(Kind.CERTIFICATE, old)] = replace(
                     resource,
                     name="ca 00000000 (cf-mtls big)",
-                    fingerprints=(key,),
+                    fingerprints=(old,),
                     sha256=None,
                     pem=None,
                     id="c",
                 )
             case AccessApplication():
-                policies = (AccessPolicy("fleet", "non_identity", (Rule("certificate"),)),)
-                found[address] = replace(
-                    resource, id=str(number), policies=policies if number % 10 == 0 else resource.policies
-                )
-            case _:
-                found[address] = resource
+                policies = resource.policies if number % 10 else loose
+                found[address] = replace(resource, id=str(number), policies=policies)
     return State(found)
 
 
-def run(apps: int, shape: str, folder: Path) -> Times:
-    """CPU seconds by stage."""
-    times: Times = {}
+def work(apps: int, shape: str, folder: Path) -> Iterator[tuple[str, Work]]:
+    """What is measured, by name, each to be done once and in this order. folder: with `chain.pem` in it."""
     file = folder / "plan.yaml"
     file.write_text(text_of(apps, shape))
-    with spent(times, "file"):
-        stack = workflow.validate(file, NOW)
-    for name, actual in (("anew", State()), ("rotation", older(stack.state))):
-        with spent(times, name):
-            made = workflow.planned("big", SCOPE, stack.state, actual, FREE)
-        with spent(times, "shown"):
-            shown(made)
+    yield "file read and judged", lambda: workflow.validate(file, NOW)
+    stack = workflow.validate(file, NOW)
+    plans: list[Plan] = []
+    for name, actual in (("plan of everything", State()), ("plan of a rotation", older(stack.state))):
+        yield (
+            name,
+            lambda a=actual: plans.append(workflow.planned("big", SCOPE, stack.state, a, workflow.NOTHING)),
+        )  # type: ignore[misc]
+    yield "both shown and saved", lambda: [shown(plan) for plan in plans]
     host, _, path = next(app.domain for _, app in stack.state.of(AccessApplication)).partition("/")
-    with spent(times, "explain"):
-        explain(stack.state, host, f"/{path}")
-    return times
+    yield "explain", lambda: explain(State(stack.state), host, f"/{path}")
 
 
 def shown(made: Plan) -> None:
     """The text of a plan, and it saved and read again."""
-    plan_text(made, Paint(enabled=False), NOW)
-    planfile.load(planfile.text(planfile.as_json(made, (), ())).encode(), "x")
+    plan_text(made, Paint(), NOW)
+    planfile.load(planfile.text(planfile.as_json(made, (), ())).encode(), "plan.json")
+
+
+def folder_with_chain(folder: Path) -> Path:
+    """The folder, with a CA chain in it."""
+    (folder / "chain.pem").write_text(root("Big", now=NOW, days=3650).chain.pem)
+    return folder
+
+
+def spent(apps: int, shape: str, folder: Path) -> dict[str, float]:
+    """CPU seconds by name."""
+    found: dict[str, float] = {}
+    for name, act in work(apps, shape, folder):
+        began = time.process_time()
+        act()
+        found[name] = time.process_time() - began
+    return found
+
+
+def n_log_n(small: int, large: int) -> float:
+    """How much more work n·log n is."""
+    return large * math.log(large) / (small * math.log(small))
+
+
+def profile(apps: int, shape: str, folder: Path, lines: int = 12) -> str:
+    """Where the time goes: the functions that took most of it, by their own time."""
+    profiler = cProfile.Profile()
+    for _, act in work(apps, shape, folder):
+        profiler.runcall(act)
+    out = StringIO()
+    pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(lines)
+    return out.getvalue()
+
+
+def main(sizes: tuple[int, ...]) -> None:
+    """Print the tables and a profile of the middle size."""
+    with TemporaryDirectory() as name:
+        folder = folder_with_chain(Path(name))
+        for shape in HOSTS:
+            columns = [spent(size, shape, folder) for size in sizes]
+            for what in columns[0]:
+                times = "  ".join(f"{column[what]:8.3f} s" for column in columns)
+                pairs = zip(sizes, sizes[1:], columns, columns[1:], strict=False)
+                grown = ", ".join(f"×{b[what] / a[what]:.1f} of ×{n_log_n(m, n):.1f}" for m, n, a, b in pairs)
+                print(f"{shape:<14} {what:<22} {times}   {grown}")
+            print(profile(sizes[len(sizes) // 2], shape, folder))
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "chain.pem").write_text(root("Big", now=NOW, days=3650).chain.pem)
-        for shape in sys.argv[2].split(",") if len(sys.argv) > 2 else ("spread", "one host"):
-            for apps in map(int, sys.argv[1].split(",")):
-                profile = cProfile.Profile()
-                if len(sys.argv) > 3:
-                    profile.enable()
-                t = run(apps, shape, folder)
-                profile.disable()
-                print(shape, apps, {k: round(v, 3) for k, v in t.items()})
-                if len(sys.argv) > 3:
-                    pstats.Stats(profile).sort_stats(sys.argv[3]).print_stats(25)
+    main(tuple(map(int, sys.argv[1].split(","))) if sys.argv[1:] else SIZES)
