@@ -12,12 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
+from cf_mtls.access.decide import Asker, world_of
 from cf_mtls.access.match import governor
 from cf_mtls.access.reach import WORD, concrete
-from cf_mtls.access.scene import near
 from cf_mtls.model.evidence import Expected, Probe, Target
-from cf_mtls.model.resources import CaCertificate
 from cf_mtls.verify import proofs
 from cf_mtls.verify.outlook import Outlook, path_of
 
@@ -60,15 +58,12 @@ def expect(
 ) -> tuple[Probe, ...]:
     """The probes of the chosen proofs, by target and then by number."""
     listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
-    views: dict[str, Outlook] = {}
     hosts = tuple(dict.fromkeys(Probe(t, None, Expected.ALLOWED).host for t in listed))
+    views = {host: Outlook(state, host) for host in hosts}
     found: list[Probe] = []
     for target in listed:
-        base = Probe(target, None, Expected.ALLOWED)
-        if base.host not in views:
-            views[base.host] = Outlook.of(near(state, base.host), base.host)
-        view = views[base.host]
-        asking = _Asking(_grounded(base, view.at(path_of(base))), view, parties, hosts)
+        base = _grounded(Probe(target, None, Expected.ALLOWED), state)
+        asking = _Asking(base, views[base.host], parties, hosts)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
@@ -139,7 +134,7 @@ def _clients(asking: _Asking, _: int) -> Iterator[Probe]:
 def _wrong(asking: _Asking, number: int) -> Iterator[Probe]:
     """Only where a CA is declared: without one there is nothing to look alike."""
     host = asking.base.host
-    if any(host in ca.associated_hostnames for _, ca in asking.view.state.of(CaCertificate)):
+    if world_of(asking.view.state, host).trusted:
         client = asking.welcome() or asking.anybody()
         imitates = client.name if client else None
         shows = wrong_name(number, host, imitates)

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, Request, credential_kind, decide
-from cf_mtls.access.match import covers, disputed, governor
+from cf_mtls.access.decide import LOGIN, Asker, credential_kind, decider
+from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
 from cf_mtls.model.evidence import Expected, Probe
-from cf_mtls.model.resources import AccessApplication
-from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cf_mtls.model.state import State
 
 AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})
 """Selectors that a request may meet without meaning to."""
@@ -43,43 +43,30 @@ def path_of(probe: Probe) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is declared near one hostname, and the credentials that its rules might see in any request."""
+    """What is declared at one hostname, and the credentials that its rules might see in any request."""
 
     state: State
     host: str
-    holdings: tuple[frozenset[str], ...]
-    _paths: dict[str, State] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, state: State, host: str) -> Outlook:
-        """The outlook at a host. state: at least what is near it."""
-        ambient = {
-            frozenset(c for c in asker.holds if credential_kind(c) in AMBIENT)
-            for asker in askers_at([state], host)
-            if LOGIN not in asker.holds
-        }
-        return cls(state, host, tuple(sorted(ambient, key=sorted)) or (frozenset(),))
-
-    def at(self, path: str) -> State:
-        """The part of the state that can decide at a path: of 500 applications usually one."""
-        if path not in self._paths:
-            self._paths[path] = State(
-                (address, resource)
-                for address, resource in self.state.items()
-                if not isinstance(resource, AccessApplication)
-                or any(covers(domain, self.host, path) for domain in resource.domains)
-            )
-        return self._paths[path]
+    _holdings: dict[str, frozenset[frozenset[str]]] = field(default_factory=dict)
 
     def outcome(self, probe: Probe, asker: Asker) -> Expected:
         """What must happen to a request, UNFORESEEN when that hangs on more than what is declared."""
         path = path_of(probe)
-        state = self.at(path)
-        if disputed(state, self.host, path) or _has_rules_elsewhere(state, self.host, path):
+        if disputed(self.state, self.host, path) or _has_rules_elsewhere(self.state, self.host, path):
             return Expected.UNFORESEEN
-        askers = (replace(asker, holds=held) for held in self.holdings)
-        found = {EXPECTED[decide(state, Request(self.host, path, a)).outcome] for a in askers}
+        ask = decider(self.state, self.host, path)
+        found = {EXPECTED[ask(replace(asker, holds=held)).outcome] for held in self._ambient(path)}
         return found.pop() if len(found) == 1 else Expected.UNFORESEEN
+
+    def _ambient(self, path: str) -> frozenset[frozenset[str]]:
+        """What a request may hold without meaning to, as far as the rules at a path tell such requests apart."""
+        if path not in self._holdings:
+            self._holdings[path] = frozenset(
+                frozenset(c for c in asker.holds if credential_kind(c) in AMBIENT)
+                for asker in askers_at([self.state], self.host, path)
+                if LOGIN not in asker.holds
+            )
+        return self._holdings[path]
 
 
 def _has_rules_elsewhere(state: State, host: str, path: str) -> bool:

@@ -2,7 +2,7 @@
 
 Two shapes: every application on a hostname of its own, and all of them on one hostname. Of each: the plan file read
 and judged, a plan of everything anew, a plan of a rotation (another CA, and a changed policy in a tenth of the
-applications), both shown, saved and read again, and `explain` of one URL. Guard and order are in the plans.
+applications), both shown, saved and read again, what verify expects of every URL, and `explain` of one. Guard and order are in the plans.
 The growth from one size to the next is a ratio of CPU seconds of one run; n·log n is what it is held against.
 """
 
@@ -38,6 +38,7 @@ from cf_mtls.pki.authority import root
 from cf_mtls.planning import planfile
 from cf_mtls.report.plan_text import plan_text
 from cf_mtls.report.terminal import Paint
+from cf_mtls.verify.expect import expect
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
@@ -101,6 +102,7 @@ def work(apps: int, shape: str, folder: Path) -> Iterator[tuple[str, Work]]:
         )  # type: ignore[misc]
     yield "both shown and saved", lambda: [shown(plan) for plan in plans]
     host, _, path = next(app.domain for _, app in stack.state.of(AccessApplication)).partition("/")
+    yield "what verify expects", lambda: expect(stack.targets, (), stack.state)
     yield "explain", lambda: explain(State(stack.state), host, f"/{path}")
 
 
