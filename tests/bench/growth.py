@@ -1,8 +1,9 @@
 """How the CPU of a plan grows with the account: `python -m tests.bench.growth [SIZES]`.
 
 Two shapes: every application on a hostname of its own, and all of them on one hostname. Of each: the plan file read
-and judged, a plan of everything anew, a plan of a rotation (another CA, and a changed policy in a tenth of the
-applications), both shown, saved and read again, what verify expects of every URL, and `explain` of one. Guard and order are in the plans.
+and judged; a plan of everything anew; a plan of a rotation (another CA, and a changed policy in a tenth of the
+applications); both shown, saved and read again; what verify expects of every URL; `explain` of one. Guard and order
+are in the plans.
 The growth from one size to the next is a ratio of CPU seconds of one run; n·log n is what it is held against.
 """
 
