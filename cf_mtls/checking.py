@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls import proving, workflow
 from cf_mtls.declare.files import read_bytes
-from cf_mtls.declare.resolve import OVERDUE
+from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
 from cf_mtls.model.evidence import Outcome
 from cf_mtls.model.resources import CaCertificate

@@ -22,7 +22,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "pki",
         "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
-    ("declare", "yaml_text values example fleet semantics | document | border schema | files | resolve"),
+    (
+        "declare",
+        "yaml_text values example fleet semantics | application_document | document | border schema | files",
+    ),
+    ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
         "canon | diff ownership moves codec foreign | board | guard | search | gates order planfile",
@@ -78,7 +82,13 @@ DOORS: dict[str, tuple[str, ...]] = {
     "httpcore": ("verify/httpx_probe",),
     "httpx": ("ci/github", "remote/gateway", "verify/httpx_probe"),
     "playwright": ("verify/browser_probe",),
-    "pydantic": ("declare/border", "declare/document", "declare/values", "planning/planfile"),
+    "pydantic": (
+        "declare/border",
+        "declare/document",
+        "declare/application_document",
+        "declare/values",
+        "planning/planfile",
+    ),
     "typer": ("cli/",),
     "yaml": ("declare/",),
 }

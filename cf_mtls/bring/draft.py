@@ -18,7 +18,7 @@ from cf_mtls.bring.select import Selection, Skipped
 from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
 from cf_mtls.declare.files import Source
-from cf_mtls.declare.resolve import declared
+from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.schema import LINE
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity, has_errors
@@ -117,7 +117,7 @@ def _differences(made: Draft, actual: State, stack: str, at: datetime) -> dict[A
     if found is None or has_errors(reading.diagnostics):
         return _blamed(made, reading.diagnostics)
     source = Source(Path("import"), reading, found, dict(made.chains()))
-    stack_of_file = declared(source, at)
+    stack_of_file = resolve(source, at)
     if has_errors(stack_of_file.diagnostics):
         return _blamed(made, stack_of_file.diagnostics)
     merged = merge(stack_of_file.state, actual, stack)

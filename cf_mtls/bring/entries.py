@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.bring.match import Match, Misfit
-from cf_mtls.declare.document import PASSED_ON
-from cf_mtls.declare.resolve import DEFAULT_POLICY
+from cf_mtls.declare.application_document import PASSED_ON
+from cf_mtls.declare.applications import DEFAULT_POLICY
 from cf_mtls.declare.values import SHORT, UNKNOWN
 from cf_mtls.model.frozen import Record, thaw
 from cf_mtls.model.marks import digits_of, stack_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import covers
-from cf_mtls.declare.resolve import CERTIFICATE_RULES
+from cf_mtls.declare.applications import CERTIFICATE_RULES
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import (
     AccessApplication,

@@ -96,11 +96,11 @@ def _asker(file: str, stack: Stack, moved: Mapping[Address, Address]) -> Asker:
 
     moved: declared address to the account's; both count, so that one asker fits every state.
     """
+    from cf_mtls.declare.clients import asker_of
     from cf_mtls.declare.files import read_bytes
-    from cf_mtls.declare.resolve import asker_of
 
     data = read_bytes(Path(file))
     if isinstance(data, Diagnostic):
         raise Failure([data])
-    asker = asker_of(data, stack, now())
+    asker = asker_of(data, stack.state, now())
     return replace(asker, trusted_by=asker.trusted_by | {moved.get(a, a) for a in asker.trusted_by})

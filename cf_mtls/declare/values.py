@@ -10,7 +10,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DNS_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
@@ -20,6 +27,9 @@ ID32 = re.compile(r"[0-9a-f]{32}")
 HEX32 = "0123456789abcdef0123456789abcdef"
 UUID = "f174e90a-fafe-4643-bbbc-4a0ed4fc8415"
 """What ids look like, in examples."""
+
+PIN = "The id of what is in the account already: pinned, it is managed in place and keeps its name."
+"""What an `id` is for, wherever one may stand."""
 
 RULE_KINDS = frozenset({
     "any_valid_service_token", "auth_context", "auth_method", "azureAD", "certificate",
@@ -144,3 +154,9 @@ Fingerprint = Annotated[str, BeforeValidator(_text), AfterValidator(_fingerprint
 Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
 Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]
 RuleDocument = Annotated[dict[str, Any], BeforeValidator(_rule), WithJsonSchema(_rule_schema())]
+
+
+class Strict(BaseModel):
+    """A mapping in the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

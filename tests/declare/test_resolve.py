@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cf_mtls.declare.applications import DEFAULT_POLICY
 from cf_mtls.declare.example import GEORGETOWN
 from cf_mtls.declare.files import choose, load
-from cf_mtls.declare.resolve import DEFAULT_POLICY, Stack, resolve
+from cf_mtls.declare.resolve import Stack, resolve
 from cf_mtls.diagnostics import Failure
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 

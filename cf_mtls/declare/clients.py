@@ -1,0 +1,133 @@
+"""The clients of a plan file: who verify sends, and how Access would see them.
+
+Rules of this file:
+- A client's fault warns and no more: it must not keep anybody from changing the account.
+- Keys are not read; whether they are there is known from `files`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cf_mtls.access.decide import Asker
+from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
+from cf_mtls.model.evidence import Client, Expected
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
+from cf_mtls.pki.lint import lint_client
+from cf_mtls.pki.pem import read_certificates
+from cf_mtls.pki.pkcs12 import is_pkcs12
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cf_mtls.declare.ledger import Ledger
+    from cf_mtls.declare.trust import Trust
+    from cf_mtls.declare.yaml_text import Path
+    from cf_mtls.model.state import State
+    from cf_mtls.pki.pem import Certificate, Chain
+
+WOULD_BE_REFUSED = Code(
+    "client.would-be-refused", Severity.WARNING, Fault.FILE, "a declared client would be refused"
+)
+KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's private key is not here")
+CLIENT_ABSENT = Code(
+    "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
+)
+
+
+def asker_of(data: bytes, state: State, at: datetime) -> Asker:
+    """A client certificate (PEM, intermediates after it) as Access would see it under the CAs of a declared state.
+
+    Raises Failure when it cannot be read. A CA whose PEM the file does not have cannot be asked.
+    """
+    certificates, problems = read_client_certificates(data)
+    if problems or not certificates:
+        raise Failure(problems or [NO_CERTIFICATE.found("The file holds no certificate.")])
+    leaf, sent = certificates[0], [c.der for c in certificates[1:]]
+    trusted = frozenset(
+        address
+        for address, ca in state.of(CaCertificate)
+        if ca.pem and judge(_ders(ca.pem), leaf.der, sent, at, SSLCLIENT).ok
+    )
+    return Asker(trusted, frozenset(leaf.common_names))
+
+
+def _ders(pem: str) -> list[bytes]:
+    return [c.der for c in read_certificates(pem.encode("ascii"))[0]]
+
+
+class Clients:
+    """The clients that a plan file declares."""
+
+    def __init__(self, ledger: Ledger, trust: Trust) -> None:
+        self._ledger, self._trust = ledger, trust
+        self.askers: dict[str, Asker] = {}
+        """Each client whose certificate could be read, as Access would see it."""
+        self.listed = tuple(self._clients())
+
+    @property
+    def welcome(self) -> dict[str, Asker]:
+        """The askers of those that must be let in."""
+        return {
+            client.name: self.askers[client.name]
+            for client in self.listed
+            if client.expected is not Expected.REFUSED and client.name in self.askers
+        }
+
+    def _clients(self) -> Iterator[Client]:
+        for name, client in self._ledger.source.document.clients.items():
+            certificate = self._ledger.source.clients[client.certificate]
+            key = client.key or client.certificate
+            has_key = self._ledger.source.keys[key]
+            path: Path = ("clients", name)
+            if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
+                self._check_client(name, certificate, client.expect, (*path, "certificate"))
+            if isinstance(certificate, Diagnostic):
+                self._ledger.problem(
+                    CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
+                )
+            elif not has_key:
+                detail = (
+                    f"There is no readable file {self._ledger.source.beside(key)}. verify cannot send {name}."
+                )
+                fix = "Put the key there to have the client proven."
+                self._ledger.problem(KEY_ABSENT, (*path, "key"), detail, fix)
+            yield Client(
+                name,
+                str(self._ledger.source.beside(client.certificate)),
+                str(self._ledger.source.beside(client.key)) if client.key else None,
+                Expected(client.expect) if client.expect else None,
+                has_key and not isinstance(certificate, Diagnostic),
+                client.passphrase_env,
+                str(self._ledger.source.beside(client.passphrase_file)) if client.passphrase_file else None,
+            )
+
+    def _check_client(self, name: str, data: bytes, expect: str | None, path: Path) -> None:
+        """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
+        certificates, problems = read_client_certificates(data)
+        for problem in problems:
+            self._ledger.placed(problem, path)
+        if problems or not certificates:
+            return
+        leaf, sent = certificates[0], [c.der for c in certificates[1:]]
+        fitting = {a: c for a, c in self._trust.chains.items() if self._accepts(c, leaf, sent)}
+        # A client that fits no chain in hand is taken for one of the CAs whose chain nobody has.
+        others = () if self._trust.unknown else self._trust.chains.values()
+        found = lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self._ledger.at)
+        trusted = fitting if fitting or has_errors(found) else self._trust.unknown
+        self.askers[name] = Asker(frozenset(trusted), frozenset(leaf.common_names))
+        for problem in found if expect != "refused" else ():
+            # A client's fault must not keep anybody from changing the account, so here it only warns.
+            said = (
+                WOULD_BE_REFUSED.found(f"{problem.code.summary}: {problem.detail}", problem.fix)
+                if problem.is_error
+                else problem
+            )
+            self._ledger.placed(said, path)
+
+    def _accepts(self, chain: Chain, leaf: Certificate, sent: list[bytes]) -> bool:
+        """Whether a TLS server that trusts the chain would accept the client."""
+        return judge([c.der for c in chain.certificates], leaf.der, sent, self._ledger.at, SSLCLIENT).ok
