@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.evidence import Client
     from cf_mtls.model.resources import Address, Scope
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
     from cf_mtls.proving import Witness
     from cf_mtls.workflow import Account
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Client, Target
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.snapshot import Snapshot
     from cf_mtls.remote.stages import Boundary
 
@@ -240,7 +240,7 @@ def _only(
 
 def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
     """A saved plan on the account as it is now. Raises Failure when it is none, was changed, or is stale."""
-    from cf_mtls.planning.planfile import load
+    from cf_mtls.planning.planfile_reader import load
 
     saved = load(raw, file)
     _agree(

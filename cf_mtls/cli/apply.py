@@ -139,7 +139,7 @@ def _read(
     """The plan, what to verify afterwards, and whether the plan was saved earlier."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile import is_saved_plan
+    from cf_mtls.planning.planfile_reader import is_saved_plan
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):

@@ -17,7 +17,7 @@ from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
     from cf_mtls.planning.drift import Class, Status
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
 
 UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
@@ -185,7 +185,7 @@ def _date(until: str | None) -> date:
 
 def _saved(name: str) -> Saved:
     from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile import load
+    from cf_mtls.planning.planfile_reader import load
 
     raw = read_bytes(Path(name))
     if isinstance(raw, Diagnostic):

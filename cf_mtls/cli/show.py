@@ -15,7 +15,7 @@ from cf_mtls.cli.options import account
 from cf_mtls.diagnostics import Diagnostic, Exit, Failure
 
 if TYPE_CHECKING:
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def show(
 
 def _show_plan(path: Path, *, as_json: bool) -> int:
     from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile import load
+    from cf_mtls.planning.planfile_reader import load
 
     raw = read_bytes(path)
     if isinstance(raw, Diagnostic):

@@ -100,7 +100,7 @@ def _declared(path: Path) -> Declared:
     """What the file says about its proof, be it a plan file or a saved plan. Needs no account."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile import is_saved_plan, load
+    from cf_mtls.planning.planfile_reader import is_saved_plan, load
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Change
     from cf_mtls.model.resources import Address, Resource
     from cf_mtls.model.state import State
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
 
 
 def as_applied(saved: Saved, actual: State, changes: Sequence[Change]) -> frozenset[Address]:

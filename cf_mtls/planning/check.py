@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
     from cf_mtls.planning.ownership import Merged
-    from cf_mtls.planning.planfile import Saved
+    from cf_mtls.planning.saved import Saved
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
-from cf_mtls.planning import planfile
+from cf_mtls.planning.planfile import as_json, text
+from cf_mtls.planning.planfile_reader import load
 from cf_mtls.report.plan_text import plan_text
 from cf_mtls.report.terminal import Paint
 from cf_mtls.verify.expect import expect
@@ -110,7 +111,7 @@ def work(apps: int, shape: str, folder: Path) -> Iterator[tuple[str, Work]]:
 def shown(made: Plan) -> None:
     """The text of a plan, and it saved and read again."""
     plan_text(made, Paint(), NOW)
-    planfile.load(planfile.text(planfile.as_json(made, (), ())).encode(), "plan.json")
+    load(text(as_json(made)).encode(), "plan.json")
 
 
 def folder_with_chain(folder: Path) -> Path:

@@ -15,7 +15,8 @@ from cf_mtls.model.plan import Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
-from cf_mtls.planning.planfile import as_json, digest_of, load, text
+from cf_mtls.planning.planfile import as_json, digest_of, text
+from cf_mtls.planning.planfile_reader import load
 from cf_mtls.workflow import Allowed, planned
 from tests.planning.worlds import BUDGET, GROUP, a_world, edited
 
