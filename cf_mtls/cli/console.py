@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, TextIO
 
+from cf_mtls import diagnostics
 from cf_mtls.report.terminal import Paint, messages
 
 if TYPE_CHECKING:
@@ -46,11 +48,18 @@ def say(text: str = "") -> None:
     sys.stderr.flush()
 
 
-def show(diagnostics: Iterable[Diagnostic]) -> None:
+def show(found: Iterable[Diagnostic]) -> None:
     """Diagnostics to stderr, nothing when there are none."""
-    text = messages(diagnostics, paint_for(sys.stderr))
+    text = messages(found, paint_for(sys.stderr))
     if text:
         say(text)
+
+
+def bug(error: Exception) -> Diagnostic:
+    """What should not have happened, to be shown; its traceback is printed when CF_MTLS_TRACEBACK asks for it."""
+    if environment("CF_MTLS_TRACEBACK"):
+        traceback.print_exception(error)
+    return diagnostics.bug(error)
 
 
 def interactive() -> bool:

@@ -113,6 +113,7 @@ def checked(
         declared_before(moment),
         asking,
         proof.open_what_can_be,
+        console.bug,
     )
     found = checking.check(paths, here, asked)
     for saved in asked.applied:

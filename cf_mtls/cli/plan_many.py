@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from cf_mtls.cli import console
+from cf_mtls.cli import console, many
 from cf_mtls.cli.options import account, now
 from cf_mtls.diagnostics import Exit, Failure, has_errors
 
@@ -21,31 +21,23 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Plan
     from cf_mtls.workflow import Allowed
 
-AT_ONCE = 4
-
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 
 def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from cf_mtls import workflow
 
     here, moment = account(), now()
 
-    def made(path: Path) -> Plan | Failure:
-        try:
-            return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
-        except Failure as failure:
-            return failure
+    def made(path: Path) -> Plan:
+        return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(zip(paths, pool.map(made, paths), strict=True))
+    results = list(zip(paths, many.side_by_side(paths, made), strict=True))
     codes = [_shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(_verdict(path, result, code))
-    worst = next(code for code in WORST_FIRST if code in codes)
+    worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
 
@@ -67,6 +59,6 @@ def _shown(path: Path, result: Plan | Failure) -> Exit:
 def _verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
     from cf_mtls.report.plan_text import summary
 
-    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused", Exit.ERROR: "error"}
+    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}
     counts = "" if isinstance(result, Failure) or result.is_empty else f": {summary(result)}"
-    return f"{words[code]}: {path}{counts}"
+    return f"{words.get(code, 'error')}: {path}{counts}"
