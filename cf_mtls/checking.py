@@ -66,6 +66,8 @@ class Asked:
     opened: Callable[[Sequence[Client]], Wallet] = lambda clients: Wallet({}, tuple(clients))
     """Opens the clients that are sent then."""
     bug: Callable[[Exception], Diagnostic] = diagnostics.bug
+    kept_out: Diagnostic | None = None
+    """Why no account may be asked: then every valid file could not be checked, and that is why."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -94,7 +96,8 @@ class _Seen:
 def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checked, ...]:
     """A verdict for each file, in their order. Raises nothing: what fails is in the verdict."""
     items = [_understood(path, account, asked) for path in paths]
-    _only_once(items)
+    if not asked.kept_out:
+        _only_once(items)
     if asked.witness:
         asked = replace(asked, witness=shared(asked.witness))
     scopes = list(dict.fromkeys(i.scope for i in items if i.scope and not i.failed))
@@ -106,6 +109,8 @@ def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checke
 def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
     try:
         stack = workflow.validate(path, asked.now)
+        if asked.kept_out:
+            return _Stack(path, stack, failed=(asked.kept_out,))
         return _Stack(path, stack, workflow.scope_of(stack, account))
     except Exception as error:  # noqa: BLE001 - one broken stack hides no other
         return _Stack(path, failed=asked.problems(error))

@@ -34,7 +34,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("report", "door_text safe waivers_yaml | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
-    ("ci", "github outputs reading | comment issue"),
+    ("ci", "github event | outputs reading | comment issue"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -43,9 +43,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
     ("", "workflow proving | bringing settle story checking"),
-    ("cli", "console | options journal passphrase live history many | proof plan_many"),
+    ("cli", "console | options journal passphrase live history many ci_step | proof plan_many"),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
-    ("cli", "importer doctor init schema completion version | apply ci pki | main"),
+    ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),
     ("", "__main__"),
 )
 """Rooms from the ground up, each with its own floors between bars: a file imports only from what stands before."""
@@ -95,6 +95,7 @@ PURE = (
     "remote/findings",
     "remote/host_checks",
     "ci/comment",
+    "ci/event",
     "ci/issue",
     "ci/outputs",
     "ci/reading",

@@ -26,6 +26,16 @@ WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
+    results = planned(paths, allowed, destroy=destroy)
+    codes = [shown(path, result) for path, result in results]
+    for (path, result), code in zip(results, codes, strict=True):
+        console.out(verdict(path, result, code))
+    worst = many.worst(codes, WORST_FIRST)
+    return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
+
+
+def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[tuple[Path, Plan | Failure]]:
+    """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
     here, moment = account(), now()
@@ -33,15 +43,10 @@ def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detaile
     def made(path: Path) -> Plan:
         return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
-    results = list(zip(paths, many.side_by_side(paths, made), strict=True))
-    codes = [_shown(path, result) for path, result in results]
-    for (path, result), code in zip(results, codes, strict=True):
-        console.out(_verdict(path, result, code))
-    worst = many.worst(codes, WORST_FIRST)
-    return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
+    return list(zip(paths, many.side_by_side(paths, made), strict=True))
 
 
-def _shown(path: Path, result: Plan | Failure) -> Exit:
+def shown(path: Path, result: Plan | Failure) -> Exit:
     """What one file comes to, once it was shown."""
     from cf_mtls.report.plan_text import plan_text
 
@@ -56,7 +61,8 @@ def _shown(path: Path, result: Plan | Failure) -> Exit:
     return Exit.OK if result.is_empty else Exit.DIFFERENCES
 
 
-def _verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
+def verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
+    """`changes: plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`"""
     from cf_mtls.report.plan_text import summary
 
     words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}

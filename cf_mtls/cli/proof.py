@@ -165,7 +165,7 @@ def _print(proofs: Sequence[Proof], *, as_json: bool) -> None:
 
     paint = console.paint_for(sys.stdout)
     if as_json:
-        console.out(json.dumps(proofs_json(proofs), indent=2))
+        console.data(json.dumps(proofs_json(proofs), indent=2))
         return
     for proof in proofs:
         _print_one(proof, paint, is_alone=len(proofs) == 1)

@@ -88,6 +88,16 @@ def verify(
     return repeat(watch, once)
 
 
+def proven(
+    paths: Sequence[Path], asking: Sequence[Witness], routes: tuple[Mapping, ...], numbers: str | None = None
+) -> list[Proof]:
+    """What became of each file, in order: opened one after the other, proven side by side."""
+    from cf_mtls.verify.proofs import chosen
+
+    opened = [many.attempted(_opened, path) for path in paths]
+    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes))
+
+
 def _opened(path: Path) -> Opened:
     """What a file declares, and its clients. Raises Failure when it cannot be read."""
     declared = _declared(path)

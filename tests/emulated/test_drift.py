@@ -286,3 +286,45 @@ def test_live_proofs_find_what_the_api_does_not_show(closed: Path, ready: Ready)
     code, data = drift(closed, ready, PLAN, "--verify")
     assert code == 2
     assert "unenforced" in {kind for kind, _ in classes(data)}
+
+
+VERBS = [
+    ["plan", PLAN],
+    ["plan", PLAN, "--json"],
+    ["plan", "plans"],
+    ["show"],
+    ["show", "--json"],
+    ["drift", PLAN],
+    ["explain", "https://jeann.net/georgetown-penang-malaysia"],
+    ["import", "--stack", "other", "--out", "x"],
+    ["ci", "plan", PLAN],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_in_a_github_job_no_verb_prints_a_name_as_a_command(
+    closed: Path, ready: Ready, words: list[str]
+) -> None:
+    """Every kind of thing has a name that is one, or a token: none of it is a command, the token is not in the text."""
+    token = "cfut_" + "B4n4na" * 7
+    hostile = f"##[add-mask]x\n::error::{token}\r ::set-output name=a::b"
+    state = lever(ready, "state")
+    state["policies"][0] |= {"name": hostile}
+    state["apps"][0] |= {"custom_deny_message": hostile}
+    state["apps"].append({**state["apps"][0], "id": "f" * 32, "uid": "f" * 32, "name": hostile,
+                          "domain": "jeann.net/georgetown-penang-malaysia/x", "destinations": []})  # fmt: skip
+    state["certificates"].append({**state["certificates"][0], "id": "e" * 32, "name": hostile,
+                                  "fingerprint": "MD5 Fingerprint=" + ":".join(["EE"] * 16)})  # fmt: skip
+    lever(ready, "state", state)
+    ran = run(closed, ready, *words, GITHUB_ACTIONS="true")
+    assert ran.returncode != 64, ran.stderr
+    ours = re.compile(
+        r"::(stop-commands::)?[0-9a-f]{32}(::)?|::(error|notice) file=\S+,line=\d+,col=\d+,title=\S.*"
+    )
+    for line in re.split(r"[\r\n]", ran.stdout + ran.stderr):
+        assert not line.lstrip().startswith("::") or ours.fullmatch(line), line
+        assert "##[" not in line
+    if "--json" in words:
+        json.loads(ran.stdout)
+    else:
+        assert token not in ran.stdout + ran.stderr
