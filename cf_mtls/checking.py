@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +25,14 @@ from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
-from cf_mtls.remote.gateway import Answer, Reader, client_for
+from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
+from cf_mtls.remote.token_end import token_ends
 from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.evidence import Client
@@ -90,6 +90,7 @@ class _Seen:
 
     snapshot: Snapshot | None = None
     token_ends: datetime | None = None
+    notes: tuple[Diagnostic, ...] = ()
     failed: tuple[Diagnostic, ...] = field(default=())
 
 
@@ -134,22 +135,11 @@ def _seen(scope: Scope, account: Account, asked: Asked) -> _Seen:
     try:
         with client_for(account.token, account.base_url) as client:
             reader = Reader(client)
-            return _Seen(read(reader, scope, account.pace), _token_ends(reader, scope, account))
+            snapshot, ends = read(reader, scope, account.pace), token_ends(reader, scope, account.pace)
+            known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
+            return _Seen(snapshot, *known)
     except Exception as error:  # noqa: BLE001 - one broken account hides no other
         return _Seen(failed=asked.problems(error))
-
-
-def _token_ends(reader: Reader, scope: Scope, account: Account) -> datetime | None:
-    """When the token ends; None when it does not or nobody says. Asked as an account's token, then a user's."""
-    from cf_mtls.remote.wire import instant
-
-    own = [f"{scope.path}/tokens/verify"] if scope.kind == "account" else []
-    for path in (*own, "/user/tokens/verify"):
-        answer = account.pace.persist("GET", lambda path=path: reader.get(path))  # type: ignore[misc]
-        if isinstance(answer, Answer) and answer.ok and isinstance(answer.result, dict):
-            ends = answer.result.get("expires_on")
-            return instant(ends) if isinstance(ends, str) else None
-    return None
 
 
 def _checked(item: _Stack, items: Sequence[_Stack], seen: dict[Scope, _Seen], asked: Asked) -> Checked:
@@ -174,7 +164,9 @@ def _judged(
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
-    return Checked(file, stack.name, str(scope), marked, asked.alarming, unused, snapshot.diagnostics)
+    return Checked(
+        file, stack.name, str(scope), marked, asked.alarming, unused, (*snapshot.diagnostics, *there.notes)
+    )
 
 
 def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:

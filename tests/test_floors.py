@@ -26,7 +26,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("planning", "canon | diff ownership moves codec foreign | guard | gates order planfile"),
     ("planning", "drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
-    ("remote", "gateway wire stages | pace errors | pages | elsewhere apply | snapshot | doctor | findings"),
+    (
+        "remote",
+        "gateway wire stages | pace errors | pages token_end | elsewhere apply | snapshot | doctor | findings",
+    ),
     ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "answer connect outlook private proofs stopwatch | expect judge line"),
     ("verify", "handshake resumption wallet wrong tunnel"),
