@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cf_mtls import proving, workflow
+from cf_mtls import diagnostics, proving, workflow
 from cf_mtls.declare.files import read_bytes
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
@@ -25,19 +25,20 @@ from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
-from cf_mtls.remote.gateway import Answer, Reader, client_for
+from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
+from cf_mtls.remote.token_end import token_ends
 from cf_mtls.verify.wallet import Wallet
+from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.evidence import Client
     from cf_mtls.model.resources import Address, Scope
     from cf_mtls.planning.saved import Saved
-    from cf_mtls.proving import Witness
+    from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account
 
 TWICE = Code("drift.stack-twice", Severity.ERROR, Fault.FILE, "two files declare the same stack")
@@ -64,6 +65,13 @@ class Asked:
     """Who proves with real requests; None for nobody."""
     opened: Callable[[Sequence[Client]], Wallet] = lambda clients: Wallet({}, tuple(clients))
     """Opens the clients that are sent then."""
+    bug: Callable[[Exception], Diagnostic] = diagnostics.bug
+    kept_out: Diagnostic | None = None
+    """Why no account may be asked: then every valid file could not be checked, and that is why."""
+
+    def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
+        """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
+        return error.diagnostics if isinstance(error, Failure) else (self.bug(error),)
 
 
 @dataclass(slots=True)
@@ -82,25 +90,31 @@ class _Seen:
 
     snapshot: Snapshot | None = None
     token_ends: datetime | None = None
+    notes: tuple[Diagnostic, ...] = ()
     failed: tuple[Diagnostic, ...] = field(default=())
 
 
 def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checked, ...]:
     """A verdict for each file, in their order. Raises nothing: what fails is in the verdict."""
-    items = [_understood(path, account, asked.now) for path in paths]
-    _only_once(items)
+    items = [_understood(path, account, asked) for path in paths]
+    if not asked.kept_out:
+        _only_once(items)
+    if asked.witness:
+        asked = replace(asked, witness=shared(asked.witness))
     scopes = list(dict.fromkeys(i.scope for i in items if i.scope and not i.failed))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = dict(zip(scopes, pool.map(lambda scope: _seen(scope, account), scopes), strict=True))
+        seen = dict(zip(scopes, pool.map(lambda scope: _seen(scope, account, asked), scopes), strict=True))
         return tuple(pool.map(lambda item: _checked(item, items, seen, asked), items))
 
 
-def _understood(path: Path, account: Account, now: datetime) -> _Stack:
+def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
     try:
-        stack = workflow.validate(path, now)
+        stack = workflow.validate(path, asked.now)
+        if asked.kept_out:
+            return _Stack(path, stack, failed=(asked.kept_out,))
         return _Stack(path, stack, workflow.scope_of(stack, account))
-    except Failure as failure:
-        return _Stack(path, failed=failure.diagnostics)
+    except Exception as error:  # noqa: BLE001 - one broken stack hides no other
+        return _Stack(path, failed=asked.problems(error))
 
 
 def _only_once(items: Sequence[_Stack]) -> None:
@@ -117,41 +131,42 @@ def _only_once(items: Sequence[_Stack]) -> None:
             item.failed = (TWICE.found(detail, "Give each its own name, or check one of them."),)
 
 
-def _seen(scope: Scope, account: Account) -> _Seen:
+def _seen(scope: Scope, account: Account, asked: Asked) -> _Seen:
     try:
         with client_for(account.token, account.base_url) as client:
             reader = Reader(client)
-            return _Seen(read(reader, scope, account.pace), _token_ends(reader, scope, account))
-    except Failure as failure:
-        return _Seen(failed=failure.diagnostics)
-
-
-def _token_ends(reader: Reader, scope: Scope, account: Account) -> datetime | None:
-    """When the token ends; None when it does not or nobody says. Asked as an account's token, then a user's."""
-    from cf_mtls.remote.wire import instant
-
-    own = [f"{scope.path}/tokens/verify"] if scope.kind == "account" else []
-    for path in (*own, "/user/tokens/verify"):
-        answer = account.pace.persist("GET", lambda path=path: reader.get(path))  # type: ignore[misc]
-        if isinstance(answer, Answer) and answer.ok and isinstance(answer.result, dict):
-            ends = answer.result.get("expires_on")
-            return instant(ends) if isinstance(ends, str) else None
-    return None
+            snapshot, ends = read(reader, scope, account.pace), token_ends(reader, scope, account.pace)
+            known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
+            return _Seen(snapshot, *known)
+    except Exception as error:  # noqa: BLE001 - one broken account hides no other
+        return _Seen(failed=asked.problems(error))
 
 
 def _checked(item: _Stack, items: Sequence[_Stack], seen: dict[Scope, _Seen], asked: Asked) -> Checked:
-    file, stack, scope = str(item.path), item.stack, item.scope
-    there = seen.get(scope) if scope else None
+    there = seen.get(item.scope) if item.scope else None
     failed = item.failed or (there.failed if there else ())
-    if stack is None or scope is None or there is None or there.snapshot is None or failed:
-        name, where = stack.name if stack else "", str(scope or "")
-        return Checked(file, name, where, tuple(_unchecked(file, failed)), asked.alarming)
+    if item.stack and item.scope and there and there.snapshot and not failed:
+        try:
+            return _judged(item, item.stack, items, there, there.snapshot, asked)
+        except Exception as error:  # noqa: BLE001 - one broken stack hides no other
+            failed = asked.problems(error)
+    name, where = item.stack.name if item.stack else "", str(item.scope or "")
+    return Checked(str(item.path), name, where, tuple(_unchecked(str(item.path), failed)), asked.alarming)
+
+
+def _judged(
+    item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, snapshot: Snapshot, asked: Asked
+) -> Checked:
+    """The verdict on a stack whose account could be read."""
+    file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
-    found = [*findings(known, there.snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
+    found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
-    return Checked(file, stack.name, str(scope), marked, asked.alarming, unused, there.snapshot.diagnostics)
+    return Checked(
+        file, stack.name, str(scope), marked, asked.alarming, unused, (*snapshot.diagnostics, *there.notes)
+    )
 
 
 def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,6 +102,18 @@ class Code:
     def found(self, detail: str, fix: str = "", place: Place | None = None) -> Diagnostic:
         """One occurrence of this problem."""
         return Diagnostic(self, detail, fix, place)
+
+
+BUG = Code("internal.bug", Severity.ERROR, Fault.US, "cf-mtls itself failed")
+
+
+def bug(error: Exception) -> Diagnostic:
+    """What should not have happened, with the line of ours or of a library where it did."""
+    frames = extract_tb(error.__traceback__)
+    file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", 0)
+    where = f"{file.rpartition('cf_mtls')[2].lstrip('/') or file}:{line}"
+    fix = "Please report it, with the output of the same command under CF_MTLS_TRACEBACK=1."
+    return BUG.found(f"{type(error).__name__} at {where}: {error}", fix)
 
 
 class Failure(Exception):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Asker
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
@@ -28,6 +29,7 @@ from cf_mtls.verify.wrong import wrong_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from cf_mtls.model.evidence import Probe, Target, Verdict
@@ -38,24 +40,17 @@ if TYPE_CHECKING:
     from cf_mtls.remote.pace import Clock
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
+    from cf_mtls.verify.witness import Witness
 
 NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
+FREE = nullcontext()
+
+HANDSHAKES = 8
+"""Side by side."""
+
 PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
 """Between two rounds of asking; the last one repeats."""
-
-
-class Witness(Protocol):
-    """Whoever can ask a probe's question."""
-
-    name: str
-    can: frozenset[int]
-    """The proofs that it can ask for."""
-    at_once: int
-    """How many requests it makes side by side."""
-
-    def ask(self, probe: Probe, identity: Identity | None) -> Evidence:
-        """What one probe saw. identity: what the probe shows, None for no certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +138,15 @@ def verify(asked: Subject, witness: Witness) -> tuple[Verdict, ...]:
 
 
 def verify_all(
-    asked: Subject, witnesses: Sequence[Witness], connect_to: tuple[ConnectTo, ...] = ()
+    asked: Subject,
+    witnesses: Sequence[Witness],
+    connect_to: tuple[ConnectTo, ...] = (),
+    gate: AbstractContextManager[object] = FREE,
 ) -> Dossier:
-    """Everything that the witnesses saw, and what the handshakes of the hostnames said."""
+    """Everything that the witnesses saw, and what the handshakes of the hostnames said.
+
+    gate: entered for each handshake, by whoever does many of these side by side.
+    """
     found = tuple(verdict for witness in witnesses for verdict in verify(asked, witness))
     notes = list(asked.notes)
     planned = {probe.proof for probe in asked.probes}
@@ -154,14 +155,21 @@ def verify_all(
         for witness in witnesses
         if planned - witness.can
     ]
-    return Dossier(found, handshakes(asked, connect_to), asked.expiries, tuple(notes))
+    return Dossier(found, handshakes(asked, connect_to, gate), asked.expiries, tuple(notes))
 
 
-def handshakes(asked: Subject, connect_to: tuple[ConnectTo, ...] = ()) -> tuple[Handshake, ...]:
+def handshakes(
+    asked: Subject, connect_to: tuple[ConnectTo, ...] = (), gate: AbstractContextManager[object] = FREE
+) -> tuple[Handshake, ...]:
     """What each hostname's handshake said, in order."""
+
+    def seen(host: str) -> Handshake:
+        with gate:
+            return look(host, connect_to)
+
     hosts = tuple(dict.fromkeys(probe.host for probe in asked.probes))
-    with ThreadPoolExecutor(8) as pool:
-        return tuple(pool.map(lambda host: look(host, connect_to), hosts))
+    with ThreadPoolExecutor(HANDSHAKES) as pool:
+        return tuple(pool.map(seen, hosts))
 
 
 # Waiting for the edge

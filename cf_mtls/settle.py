@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cf_mtls.model.evidence import Handshake, Probe, Target
-    from cf_mtls.proving import Patience, Witness
+    from cf_mtls.proving import Patience
     from cf_mtls.remote.stages import Boundary
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
+    from cf_mtls.verify.witness import Witness
 
 NOT_ASKED = Code(
     "apply.edge-does-not-ask", Severity.ERROR, Fault.CLOUDFLARE, "the edge does not ask for certificates"

@@ -214,7 +214,7 @@ def planned(
         *weaker(ways, allowed.weaken),
         *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
         *deletions(changes, actual, desired, name, allowed.delete),
-        *weakenings(desired, ours),
+        *(weakening.warning for weakening in weakenings(desired, ours)),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
     return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways)

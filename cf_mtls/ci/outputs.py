@@ -8,13 +8,22 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.ci.event import FORK
+from cf_mtls.diagnostics import Exit, Place
 from cf_mtls.planning.drift import Class, Status
-from cf_mtls.report.safe import command
+from cf_mtls.report.proof_many import together, worst
+from cf_mtls.report.proof_text import numbers
+from cf_mtls.report.safe import command, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.evidence import Proof
+    from cf_mtls.model.plan import Plan
 
 SHOWN = 9
 """Annotations of one kind: GitHub keeps ten a step and drops the rest without a word; one says how many more."""
@@ -30,8 +39,7 @@ def outputs(data: dict[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
     findings = [f for stack in data["stacks"] for f in stack["findings"]]
     prints = [s["fingerprint"] for s in data["stacks"] if s["fingerprint"]]
     return {
-        "status": status.value,
-        "drift": {Status.DRIFT: "true", Status.CLEAN: "false", Status.ERROR: ""}[status],
+        **_states(status),
         "complete": str(data["complete"]).lower(),
         "changes": str(sum(bool(f["action"]) for f in findings)),
         **{word: str(sum(f["action"] == action for f in findings)) for word, action in ACTIONS.items()},
@@ -56,6 +64,34 @@ def summary(data: dict[str, Any]) -> str:
     return f"{len(states)} checked: {', '.join(counts)}" if states else "nothing to check"
 
 
+def plan_outputs(plans: Sequence[Plan], code: Exit) -> dict[str, str]:
+    """The outputs of plans. code: the worst; neither an error nor a refusal can tell whether there are changes."""
+    from cf_mtls.planning.planfile import digest_of
+
+    count = Counter(change.action.value for plan in plans for change in plan.changes)
+    status = {Exit.OK: Status.CLEAN, Exit.DIFFERENCES: Status.DRIFT}.get(code, Status.ERROR)
+    prints = [digest_of(plan) for plan in plans if not plan.is_empty]
+    counts = {word: str(count[action]) for word, action in ACTIONS.items()}
+    return {
+        **_states(status),
+        "changes": str(count.total()),
+        **counts,
+        "fingerprint": prints[0] if len(prints) == 1 else _together(prints),
+        "summary": f"{count.total()} changes: {', '.join(f'{n} to {word}' for word, n in counts.items())}",
+    }
+
+
+def proof_outputs(proofs: Sequence[Proof]) -> dict[str, str]:
+    """The outputs of proofs: `drift` when a request was treated otherwise than declared."""
+    status = {Exit.OK: Status.CLEAN, Exit.VERIFY_FAILED: Status.DRIFT}.get(worst(proofs), Status.ERROR)
+    return {**_states(status), "summary": numbers(together(proofs).verdicts)}
+
+
+def _states(status: Status) -> dict[str, str]:
+    drift = {Status.DRIFT: "true", Status.CLEAN: "false", Status.ERROR: ""}[status]
+    return {"status": status.value, "drift": drift}
+
+
 def output_text(values: Mapping[str, str], delimiter: str) -> str:
     """The values as GITHUB_OUTPUT takes them. delimiter: 128 random bits in hex, in none of the values.
 
@@ -73,9 +109,21 @@ def annotated(data: dict[str, Any]) -> Iterator[str]:
     for finding in found[:SHOWN]:
         where = {"file": finding["file"], "line": _number(finding["line"]), "col": _number(finding["column"])}
         title = f"cf-mtls: {finding['class']} {finding['address']}"
-        yield command("error", {**where, "title": title}, finding["says"])
+        kind = "notice" if finding["address"] == FORK.code else "error"
+        yield command(kind, {**where, "title": title}, finding["says"])
     if len(found) > SHOWN:
         yield command("error", {"title": "cf-mtls"}, f"and {len(found) - SHOWN} more: see the job summary")
+
+
+def annotated_problems(found: Sequence[Diagnostic]) -> Iterator[str]:
+    """A workflow command for each diagnostic, the rest counted."""
+    for problem in found[:SHOWN]:
+        place = problem.place or Place("")
+        where = {"file": place.file, "line": _number(place.line), "col": _number(place.column)}
+        said = redacted(" ".join(problem.detail.split()), ())
+        yield command("error", {**where, "title": f"cf-mtls: {problem.code.summary}"}, said)
+    if len(found) > SHOWN:
+        yield command("error", {"title": "cf-mtls"}, f"and {len(found) - SHOWN} more: see the log")
 
 
 def _is_shown(finding: dict[str, Any]) -> bool:

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.model.plan import Plan, Step
-    from cf_mtls.proving import Subject, Witness
+    from cf_mtls.proving import Subject
     from cf_mtls.remote.pace import Pace
     from cf_mtls.settle import Settler
     from cf_mtls.verify.wallet import Wallet
+    from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account, Allowed
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
@@ -184,7 +185,7 @@ def confirmed() -> bool:
 def prove(subject: Subject, asking: Witness, pace: Pace, deadline_s: float) -> int:
     """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
     from cf_mtls import proving
-    from cf_mtls.model.evidence import Dossier
+    from cf_mtls.model.evidence import Dossier, Proof
     from cf_mtls.report.proof_text import exit_for
 
     if not subject.probes:
@@ -194,5 +195,5 @@ def prove(subject: Subject, asking: Witness, pace: Pace, deadline_s: float) -> i
     verdicts = proving.verify_until(subject, asking, proof.patience(pace, deadline_s, live))
     live.end()
     console.out()
-    proof.Reports().give(Dossier(verdicts, notes=subject.notes))
+    proof.Reports().give([Proof("", Dossier(verdicts, notes=subject.notes))])
     return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -1,7 +1,7 @@
 """The process around a command: streams, colour, environment, prompts, exit codes.
 
 Rules of this file:
-- Data goes to stdout, messages to stderr.
+- Data goes to stdout, messages to stderr; what goes through here in GitHub Actions is never a workflow command.
 - Only this folder reads the environment; everything below is handed values.
 - Prompts only when both stdin and stderr are terminals, and they name the flag that answers them.
 """
@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, TextIO
 
-from cf_mtls.report.terminal import Paint, messages
+from cf_mtls import diagnostics
+from cf_mtls.report.safe import redacted
+from cf_mtls.report.terminal import Paint, messages, no_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,22 +38,46 @@ def paint_for(stream: TextIO) -> Paint:
 
 
 def out(text: str = "") -> None:
-    """Data: a line to stdout."""
+    """Text to stdout; in GitHub Actions no line of it can be a workflow command, and no token is in it."""
+    command(_logged(text))
+
+
+def data(text: str) -> None:
+    """JSON to stdout, exactly; in GitHub Actions spelt so that it holds no workflow command."""
+    command(text.replace("##[", "#\\u0023[") if environment("GITHUB_ACTIONS") else text)
+
+
+def command(text: str) -> None:
+    """A line to stdout as it is: for our own workflow commands, and for nothing that somebody else wrote."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def say(text: str = "") -> None:
-    """A message: a line to stderr."""
-    sys.stderr.write(text + "\n")
+    """A message: a line to stderr, of which the same is true."""
+    sys.stderr.write(_logged(text) + "\n")
     sys.stderr.flush()
 
 
-def show(diagnostics: Iterable[Diagnostic]) -> None:
+def _logged(text: str) -> str:
+    if not environment("GITHUB_ACTIONS"):
+        return text
+    tokens = filter(None, map(environment, ("CLOUDFLARE_API_TOKEN", "GITHUB_TOKEN")))
+    return no_commands(redacted(text, tokens))
+
+
+def show(found: Iterable[Diagnostic]) -> None:
     """Diagnostics to stderr, nothing when there are none."""
-    text = messages(diagnostics, paint_for(sys.stderr))
+    text = messages(found, paint_for(sys.stderr))
     if text:
         say(text)
+
+
+def bug(error: Exception) -> Diagnostic:
+    """What should not have happened, to be shown; its traceback is printed when CF_MTLS_TRACEBACK asks for it."""
+    if environment("CF_MTLS_TRACEBACK"):
+        traceback.print_exception(error)
+    return diagnostics.bug(error)
 
 
 def interactive() -> bool:

@@ -47,7 +47,7 @@ def doctor(
     look = _look(connect_to) if edge else None
     findings = bringing.doctor(account(), stack, now(), look)
     if as_json:
-        console.out(json.dumps(doctor_json(findings), indent=2))
+        console.data(json.dumps(doctor_json(findings), indent=2))
     else:
         console.out(doctor_text(findings, console.paint_for(sys.stdout)))
     if stack is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cf_mtls.cli import console, proof
+from cf_mtls.cli.ci_step import write
 from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from cf_mtls.planning.drift import Class, Status
     from cf_mtls.planning.saved import Saved
 
-UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
 BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
 NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
@@ -83,7 +83,10 @@ def drift(
         files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or [])
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
-    console.out(json.dumps(data, indent=2, sort_keys=True) if as_json else text(data))
+    if as_json:
+        console.data(json.dumps(data, indent=2, sort_keys=True))
+    else:
+        say(data)
     if write_waivers and owner:
         for stack in data["stacks"]:
             _waive(stack, owner, last)
@@ -96,8 +99,12 @@ def checked(
     applied: list[str],
     within: timedelta,
     alarming: frozenset[Class],
+    kept_out: Diagnostic | None = None,
 ) -> tuple[dict[str, Any], Status]:
-    """The report on these files (folders are searched), and its state."""
+    """The report on these files (folders are searched), and its state.
+
+    kept_out: why the account must not be asked; the files are read all the same.
+    """
     from cf_mtls import checking
     from cf_mtls.cli.history import declared_before
     from cf_mtls.planning.drift import Status
@@ -113,6 +120,8 @@ def checked(
         declared_before(moment),
         asking,
         proof.open_what_can_be,
+        console.bug,
+        kept_out,
     )
     found = checking.check(paths, here, asked)
     for saved in asked.applied:
@@ -129,15 +138,16 @@ def exit_of(status: Status) -> int:
     return EXITS[status]
 
 
-def text(data: dict[str, Any]) -> str:
-    """The report for this stdout; in GitHub Actions no line of it can be a workflow command."""
+def say(data: dict[str, Any]) -> None:
+    """Print the report; in GitHub Actions between words that stop commands, besides what `console` does."""
     from cf_mtls.report.drift_text import drift_text
 
-    said = drift_text(data, console.paint_for(sys.stdout))
-    if not console.environment("GITHUB_ACTIONS"):
-        return said
-    word = secrets.token_hex(16)
-    return f"::stop-commands::{word}\n{said}\n::{word}::"
+    word = secrets.token_hex(16) if console.environment("GITHUB_ACTIONS") else ""
+    if word:
+        console.command(f"::stop-commands::{word}")
+    console.out(drift_text(data, console.paint_for(sys.stdout)))
+    if word:
+        console.command(f"::{word}::")
 
 
 def written(data: dict[str, Any], names: dict[str, str | None]) -> None:
@@ -153,15 +163,6 @@ def written(data: dict[str, Any], names: dict[str, str | None]) -> None:
     for form, name in names.items():
         if name:
             write(Path(name), forms[form]())
-
-
-def write(path: Path, said: str, *, append: bool = False) -> None:
-    """Write or append to a file. Raises Failure when that cannot be done."""
-    try:
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(said)
-    except OSError as error:
-        raise Failure([UNWRITABLE.found(f"{path}: {error.strerror}.")]) from None
 
 
 def classes(names: list[str]) -> frozenset[Class]:

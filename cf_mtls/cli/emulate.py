@@ -148,7 +148,7 @@ def _rules(given: Any) -> list[Any]:
 
 def _announce(ready: Ready, ready_file: Path | None, options: Options) -> None:
     for name, value in ready.exports().items():
-        console.out(f"export {name}={shlex.quote(value)}")
+        console.command(f"export {name}={shlex.quote(value)}")  # the shell wants it as it is
     for line in _banner(ready, options):
         console.say(line)
     if ready_file:

@@ -75,7 +75,7 @@ def explain(
             text = table(found, state, paint) if every else explain_text(found[0][1], state, paint)
             console.out(text)
     if as_json:
-        console.out(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
+        console.data(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
     return Exit.OK
 
 

@@ -63,7 +63,7 @@ def import_(
         return _add_to(path, made, there)
     written = folder.write(made, path, force=force)
     if as_json:
-        console.out(json.dumps(_json(made, written), indent=2))
+        console.data(json.dumps(_json(made, written), indent=2))
     else:
         _tell(made, written, found)
     console.say(f"Next:\n    cf-mtls plan {out}")

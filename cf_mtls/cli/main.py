@@ -3,13 +3,12 @@
 Rules of this file:
 - A verb is a row in `VERBS`; its file imports nothing heavy at the top, so that `--help` stays fast.
 - Verbs return their exit code. Typer's own usage errors (2) become 64: 2 means differences, nothing else.
-- A traceback is never shown, unless CF_MTLS_TRACEBACK asks for it.
+- A traceback is never shown, unless CF_MTLS_TRACEBACK asks for it (`console.bug`).
 """
 
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -35,12 +34,10 @@ from cf_mtls.cli import (
     verify,
     version,
 )
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-BUG = Code("internal.bug", Severity.ERROR, Fault.US, "cf-mtls itself failed")
 
 HELP = """Cloudflare Access mutual TLS, declared, applied and proven.
 
@@ -113,11 +110,5 @@ def _usage(error: Any) -> int:
 
 
 def _bug(error: Exception) -> int:
-    if console.environment("CF_MTLS_TRACEBACK"):
-        traceback.print_exception(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{frame.filename.rpartition('cf_mtls')[2].lstrip('/') or frame.filename}:{frame.lineno}"
-    detail = f"{type(error).__name__} at {where}: {error}"
-    fix = "Please report it, with the output of the same command under CF_MTLS_TRACEBACK=1."
-    console.show([BUG.found(detail, fix)])
+    console.show([console.bug(error)])
     return Exit.ERROR

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cf_mtls.model.resources import Address
-    from cf_mtls.proving import Witness
     from cf_mtls.verify.connect import ConnectTo as Mapping
+    from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account, Allowed
 
 TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
@@ -239,14 +239,3 @@ def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
 
 def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:
     return tuple(connect_to or (console.environment("CF_MTLS_CONNECT_TO") or "").split())
-
-
-def show_commands(verdicts: object) -> None:
-    """The exact commands of a witness that has them, ready to paste, on stdout."""
-    for verdict in verdicts if isinstance(verdicts, tuple) else ():
-        if verdict.evidence.command:
-            can_be_pasted = not verdict.evidence.command.startswith("#")
-            console.out(f"{'$ ' if can_be_pasted else ''}{verdict.evidence.command}")
-            console.out(
-                f"{verdict.evidence.http_version} {verdict.evidence.status or verdict.evidence.detail}\n"
-            )

@@ -227,4 +227,7 @@ def _moment(text: str) -> datetime:
 
 
 def _print(result: Mapping[str, object], text: str, *, as_json: bool) -> None:
-    console.out(json.dumps({"format_version": "1.0", **result}, indent=2) if as_json else text)
+    if as_json:
+        console.data(json.dumps({"format_version": "1.0", **result}, indent=2))
+    else:
+        console.out(text)

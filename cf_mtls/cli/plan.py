@@ -81,7 +81,7 @@ def plan(
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:
-        console.out(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
+        console.data(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
         check(made)
     else:
         show(made)

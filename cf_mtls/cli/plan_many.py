@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from cf_mtls.cli import console
+from cf_mtls.cli import console, many
 from cf_mtls.cli.options import account, now
 from cf_mtls.diagnostics import Exit, Failure, has_errors
 
@@ -21,35 +21,32 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Plan
     from cf_mtls.workflow import Allowed
 
-AT_ONCE = 4
-
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 
 def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
-    from concurrent.futures import ThreadPoolExecutor
+    results = planned(paths, allowed, destroy=destroy)
+    codes = [shown(path, result) for path, result in results]
+    for (path, result), code in zip(results, codes, strict=True):
+        console.out(verdict(path, result, code))
+    worst = many.worst(codes, WORST_FIRST)
+    return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
+
+def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[tuple[Path, Plan | Failure]]:
+    """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
     here, moment = account(), now()
 
-    def made(path: Path) -> Plan | Failure:
-        try:
-            return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
-        except Failure as failure:
-            return failure
+    def made(path: Path) -> Plan:
+        return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(zip(paths, pool.map(made, paths), strict=True))
-    codes = [_shown(path, result) for path, result in results]
-    for (path, result), code in zip(results, codes, strict=True):
-        console.out(_verdict(path, result, code))
-    worst = next(code for code in WORST_FIRST if code in codes)
-    return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
+    return list(zip(paths, many.side_by_side(paths, made), strict=True))
 
 
-def _shown(path: Path, result: Plan | Failure) -> Exit:
+def shown(path: Path, result: Plan | Failure) -> Exit:
     """What one file comes to, once it was shown."""
     from cf_mtls.report.plan_text import plan_text
 
@@ -64,9 +61,10 @@ def _shown(path: Path, result: Plan | Failure) -> Exit:
     return Exit.OK if result.is_empty else Exit.DIFFERENCES
 
 
-def _verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
+def verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
+    """`changes: plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`"""
     from cf_mtls.report.plan_text import summary
 
-    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused", Exit.ERROR: "error"}
+    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}
     counts = "" if isinstance(result, Failure) or result.is_empty else f": {summary(result)}"
-    return f"{words[code]}: {path}{counts}"
+    return f"{words.get(code, 'error')}: {path}{counts}"

@@ -20,15 +20,18 @@ from cf_mtls.cli import console, passphrase
 from cf_mtls.cli.live import LiveLine
 from cf_mtls.cli.options import now, witness
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cf_mtls.model.evidence import Client, Dossier, Target
+    from cf_mtls.model.evidence import Client, Proof, Target, Verdict
     from cf_mtls.model.state import State
-    from cf_mtls.proving import Patience, Subject, Witness
+    from cf_mtls.proving import Patience, Subject
     from cf_mtls.remote.pace import Pace
+    from cf_mtls.report.terminal import Paint
     from cf_mtls.verify.wallet import Wallet
+    from cf_mtls.verify.witness import Witness
 
 UNSENT = Code("client.cannot-be-sent", Severity.WARNING, Fault.FILE, "a declared client cannot be sent")
 UNWRITABLE = Code("verify.report", Severity.ERROR, Fault.INVOCATION, "a report cannot be written")
@@ -139,31 +142,58 @@ class Reports:
     html: str | None = None
     screenshots: str | None = None
 
-    def give(self, found: Dossier) -> None:
-        """Print the proof and write what was asked for. Raises Failure when a file cannot be written."""
-        _print(found, as_json=self.as_json)
+    def give(self, proofs: Sequence[Proof]) -> None:
+        """Print the proofs and write what was asked for. Raises Failure when a file cannot be written."""
+        _print(proofs, as_json=self.as_json)
         if self.screenshots:
-            _write_pictures(found, Path(self.screenshots))
+            _write_pictures(proofs, Path(self.screenshots))
         if self.junit:
             from cf_mtls.report.junit import junit
 
-            _write(Path(self.junit), junit(found.verdicts).encode("utf-8"))
+            _write(Path(self.junit), junit(proofs).encode("utf-8"))
         if self.html:
             from cf_mtls.report.html import page
 
-            _write(Path(self.html), page(found, now()).encode("utf-8"))
+            _write(Path(self.html), page(proofs, now()).encode("utf-8"))
 
 
-def _print(found: Dossier, *, as_json: bool) -> None:
+def _print(proofs: Sequence[Proof], *, as_json: bool) -> None:
     import json
 
-    from cf_mtls.report.proof_json import proof_json
+    from cf_mtls.report.proof_json import proofs_json
+    from cf_mtls.report.proof_many import verdict_line
+
+    paint = console.paint_for(sys.stdout)
+    if as_json:
+        console.data(json.dumps(proofs_json(proofs), indent=2))
+        return
+    for proof in proofs:
+        _print_one(proof, paint, is_alone=len(proofs) == 1)
+    for proof in proofs if len(proofs) > 1 else ():
+        console.out(verdict_line(proof, paint))
+
+
+def _print_one(proof: Proof, paint: Paint, *, is_alone: bool) -> None:
+    """The requests that can be pasted and the table, or what was wrong with the file."""
     from cf_mtls.report.proof_text import proof_text
 
-    if as_json:
-        console.out(json.dumps(proof_json(found), indent=2))
-        return
-    console.out(proof_text(found, console.paint_for(sys.stdout), _columns()))
+    console.show(proof.problems)
+    if not proof.problems:
+        if not is_alone:
+            console.out(paint.bold(f"== {harmless(proof.file)}"))
+        _show_commands(proof.found.verdicts)
+        console.out(proof_text(proof.found, paint, _columns()) + ("" if is_alone else "\n"))
+
+
+def _show_commands(verdicts: Sequence[Verdict]) -> None:
+    """The exact commands of a witness that has them, ready to paste, on stdout."""
+    for verdict in verdicts:
+        if verdict.evidence.command:
+            can_be_pasted = not verdict.evidence.command.startswith("#")
+            console.out(f"{'$ ' if can_be_pasted else ''}{verdict.evidence.command}")
+            console.out(
+                f"{verdict.evidence.http_version} {verdict.evidence.status or verdict.evidence.detail}\n"
+            )
 
 
 def _columns() -> int | None:
@@ -173,8 +203,9 @@ def _columns() -> int | None:
     return None
 
 
-def _write_pictures(found: Dossier, folder: Path) -> None:
-    for index, verdict in enumerate(v for v in found.verdicts if v.evidence.screenshot):
+def _write_pictures(proofs: Sequence[Proof], folder: Path) -> None:
+    seen = (v for proof in proofs for v in proof.found.verdicts if v.evidence.screenshot)
+    for index, verdict in enumerate(seen):
         name = f"{index + 1:03}-proof-{verdict.probe.proof}-{_plain(verdict.probe.who)}.png"
         _write(folder / name, verdict.evidence.screenshot or b"")
 

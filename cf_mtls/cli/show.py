@@ -40,7 +40,7 @@ def show(
 
     state, now = workflow.actual(account()), datetime.now(UTC)
     if as_json:
-        console.out(json.dumps(account_json(state, now), indent=2))
+        console.data(json.dumps(account_json(state, now), indent=2))
     else:
         console.out(account_text(state, console.paint_for(sys.stdout), now))
     return Exit.OK
@@ -54,7 +54,10 @@ def _show_plan(path: Path, *, as_json: bool) -> int:
     if isinstance(raw, Diagnostic):
         raise Failure([raw])
     saved = load(raw, str(path))
-    console.out(raw.decode("utf-8").rstrip("\n") if as_json else _text(saved))
+    if as_json:
+        console.data(raw.decode("utf-8").rstrip("\n"))
+    else:
+        console.out(_text(saved))
     return Exit.OK
 
 

@@ -34,7 +34,7 @@ def stacks(
 
     found = plan_files([name for name in folders or [] if name.strip()] or ["plans"])
     if as_json:
-        console.out(json.dumps(matrix(found, jobs)))
+        console.data(json.dumps(matrix(found, jobs)))
     else:
         console.out("\n".join(harmless(f"{path}  {stack_name(path)}") for path in found))
     return Exit.OK

@@ -1,4 +1,9 @@
-"""`cf-mtls verify`: the proof, with real requests."""
+"""`cf-mtls verify`: the proof, with real requests.
+
+Rules of this file:
+- Files are opened one after the other, because a passphrase may be asked for; they are proven side by side.
+- However many files there are, no more requests are under way than for one.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls.cli import console
-from cf_mtls.cli.options import (
-    CaCert,
-    ConnectTo,
-    PlanFile,
-    WitnessName,
-    mappings,
-    now,
-    plan_file,
-    show_commands,
-)
+from cf_mtls.cli import console, many
+from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, mappings, now, plan_files
 from cf_mtls.cli.proof import (
     Declared,
     Html,
@@ -29,10 +25,18 @@ from cf_mtls.cli.proof import (
     subject,
     witnesses,
 )
-from cf_mtls.diagnostics import Diagnostic, Exit
+from cf_mtls.diagnostics import Diagnostic, Exit, Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from cf_mtls.model.evidence import Dossier, Proof
+    from cf_mtls.verify.connect import ConnectTo as Mapping
+    from cf_mtls.verify.wallet import Wallet
+    from cf_mtls.verify.witness import Witness
+
+    Opened = tuple[Declared, Wallet]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    file: PlanFile = None,
+    files: PlanFiles = None,
     proofs: Proofs = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Say what each proof shows, and send nothing.")
@@ -59,30 +63,83 @@ def verify(
 ) -> int:
     """Ask every declared URL with and without certificates, right and wrong ones, and judge the answers.
 
-    FILE: a plan file, or a plan saved by plan --out.
-    Exit codes: 0 proven, 1 could not tell, 3 not enforced as declared.
+    FILE: plan files, folders of them, or plans saved by plan --out.
+    Exit codes: 0 proven, 1 could not tell, 3 not enforced as declared; of many files the worst: 3, 1, 0.
     """
+    from cf_mtls.report.proof_many import worst
     from cf_mtls.verify.proofs import chosen
 
     wanted = chosen(proofs)
     if list_:
         return _list(wanted)
     asking = witnesses(witness_name, connect_to, cacert)
-    declared = _declared(plan_file(file))
-    wallet = open_clients(declared.clients)
+    paths = plan_files(files)
+    opened = [many.attempted(_opened, path) for path in paths]
+    if len(paths) == 1 and isinstance(opened[0], Failure):
+        raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
+    prove = _prover(wanted, asking, mappings(connect_to))
 
     def once() -> int:
-        from cf_mtls import proving
-        from cf_mtls.report.proof_text import exit_for
-
-        found = proving.verify_all(subject(declared, wanted, wallet), asking, mappings(connect_to))
-        if not as_json:
-            show_commands(found.verdicts)
+        found = _proofs(paths, opened, prove)
         reports.give(found)
-        return exit_for(found.verdicts)
+        return worst(found)
 
     return repeat(watch, once)
+
+
+def proven(
+    paths: Sequence[Path], asking: Sequence[Witness], routes: tuple[Mapping, ...], numbers: str | None = None
+) -> list[Proof]:
+    """What became of each file, in order: opened one after the other, proven side by side."""
+    from cf_mtls.verify.proofs import chosen
+
+    opened = [many.attempted(_opened, path) for path in paths]
+    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes))
+
+
+def _opened(path: Path) -> Opened:
+    """What a file declares, and its clients. Raises Failure when it cannot be read."""
+    declared = _declared(path)
+    return declared, open_clients(declared.clients)
+
+
+def _prover(
+    wanted: frozenset[int], asking: Sequence[Witness], routes: tuple[Mapping, ...]
+) -> Callable[[Opened], Dossier]:
+    """A function that proves a file, to be run for many side by side."""
+    from threading import Semaphore
+
+    from cf_mtls import proving
+    from cf_mtls.verify.witness import shared
+
+    together, gate = [shared(witness) for witness in asking], Semaphore(proving.HANDSHAKES)
+
+    def prove(opened: Opened) -> Dossier:
+        declared, wallet = opened
+        return proving.verify_all(subject(declared, wanted, wallet), together, routes, gate)
+
+    return prove
+
+
+def _proofs(
+    paths: Sequence[Path], opened: Sequence[Opened | Failure], prove: Callable[[Opened], Dossier]
+) -> list[Proof]:
+    """What became of each file, in order."""
+    from cf_mtls.model.evidence import Dossier, Proof
+
+    def made(one: Opened | Failure) -> Dossier:
+        if isinstance(one, Failure):
+            raise one
+        return prove(one)
+
+    results = many.side_by_side(opened, made)
+    return [
+        Proof(str(path), Dossier(()), result.diagnostics)
+        if isinstance(result, Failure)
+        else Proof(str(path), result)
+        for path, result in zip(paths, results, strict=True)
+    ]
 
 
 def _list(wanted: frozenset[int]) -> int:

@@ -19,6 +19,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from cf_mtls.model.rules import MEMBERS, names
+
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DNS_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOSTNAME = re.compile(rf"(?:\*[a-z0-9-]*\.)?(?:{_DNS_LABEL}\.)+{_DNS_LABEL}")
@@ -92,7 +94,11 @@ def _rule(value: Any) -> Any:
         near = get_close_matches(kind, RULE_KINDS, 1)
         message = f"{kind} is not a selector of Access" + (f"; did you mean {near[0]}?" if near else "")
         raise ValueError(message)
-    return {kind: _expanded(kind, inner)}
+    expanded = _expanded(kind, inner)
+    if kind in MEMBERS and not names(kind, expanded):
+        message = f"{kind} names nobody: give it {MEMBERS[kind]}"
+        raise ValueError(message)
+    return {kind: expanded}
 
 
 SHORT = {

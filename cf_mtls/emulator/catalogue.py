@@ -29,7 +29,8 @@ def verify(owner: str) -> Callable[[Call], Answer]:
     def handler(call: Call) -> Answer:
         if call.token.owner not in {owner, "both"}:
             raise answers.invalid_token()
-        result = {"id": call.token.id, "status": call.token.status}
+        end = {"expires_on": call.token.expires_on} if call.token.expires_on is not None else {}
+        result = {"id": call.token.id, "status": call.token.status, **end}
         return answers.reply(result, messages=[_MESSAGE])
 
     return handler

@@ -162,7 +162,7 @@ def _session(m: Management, _: Mapping[str, str], body: Any) -> Any:
 def _token(m: Management, _: Mapping[str, str], body: Any) -> Any:
     """A new token: `permissions` are groups such as `Access: Apps and Policies Read`, all when left out."""
     given = body if isinstance(body, dict) else {}
-    unknown = sorted(given.keys() - {"name", "permissions", "scopes", "owner", "status"})
+    unknown = sorted(given.keys() - {"name", "permissions", "scopes", "owner", "status", "expires_on"})
     wanted = frozenset(map(str, given.get("permissions", ALL)))
     if unknown or wanted - ALL:
         raise ValueError(f"unknown: {', '.join([*unknown, *sorted(wanted - ALL)])}")
@@ -171,6 +171,7 @@ def _token(m: Management, _: Mapping[str, str], body: Any) -> Any:
     m.world.tokens[secret] = Token(
         name, new_hex(m.world.random("ids")), wanted, str(given.get("owner", "both")),
         str(given.get("status", "active")), frozenset(map(str, given.get("scopes", ()))),
+        None if given.get("expires_on") is None else str(given["expires_on"]),
     )  # fmt: skip
     return {"token": secret, "name": name}
 

@@ -164,7 +164,8 @@ def matches(rules: Json, groups: Mapping[str, Json], asker: Asker, depth: int = 
 
 def _selects(rule: Json, groups: Mapping[str, Json], asker: Asker, depth: int) -> bool:
     ((kind, value),) = rule.items()
-    value = value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return False
     if kind == "group":
         group = groups.get(str(value.get("id")))
         return group is not None and depth < _DEEPEST_GROUP and matches(group, groups, asker, depth + 1)

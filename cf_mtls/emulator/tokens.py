@@ -47,6 +47,8 @@ class Token:
     status: str = "active"
     scopes: frozenset[str] = frozenset()
     """`accounts/…` and `zones/…` it is for; none named means everywhere."""
+    expires_on: str | None = None
+    """What the verify paths say about its end, as given; it works afterwards too, and None says nothing."""
 
     def may(self, permission: str) -> bool:
         """Whether the token holds this permission; whoever may write may read."""

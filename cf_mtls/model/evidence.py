@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cf_mtls.diagnostics import Diagnostic
+
 
 class Expected(Enum):
     """What must happen: *allowed* means that the origin answered, *refused* that Access did."""
@@ -190,3 +192,13 @@ class Dossier:
     expiries: tuple[Expiry, ...] = ()
     notes: tuple[str, ...] = ()
     """What was left out, and why, in sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of one file's proof: what was found out, or why nothing could be asked."""
+
+    file: str
+    found: Dossier = field(default_factory=lambda: Dossier(()))
+    problems: tuple[Diagnostic, ...] = ()
+    """Errors that kept it from being asked; empty when it was."""

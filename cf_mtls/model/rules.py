@@ -3,18 +3,19 @@
 Rules of this file:
 - One selector, one line of text; equal text is equal meaning.
 - A row in `VALUES` says how a kind's value is normalised, and its source.
+- A row in `MEMBERS` says which member a kind cannot do without: a selector that has lost it says nothing.
+- Of a kind whose object is empty by nature, such as `certificate`, `{}` is the selector and null is not.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.frozen import canonical, thaw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cf_mtls.model.resources import Rule
 
 
@@ -41,10 +42,41 @@ def _lower(value: Any) -> Any:
     return {k: v.lower() if isinstance(v, str) else v for k, v in _pruned(value).items()}
 
 
+def is_emptied(rule: Rule) -> bool:
+    """Whether it names nobody, as the empty selectors do that the server adds to its answers: facts 4.4."""
+    return rule.kind in MEMBERS and not names(rule.kind, rule.value)
+
+
+def names(kind: str, value: Any) -> bool:
+    """Whether the value of this kind of selector holds the member that it cannot do without, and not blank."""
+    held = value.get(MEMBERS[kind]) if isinstance(value, Mapping) else None
+    return held is not None and not (isinstance(held, str) and not held.strip())
+
+
+def _bare(value: Any) -> Any:
+    return None if value is None else {}
+
+
+MEMBERS: Mapping[str, str] = {
+    "common_name": "common_name",
+    "email": "email",
+    "email_domain": "domain",
+    "email_list": "id",
+    "ip": "ip",
+    "ip_list": "id",
+    "geo": "country_code",
+    "group": "id",
+    "service_token": "token_id",
+    "login_method": "id",
+    "auth_method": "auth_method",
+    "device_posture": "integration_uid",
+}
+"""The member that names what is selected: facts 4.4."""
+
 VALUES: Mapping[str, Callable[[Any], Any]] = {
-    "certificate": lambda _: {},  # facts 4.4: the object is free-form, compare by key
-    "everyone": lambda _: {},
-    "any_valid_service_token": lambda _: {},
+    "certificate": _bare,  # facts 4.4: the object is free-form, compare by key
+    "everyone": _bare,
+    "any_valid_service_token": _bare,
     "ip": _network,  # facts 4.4: /32 and /128 are appended
     "email": _lower,
     "email_domain": _lower,

@@ -20,7 +20,7 @@ from cf_mtls.model.resources import (
     HostnameSettings,
     Rule,
 )
-from cf_mtls.model.rules import rule_meaning
+from cf_mtls.model.rules import is_emptied, rule_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,5 +125,6 @@ def policy_meaning(policy: AccessPolicy) -> dict[str, Any]:
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[str]:
-    # include is OR and require is AND, so neither order nor repetition means anything: facts 4.5.
-    return sorted({rule_meaning(rule) for rule in rules})
+    # include is OR and require is AND, so neither order nor repetition means anything: facts 4.5. An emptied
+    # selector is the server's own: it comes and goes, and where it took a real one's place, that one is missing.
+    return sorted({rule_meaning(rule) for rule in rules if not is_emptied(rule)})

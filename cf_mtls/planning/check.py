@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import AccessApplication, CaCertificate
+from cf_mtls.model.resources import CaCertificate
 from cf_mtls.planning import baseline, drift
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Change
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
@@ -86,20 +85,9 @@ def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
     state = merged.desired
     ours = frozenset(merged.moved.get(address, address) for address in known.declared)
     for found in weakenings(state, ours):
-        address = _culprit(found, state, ours)
-        says = f"{found.code.summary}: {found.detail}"
-        yield Finding(Class.WEAKENED, address, says, found.code.code + found.detail, place=Place(known.file))
-
-
-def _culprit(found: Diagnostic, state: State, ours: Collection[Address]) -> str:
-    """The address of the foreign thing that a weakening names: the longest whole mention is the real one."""
-    said = {
-        f"{address}, named {thing.name} (id {thing.id})": str(address)
-        for address, thing in state.items()
-        if isinstance(thing, AccessApplication | CaCertificate) and address not in ours
-    }
-    mentions = [words for words in said if words in found.detail]
-    return said[max(mentions, key=len)] if mentions else found.code.code
+        says = f"{found.warning.code.summary}: {found.warning.detail}"
+        place = Place(known.file)
+        yield Finding(Class.WEAKENED, str(found.culprit), says, found.essence, place=place)
 
 
 def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:

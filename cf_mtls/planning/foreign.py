@@ -3,11 +3,13 @@
 Rules of this file:
 - Only what opens one of our doors: another CA on a hostname of ours whose clients get in, and a more specific
   application under a domain of ours that lets in more than certificate holders.
-- A warning each; nothing here is changed, it is not ours.
+- A warning each, with the thing and the door as data: nobody has to read them out of the words.
+- Nothing here is changed, it is not ours.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import door_at
@@ -30,7 +32,24 @@ OPENING = Code(
 )
 
 
-def weakenings(state: State, ours: Collection[Address]) -> Iterator[Diagnostic]:
+@dataclass(frozen=True, slots=True)
+class Weakening:
+    """A foreign thing that opens one of our doors."""
+
+    culprit: Address
+    domain: str
+    """Of ours: where it lets somebody in, or below which it stands."""
+    reach: Reach
+    """Who gets in because of it."""
+    warning: Diagnostic
+
+    @property
+    def essence(self) -> str:
+        """What it is, without names and ids, which change and change nothing."""
+        return f"{self.warning.code.code} {self.domain} {self.reach.name}"
+
+
+def weakenings(state: State, ours: Collection[Address]) -> Iterator[Weakening]:
     """What weakens the applications at our addresses in a state, by address."""
     below = _below(state, ours)
     for address, app in state.of(AccessApplication):
@@ -58,7 +77,7 @@ def _place(domain: str) -> tuple[str, str]:
 
 def _foreign_cas(
     state: State, ours: Collection[Address], address: Address, domain: str
-) -> Iterator[Diagnostic]:
+) -> Iterator[Weakening]:
     found = door_at(state, concrete(host_of(domain)), path_of(domain) or "/")
     for other in sorted(found.certificates - set(ours)):
         ca = state[other]
@@ -67,12 +86,11 @@ def _foreign_cas(
                 f"{address}: clients of {other}, named {ca.name} (id {ca.id}), get in at {domain},"
                 " because a valid certificate is one of any CA on the hostname."
             )
-            yield OTHER_CA.found(
-                detail, "Take the hostname off that CA, or require a common name of your own clients."
-            )
+            fix = "Take the hostname off that CA, or require a common name of your own clients."
+            yield Weakening(other, domain, Reach.HOLDERS, OTHER_CA.found(detail, fix))
 
 
-def _opening(state: State, domain: str, place: Standing) -> Iterator[Diagnostic]:
+def _opening(state: State, domain: str, place: Standing) -> Iterator[Weakening]:
     address, app, other = place
     found = door_at(state, *_place(other))
     if found.reach > Reach.HOLDERS and found.decided.application == address:
@@ -81,4 +99,5 @@ def _opening(state: State, domain: str, place: Standing) -> Iterator[Diagnostic]
             f"{address}, named {app.name} (id {app.id}), stands below {domain} and lets in {who}:"
             " the more specific application decides and inherits nothing."
         )
-        yield OPENING.found(detail, "Give it a certificate rule, or remove it.")
+        warning = OPENING.found(detail, "Give it a certificate rule, or remove it.")
+        yield Weakening(address, domain, found.reach, warning)

@@ -24,6 +24,7 @@ from cf_mtls.model.resources import (
     host_of,
     public,
 )
+from cf_mtls.model.rules import is_emptied
 
 Json = dict[str, Any]
 
@@ -158,7 +159,18 @@ def group(raw: Json) -> tuple[Address, AccessGroup]:
 
 
 def _rules(raw: list[Json] | None) -> tuple[Rule, ...]:
-    return tuple(Rule(kind, freeze(value)) for rule in raw or [] for kind, value in rule.items())
+    """The selectors that say something. One key an object: null beside it is another kind's absence.
+
+    The server's emptied selectors are left out everywhere: whether one in `require` shuts everybody out or asks for
+    nothing is not known, and a door must not be taken for shut because of it: facts 4.4.
+    """
+    found = (
+        Rule(kind, freeze(value))
+        for rule in raw or []
+        for kind, value in rule.items()
+        if value is not None or len(rule) == 1
+    )
+    return tuple(rule for rule in found if not is_emptied(rule))
 
 
 def application_body(app: AccessApplication) -> Json:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 from cf_mtls import __version__
 from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import Dossier, Outcome
+from cf_mtls.model.evidence import Outcome
 from cf_mtls.report.markup import section, table, text
-from cf_mtls.report.proof_text import by_url, exit_for, got, handshake_text, reasons, sentence, who
+from cf_mtls.report.proof_many import WORDS as FILE_WORDS
+from cf_mtls.report.proof_many import exit_of, sentence, together, worst
+from cf_mtls.report.proof_many import said as file_said
+from cf_mtls.report.proof_text import by_url, got, handshake_text, reasons, who
 from cf_mtls.report.style import STYLE
 from cf_mtls.report.timeline import days_left, mood, timeline
 from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
-    from cf_mtls.model.evidence import Verdict
+    from cf_mtls.model.evidence import Dossier, Proof, Verdict
 
 SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}
 WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.INCONCLUSIVE: "could not be told"}
@@ -32,37 +35,79 @@ BANNERS = {Exit.OK: Outcome.PASS, Exit.VERIFY_FAILED: Outcome.FAIL, Exit.ERROR: 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(found: Dossier, now: datetime) -> str:
-    """The page. now: an aware moment, shown and counted from."""
-    verdicts = found.verdicts
+def page(proofs: Sequence[Proof], now: datetime) -> str:
+    """The page, of several files one after the other. now: an aware moment, shown and counted from."""
+    found = together(proofs)
+    said = sentence(proofs)
     body = "".join((
-        _head(verdicts, now),
-        section("At a glance", _matrix(verdicts), "matrix"),
-        section("What needs a look", _reasons(verdicts)),
-        section("When certificates end", _ends(found, now)),
-        section("What a browser shows", _pictures(verdicts)),
-        section("What the handshakes said", "".join(f"<p>{text(handshake_text(h))}</p>" for h in found.handshakes)),
-        section("Every request", _requests(verdicts), "requests"),
-        section("What each proof shows, and what it leaves open", _explained(found), "proofs"),
+        _head(found.verdicts, said, worst(proofs), now),
+        _sections(proofs[0].found, now, "", 2) if len(proofs) == 1 else _files(proofs, now),
+        section("What each proof shows, and what it leaves open", _explained(found.verdicts), "proofs"),
     ))  # fmt: skip
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(sentence(verdicts))}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{text(said)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
-def _head(verdicts: Sequence[Verdict], now: datetime) -> str:
-    banner = BANNERS[exit_for(verdicts)]
+def _head(verdicts: Sequence[Verdict], said: str, code: Exit, now: datetime) -> str:
+    banner = BANNERS[code]
     witnesses = ", ".join(sorted({v.evidence.witness for v in verdicts if v.evidence.witness})) or "nobody"
     counted = f"{len(verdicts)} requests at {len(by_url(verdicts))} URLs, asked by {text(witnesses)}"
     return (
         "<header><h1>Who may enter: proof with real requests</h1>"
         f'<p class="banner {banner.value}" role="status"><span class="sign" aria-hidden="true">{SIGNS[banner]}</span>'
-        f"{text(sentence(verdicts))}</p>"
+        f"{text(said)}</p>"
         f'<p class="dim small">{counted}. {now:%Y-%m-%d %H:%M} UTC, cf-mtls {__version__}.</p></header>'
     )
+
+
+def _sections(found: Dossier, now: datetime, prefix: str, level: int) -> str:
+    """Everything about one file. prefix: before its anchors; level: of its headings."""
+    verdicts = found.verdicts
+    said = "".join(f"<p>{text(handshake_text(h))}</p>" for h in found.handshakes)
+    rows = (
+        ("At a glance", _matrix(verdicts), "matrix"),
+        ("What needs a look", _reasons(verdicts), ""),
+        ("When certificates end", _ends(found, now, prefix), ""),
+        ("What a browser shows", _pictures(verdicts), ""),
+        ("What the handshakes said", said, ""),
+        ("Every request", _requests(verdicts, level + 1), "requests"),
+        ("What was left out", "".join(f"<p>{text(note)}</p>" for note in found.notes), ""),
+    )
+    return "".join(
+        section(title, body, anchor and f"{prefix}{anchor}", level) for title, body, anchor in rows
+    )
+
+
+def _files(proofs: Sequence[Proof], now: datetime) -> str:
+    """A table of the files with what became of each, then each in full."""
+    kinds = [BANNERS[exit_of(proof)] for proof in proofs]
+    rows = (
+        (
+            f'<td class="{kind.value}">{SIGNS[kind]} {FILE_WORDS[exit_of(proof)]}</td>',
+            f'<a href="#file-{number}">{text(proof.file)}</a>',
+            text(file_said(proof)),
+        )
+        for number, (proof, kind) in enumerate(zip(proofs, kinds, strict=True), 1)
+    )
+    listed = table("What became of each file", ("verdict", "file", "requests"), rows)
+    return section("Files", listed, "files") + "".join(
+        f'<section class="file" id="file-{number}"><h2>{text(proof.file)}</h2>{_problems(proof)}'
+        f"{_sections(proof.found, now, f'file-{number}-', 3)}</section>"
+        for number, proof in enumerate(proofs, 1)
+    )
+
+
+def _problems(proof: Proof) -> str:
+    items = "".join(
+        f'<li><strong class="inconclusive">? {text(p.code.summary)}</strong> '
+        f"[{text(p.code.code)}] {text(p.detail)}</li>"
+        for p in proof.problems
+    )
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> str:
@@ -116,21 +161,24 @@ def _caption(verdict: Verdict) -> str:
     return f"{verdict.probe.url}, {verdict.probe.who}: {got(verdict)}"
 
 
-def _ends(found: Dossier, now: datetime) -> str:
+def _ends(found: Dossier, now: datetime, prefix: str) -> str:
     if not found.expiries:
         return ""
     listed = sorted(set(found.expiries), key=lambda e: (e.not_after, e.kind, e.name))
     rows = ((text(e.kind), text(e.name), f"{e.not_after:%Y-%m-%d}", _left(e.not_after - now)) for e in listed)
-    return timeline(found.expiries, now) + table("The same in words", ("what", "name", "ends", "left"), rows)
+    return timeline(found.expiries, now, f"{prefix}timeline") + table(
+        "The same in words", ("what", "name", "ends", "left"), rows
+    )
 
 
 def _left(left: timedelta) -> str:
     return f'<td class="{mood(left)}">{days_left(left)}</td>'
 
 
-def _requests(verdicts: Sequence[Verdict]) -> str:
+def _requests(verdicts: Sequence[Verdict], level: int) -> str:
     return "".join(
-        f"<h3>{text(url)}</h3>{table('Requests in order', REQUEST_HEAD, map(_request, group))}{_commands(group)}"
+        f"<h{level}>{text(url)}</h{level}>"
+        f"{table('Requests in order', REQUEST_HEAD, map(_request, group))}{_commands(group)}"
         for url, group in by_url(verdicts).items()
     )
 
@@ -157,8 +205,8 @@ def _commands(verdicts: Iterable[Verdict]) -> str:
     return f"<pre>{chr(10).join(map(text, lines))}</pre>" if lines else ""
 
 
-def _explained(found: Dossier) -> str:
-    asked = {v.probe.proof for v in found.verdicts}
+def _explained(verdicts: Sequence[Verdict]) -> str:
+    asked = {v.probe.proof for v in verdicts}
     rows = (
         (
             f'<th scope="row" id="proof-{p.number}">{p.number} {text(p.name)}</th>',
@@ -168,7 +216,4 @@ def _explained(found: Dossier) -> str:
         for p in PROOFS
         if p.number in asked
     )
-    notes = "".join(f"<p>{text(note)}</p>" for note in found.notes)
-    return (
-        table("Of the proofs above", ("proof", "shows that", "leaves open"), rows) + notes if asked else notes
-    )
+    return table("Of the proofs above", ("proof", "shows that", "leaves open"), rows) if asked else ""

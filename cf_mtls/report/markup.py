@@ -35,7 +35,7 @@ def _cell(cell: str) -> str:
     return cell if cell.startswith(("<td", "<th")) else f"<td>{cell}</td>"
 
 
-def section(title: str, body: str, anchor: str = "") -> str:
-    """A section with its heading, '' when there is nothing in it."""
+def section(title: str, body: str, anchor: str = "", level: int = 2) -> str:
+    """A section with its heading of this level, '' when there is nothing in it."""
     at = f' id="{anchor}"' if anchor else ""
-    return f"<section{at}><h2>{title}</h2>{body}</section>" if body else ""
+    return f"<section{at}><h{level}>{title}</h{level}>{body}</section>" if body else ""

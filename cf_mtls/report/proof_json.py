@@ -10,12 +10,53 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.evidence import Outcome
+from cf_mtls.report import proof_many
 from cf_mtls.report.proof_text import exit_for, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cf_mtls.model.evidence import Dossier, Verdict
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.evidence import Dossier, Proof, Verdict
+
+
+def proofs_json(proofs: Sequence[Proof]) -> dict[str, Any]:
+    """Many files' proofs in the shape of one, each verdict with its `file`; and `stacks`, what became of each."""
+    together = proof_json(proof_many.together(proofs))
+    files = [proof.file for proof in proofs for _ in proof.found.verdicts]
+    return {
+        **together,
+        "verdicts": [
+            {**verdict, "file": file} for verdict, file in zip(together["verdicts"], files, strict=True)
+        ],
+        "verdict": proof_many.sentence(proofs),
+        "exit_code": int(proof_many.worst(proofs)),
+        "stacks": [_stack(proof) for proof in proofs],
+    }
+
+
+def _stack(proof: Proof) -> dict[str, Any]:
+    return {
+        "file": proof.file,
+        "summary": summary(proof.found.verdicts),
+        "verdict": proof_many.said(proof),
+        "exit_code": int(proof_many.exit_of(proof)),
+        "problems": [_problem(problem) for problem in proof.problems],
+    }
+
+
+def _problem(problem: Diagnostic) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "severity": problem.code.severity.value,
+        "code": problem.code.code,
+        "summary": problem.code.summary,
+        "detail": problem.detail,
+        "fix": problem.fix,
+        "file": place.file if place else None,
+        "line": place.line if place else 0,
+        "column": place.column if place else 0,
+    }
 
 
 def proof_json(found: Dossier) -> dict[str, Any]:

@@ -166,16 +166,21 @@ def _wrapped(text: str, width: int | None) -> str:
 
 def sentence(verdicts: Sequence[Verdict]) -> str:
     """The verdict in one sentence, counts included."""
-    count = Counter(verdict.outcome for verdict in verdicts)
-    numbers = f"{count[Outcome.PASS]} passed, {count[Outcome.FAIL]} failed"
-    if unsure := count[Outcome.INCONCLUSIVE]:
-        numbers += f", {unsure} could not be told"
+    counts = numbers(verdicts)
     match exit_for(verdicts):
         case Exit.OK:
-            return f"Proven: what the file declares is what is enforced ({numbers})."
+            return f"Proven: what the file declares is what is enforced ({counts})."
         case Exit.VERIFY_FAILED:
-            return f"Not enforced as declared ({numbers})."
+            return f"Not enforced as declared ({counts})."
         case _ if not verdicts:
             return "Nothing to prove: the file declares no applications."
         case _:
-            return f"Not proven ({numbers})."
+            return f"Not proven ({counts})."
+
+
+def numbers(verdicts: Sequence[Verdict]) -> str:
+    """`8 passed, 0 failed, 1 could not be told`."""
+    count = Counter(verdict.outcome for verdict in verdicts)
+    unsure = count[Outcome.INCONCLUSIVE]
+    told = f"{count[Outcome.PASS]} passed, {count[Outcome.FAIL]} failed"
+    return f"{told}, {unsure} could not be told" if unsure else told

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.report.terminal import harmless
+from cf_mtls.report.terminal import harmless, no_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,8 +49,7 @@ def scrubbed(value: Any, secrets: tuple[str, ...]) -> Any:
 
 def logged(text: str) -> str:
     """A line for a log: printable, and no workflow command in either of GitHub's spellings."""
-    line = harmless(text).replace("##[", "# #[")
-    return line if not line.lstrip().startswith("::") else line.replace("::", ": :", 1)
+    return no_commands(harmless(text))
 
 
 def code(text: str) -> str:

@@ -18,7 +18,8 @@ STYLE = """
 body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
-h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; overflow-wrap: anywhere; }
+h3, h4 { font-size: 1rem; margin: 1.5rem 0 .25rem; overflow-wrap: anywhere; }
+h4 { font-size: .9rem; } .file > h2 { border-bottom: 2px solid var(--line); overflow-wrap: anywhere; }
 a { color: inherit; } p { margin: .3rem 0; }
 .banner { border: 2px solid; border-radius: .5rem; padding: .8rem 1rem; font-size: 1.15rem; font-weight: 600; }
 .banner .sign { display: inline-block; width: 1.6rem; }

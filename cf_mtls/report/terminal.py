@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,14 @@ def harmless(text: str) -> str:
     That is controls (C0, C1), format characters (bidi overrides, zero width), surrogates, line breaks.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+_COMMAND = re.compile(r"(^|[\r\n])(\s*)::")
+
+
+def no_commands(text: str) -> str:
+    """The text with no workflow command of GitHub Actions, in either spelling, at the beginning of a line or within."""
+    return _COMMAND.sub(r"\1\2: :", text.replace("##[", "# #["))
 
 
 def plural(count: int, word: str) -> str:

@@ -24,8 +24,11 @@ SHORTEST = timedelta(days=90)
 """The least that the picture spans."""
 
 
-def timeline(expiries: Sequence[Expiry], now: datetime) -> str:
-    """The picture as an SVG element, the nearest end first; '' when there is nothing to show."""
+def timeline(expiries: Sequence[Expiry], now: datetime, anchor: str = "timeline") -> str:
+    """The picture as an SVG element, the nearest end first; '' when there is nothing to show.
+
+    anchor: for its ids, one for each picture on a page.
+    """
     listed = sorted(set(expiries), key=lambda e: (e.not_after, e.kind, e.name))
     if not listed:
         return ""
@@ -33,8 +36,8 @@ def timeline(expiries: Sequence[Expiry], now: datetime) -> str:
     height = ROW * len(listed) + 30
     rows = "".join(_row(index, expiry, now, span) for index, expiry in enumerate(listed))
     return (
-        f'<svg class="timeline" role="img" viewBox="0 0 {WIDTH} {height}" aria-labelledby="timeline-title">'
-        f'<title id="timeline-title">Days until certificates end, from {now:%Y-%m-%d} on</title>'
+        f'<svg class="timeline" role="img" viewBox="0 0 {WIDTH} {height}" aria-labelledby="{anchor}-title">'
+        f'<title id="{anchor}-title">Days until certificates end, from {now:%Y-%m-%d} on</title>'
         f"{rows}{_axis(span, height)}</svg>"
     )
 

@@ -198,7 +198,7 @@ NAMES = st.text(max_size=30) | st.sampled_from(["x\n    evil: 1", "# a", '"', "a
 
 def called(name: str, index: int) -> AccessApplication:
     """An application whose own name, policy and rule are all this text."""
-    rules = (Rule("certificate"), Rule("email", freeze_object({"email": name})))
+    rules = (Rule("certificate"), Rule("email", freeze_object({"email": name if name.strip() else "e"})))
     return app(name, f"a.net/{index}", AccessPolicy(name or "p", "allow", rules))
 
 

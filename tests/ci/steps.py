@@ -51,7 +51,15 @@ class Runner:
 
     def text(self, written: str) -> str:
         """A value with its expressions filled in; what is unknown is empty, as on GitHub."""
-        return _EXPRESSION.sub(lambda found: self.contexts.get(found[1], ""), written)
+        return _EXPRESSION.sub(lambda found: self._first(found[1].split(" || ")), written)
+
+    def _first(self, names: list[str]) -> str:
+        """As `a || b` does: the first that is not empty."""
+        return next((value for name in names if (value := self.contexts.get(name, ""))), "")
+
+    def outputs(self, action: Mapping[str, Any]) -> dict[str, str]:
+        """What the action gives to the steps after it."""
+        return {name: self.text(output["value"]) for name, output in action["outputs"].items()}
 
     def wanted(self, condition: str | None) -> bool:
         """Whether a step runs: without a status function only while nothing failed."""
@@ -78,7 +86,7 @@ class Runner:
             for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
         }
         for file in files.values():
-            file.touch()
+            file.write_text("")
         own = {name: self.text(value) for name, value in step.get("env", {}).items()}
         shell = STRICT if step.get("shell") == "bash" else PLAIN
         done = subprocess.run(

@@ -41,7 +41,8 @@ def a_runner(folder: Path, ready: Ready, github: FakeGitHub, **inputs: str) -> R
     program.chmod(0o755)
     defaults = {f"inputs.{k}": v["default"] for k, v in read(ACTION)["inputs"].items()}
     given = {f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()}
-    contexts = {**defaults, "inputs.github-token": TOKEN, "runner.temp": str(folder), **given}
+    own = {"github.repository": "o/r", "github.event.pull_request.head.repo.full_name": "o/r"}
+    contexts = {**defaults, **own, "inputs.github-token": TOKEN, "runner.temp": str(folder), **given}
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_", "GITHUB_"))}
     api = {k: v for k, v in github.environment().items() if k != "GITHUB_TOKEN"}
     return Runner(folder, contexts, {**clean, **ready.exports(), **api, "GITHUB_ACTIONS": "true"})

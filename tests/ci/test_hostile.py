@@ -23,7 +23,7 @@ from cf_mtls.report.drift_data import drift_data, key_of
 from cf_mtls.report.drift_text import drift_text
 from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
-from cf_mtls.report.terminal import Paint
+from cf_mtls.report.terminal import Paint, no_commands
 from tests.ci.steps import parsed
 from tests.planning.worlds import BUDGET
 
@@ -93,6 +93,15 @@ def test_no_line_of_a_log_is_a_workflow_command(names: list[str]) -> None:
         assert not line.lstrip().startswith("::")
         assert "##[" not in line
         assert line.isprintable()
+
+
+@EXAMPLES
+@given(st.lists(st.sampled_from([*PIECES, "::", "##[", "\t", "#"]), max_size=12).map("".join))
+def test_what_the_console_prints_is_never_a_command(text: str) -> None:
+    """As the runner reads it: lines end at CR or LF, blanks before `::` do not count, `##[` counts anywhere."""
+    for line in re.split(r"[\r\n]", no_commands(text)):
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
 
 
 @EXAMPLES

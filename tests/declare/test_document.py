@@ -68,6 +68,21 @@ HEAD = "version: 1\nstack: s\n"
             7,
             "did you mean certificate?",
         ),
+        *(
+            (
+                HEAD + "applications:\n  a:\n    domain: x.example\n    policies:\n"
+                f"      - {{name: n, include: [everyone: {{}}], require: [{rule}]}}\n",
+                "document.invalid-value",
+                7,
+                said,
+            )
+            for rule, said in (
+                ("{common_name: }", "names nobody: give it common_name"),
+                ("{email: ' '}", "names nobody: give it email"),
+                ("{ip: {ip: }}", "names nobody: give it ip"),
+                ("{email_list: {}}", "names nobody: give it id"),
+            )
+        ),
         (
             HEAD
             + "applications:\n  a:\n    domain: x.example\n    policies:\n      - {name: n, include: []}\n",

@@ -154,6 +154,7 @@ def _app_reread(random: Random, raw: Raw) -> None:
 def _policy_reread(random: Random, policy: Raw) -> None:
     for part in ("include", "require", "exclude"):
         rules = [_rule_reread(random, rule) for rule in policy.get(part) or []]
+        rules += random.sample(EMPTIED, random.randint(1, 2)) if random.random() < 0.3 else []
         if rules and random.random() < 0.2:
             rules.append(rules[0])
         random.shuffle(rules)
@@ -166,13 +167,24 @@ def _policy_reread(random: Random, policy: Raw) -> None:
 
 def _rule_reread(random: Random, rule: Raw) -> Raw:
     ((kind, value),) = rule.items()
+    if value is None or (value and not any(value.values())):
+        return rule  # an edit has emptied it, and that means something
     if kind == "certificate":
-        return {kind: random.choice(({}, {"certifcate": "CA root certificate"}, None))}
+        return {kind: random.choice(({}, {"certifcate": "CA root certificate"}, {"id": None, "name": None}))}
     if kind == "ip" and "/" not in value["ip"]:
         return {kind: {"ip": value["ip"] + random.choice(("", "/128" if ":" in value["ip"] else "/32"))}}
     if kind == "email":
         return {kind: {"email": random.choice((value["email"], value["email"].upper()))}}
-    return {kind: {**value, "extra": None}} if random.random() < 0.3 else rule
+    return random.choice(
+        (rule, rule, {kind: {**value, "extra": None}}, {**rule, "okta": None, "certificate": None})
+    )
+
+
+EMPTIED: tuple[Raw, ...] = (
+    {"common_name": {"common_name": None}}, {"common_name": {}}, {"common_name": None}, {"email": {"email": ""}},
+    {"ip": {"ip": None}}, {"geo": {"country_code": None}}, {"email_domain": {"domain": " "}}, {"group": {"id": None}},
+)  # fmt: skip
+"""What the server adds to a list of rules by itself: facts 4.4."""
 
 
 def _shuffled(random: Random, raw: Raw, name: str) -> None:
@@ -193,6 +205,24 @@ def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
         if not _apps(account):
             return False
         change(random, random.choice(random.choice(_apps(account))["policies"]))
+        return True
+
+    return edit
+
+
+def _emptied(part: str) -> Edit:
+    """A real selector loses what it names, or a certificate its object, and stays in its place."""
+
+    def edit(random: Random, account: Account) -> bool:
+        rows = [p[part] for raw in _apps(account) for p in raw["policies"] if p.get(part)]
+        if not rows:
+            return False
+        rules = random.choice(rows)
+        at = random.randrange(len(rules))
+        ((kind, value),) = rules[at].items()
+        if rules.count(rules[at]) > 1 or (kind == "ip" and f"{value['ip']}/32" in str(rules)):
+            return False  # its equal beside it still says it
+        rules[at] = {kind: dict.fromkeys(value) if value else None}
         return True
 
     return edit
@@ -295,6 +325,9 @@ EDITS: dict[str, Edit] = {
     "policy includes other": _policy_edit(lambda _, p: p.update(include=[FRESH])),
     "policy requires more": _policy_edit(lambda _, p: p.update(require=[*p["require"], FRESH])),
     "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
+    "policy include emptied": _emptied("include"),
+    "policy require emptied": _emptied("require"),
+    "policy exclude emptied": _emptied("exclude"),
     "marked thing appears": _appears,
     "foreign hole below ours": _opens_below,
 }

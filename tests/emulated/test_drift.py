@@ -6,15 +6,20 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from cf_mtls.checking import Asked, check
+from cf_mtls.diagnostics import Diagnostic, bug
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import root
+from cf_mtls.planning.drift import Status
+from cf_mtls.remote.pace import Pace
+from cf_mtls.workflow import Account
 from tests.ci.steps import parsed
 from tests.drift.inside import run
 from tests.emulated.edge import lever
@@ -210,6 +215,57 @@ def test_what_ends_soon_informs_and_at_last_alarms(closed: Path, ready: Ready) -
     ]
 
 
+def test_the_end_of_the_token_is_read(closed: Path, ready: Ready) -> None:
+    """Twenty days: expiring, 0. Three: an alarm, 2. Beyond the window, or without an end: nothing. Ended: an alarm."""
+    table = [(20, 0, True), (3, 2, True), (-1, 2, True), (40, 0, False), (None, 0, False)]
+    for days, code, found in table:
+        end = {} if days is None else {"expires_on": f"{NOW + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"}
+        for owner in ("user", "account"):
+            token = lever(ready, "token", {**end, "owner": owner}, "POST")["token"]
+            got, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN=token)
+            assert (got, classes(data)) == (code, [("expiring", "token")] if found else []), (days, owner)
+            assert data["stacks"][0]["notes"] == []
+    assert (
+        drift(closed, ready, PLAN, "--expiring-within", "60", CLOUDFLARE_API_TOKEN=token)[1]["status"]
+        == "clean"
+    )
+
+
+def test_an_end_of_the_token_that_nobody_can_read_is_a_note(closed: Path, ready: Ready) -> None:
+    """No time at all: said, and everything else is checked: still clean, still drift."""
+    token = lever(ready, "token", {"expires_on": "##[error]soon"}, "POST")["token"]
+    ran = run(closed, ready, "drift", PLAN, CLOUDFLARE_API_TOKEN=token, GITHUB_ACTIONS="true")
+    assert (ran.returncode, "[drift.token-end]" in ran.stdout, "##[" in ran.stdout) == (0, True, False)
+    change(ready, "policies", **OPEN)
+    code, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN=token)
+    assert (code, data["complete"]) == (2, True)
+
+
+def test_a_bug_in_one_stack_hides_no_other(closed: Path, ready: Ready) -> None:
+    """Whatever is raised while one file is checked is its own could-not-check; the next one is judged."""
+    text = (closed / PLAN).read_text("utf-8")
+    (closed / "plans/aa.yaml").write_text(
+        "version: 1\nstack: aa\n" + f"account_id: {ready.account_id}\n", "utf-8"
+    )
+    (closed / PLAN).write_text(f"account_id: {ready.account_id}\n{text}", "utf-8")
+    bugs: list[Exception] = []
+
+    def before(path: Path) -> None:
+        if path.name == "aa.yaml":
+            raise ZeroDivisionError("a bug")
+
+    def noted(error: Exception) -> Diagnostic:
+        bugs.append(error)
+        return bug(error)
+
+    here = Account(ready.token, ready.api_base_url, None, None, Pace())
+    asked = Asked(NOW, before=before, bug=noted)
+    broken, good = check([closed / "plans/aa.yaml", closed / PLAN], here, asked)
+    assert [f.essence for f in broken.findings] == ["internal.bug"]
+    assert (broken.status, good.status) == (Status.ERROR, Status.CLEAN)
+    assert [type(error) for error in bugs] == [ZeroDivisionError]
+
+
 def test_pending_by_the_plan_that_was_applied_last(closed: Path, ready: Ready) -> None:
     """The file moved and the account did not: pending, 0. The account moved too: drift, 2."""
     edited(closed, "    domain: jeann", "    session_duration: 6h\n    domain: jeann")
@@ -286,3 +342,45 @@ def test_live_proofs_find_what_the_api_does_not_show(closed: Path, ready: Ready)
     code, data = drift(closed, ready, PLAN, "--verify")
     assert code == 2
     assert "unenforced" in {kind for kind, _ in classes(data)}
+
+
+VERBS = [
+    ["plan", PLAN],
+    ["plan", PLAN, "--json"],
+    ["plan", "plans"],
+    ["show"],
+    ["show", "--json"],
+    ["drift", PLAN],
+    ["explain", "https://jeann.net/georgetown-penang-malaysia"],
+    ["import", "--stack", "other", "--out", "x"],
+    ["ci", "plan", PLAN],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_in_a_github_job_no_verb_prints_a_name_as_a_command(
+    closed: Path, ready: Ready, words: list[str]
+) -> None:
+    """Every kind of thing has a name that is one, or a token: none of it is a command, the token is not in the text."""
+    token = "cfut_" + "B4n4na" * 7
+    hostile = f"##[add-mask]x\n::error::{token}\r ::set-output name=a::b"
+    state = lever(ready, "state")
+    state["policies"][0] |= {"name": hostile}
+    state["apps"][0] |= {"custom_deny_message": hostile}
+    state["apps"].append({**state["apps"][0], "id": "f" * 32, "uid": "f" * 32, "name": hostile,
+                          "domain": "jeann.net/georgetown-penang-malaysia/x", "destinations": []})  # fmt: skip
+    state["certificates"].append({**state["certificates"][0], "id": "e" * 32, "name": hostile,
+                                  "fingerprint": "MD5 Fingerprint=" + ":".join(["EE"] * 16)})  # fmt: skip
+    lever(ready, "state", state)
+    ran = run(closed, ready, *words, GITHUB_ACTIONS="true")
+    assert ran.returncode != 64, ran.stderr
+    ours = re.compile(
+        r"::(stop-commands::)?[0-9a-f]{32}(::)?|::(error|notice) file=\S+,line=\d+,col=\d+,title=\S.*"
+    )
+    for line in re.split(r"[\r\n]", ran.stdout + ran.stderr):
+        assert not line.lstrip().startswith("::") or ours.fullmatch(line), line
+        assert "##[" not in line
+    if "--json" in words:
+        json.loads(ran.stdout)
+    else:
+        assert token not in ran.stdout + ran.stderr

@@ -194,3 +194,27 @@ def test_curl_hands_the_cookie_over_where_nobody_sees_it(applied: Path, ready: R
     assert "CF_Authorization" not in seen
     assert "PRIVATE" not in seen
     assert "--pass" not in seen
+
+
+def test_many_files_have_a_verdict_each_and_hide_none(applied: Path, ready: Ready) -> None:
+    """One proven, one unreadable, one whose client should be shut out: three lines, 3 wins, all three forms agree."""
+    text = (applied / PLAN).read_text("utf-8")
+    (applied / "plans/mo.yaml").write_text(text.replace("expect: allowed", "expect: refused"), "utf-8")
+    (applied / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n", "utf-8")
+    words = ["--proofs", "1,2", "--junit", "j.xml", "--html", "p.html"]
+    ran = run(applied, ready, "verify", "plans", *words)
+    assert ran.returncode == 3, ran.stderr
+    assert ran.stdout.strip().splitlines()[-3:] == [
+        f"proven: {PLAN}: 2 passed, 0 failed",
+        "not enforced: plans/mo.yaml: 0 passed, 1 failed, 1 could not be told",
+        "could not tell: plans/zz.yaml: it could not be asked: a key is not known here",
+    ]
+    assert "plans/zz.yaml:3" in ran.stderr
+    found = json.loads(run(applied, ready, "verify", "plans", "--proofs", "1,2", "--json").stdout)
+    assert [s["exit_code"] for s in found["stacks"]] == [0, 3, 1]
+    assert ET.parse(applied / "j.xml").getroot().get("errors") == "1"  # noqa: S314 - our own
+    assert "3 files: 1 not enforced" in (applied / "p.html").read_text("utf-8")
+    assert run(applied, ready, "verify", PLAN, "plans/zz.yaml", "--proofs", "1,2").returncode == 1
+    assert run(applied, ready, "verify", "plans/zz.yaml").returncode == 1
+    assert run(applied, ready, "verify", PLAN, PLAN, "--proofs", "1,2").stdout.count("Proven") == 1
+    assert run(applied, ready, "verify", "plans/certs").returncode == 1

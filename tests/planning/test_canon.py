@@ -29,6 +29,17 @@ SAME = [
     (app(), app(service_auth_401_redirect=False, custom_deny_url="", app_launcher_visible=True)),
     (app(tags=["a", "b"]), app(tags=["b", "a"])),
     (rules({"certificate": {}}), rules({"certificate": {"certifcate": "CA root certificate"}})),
+    (rules({"certificate": {}}), rules({"certificate": {"id": None}})),
+    *(
+        (rules({"certificate": {}}, part=part), rules({"certificate": {}}, emptied, part=part))
+        for part in ("include", "require", "exclude")
+        for emptied in (
+            {"common_name": {"common_name": None}},
+            {"common_name": None},
+            {"email": {"email": ""}},
+            {"geo": {}},
+        )
+    ),
     (rules({"ip": {"ip": "192.0.2.1"}}), rules({"ip": {"ip": "192.0.2.1/32"}})),
     (rules({"ip": {"ip": "2001:db8::1"}}), rules({"ip": {"ip": "2001:DB8:0::1/128"}})),
     (rules({"email": {"email": "A@x.net"}}), rules({"email": {"email": "a@x.net"}})),
@@ -48,6 +59,10 @@ OTHER = [
     (rules({"certificate": {}}), rules({"common_name": {"common_name": "x"}}), "policies"),
     (rules({"common_name": {"common_name": "x"}}), rules({"common_name": {"common_name": "X"}}), "policies"),
     (rules({"ip": {"ip": "192.0.2.1"}}), rules({"ip": {"ip": "192.0.2.0/24"}}), "policies"),
+    (rules({"common_name": {"common_name": "x"}}), rules({"common_name": {"common_name": None}}), "policies"),
+    (rules({"certificate": {}}), rules({"certificate": None}), "policies"),
+    (rules({"everyone": None}), rules(), "policies"),
+    (rules({"okta": {}}), rules(), "policies"),
     (rules({"certificate": {}}), rules({"certificate": {}}, part="require"), "policies"),
     (APP, replace(APP, policies=(replace(POLICY, decision="bypass"),)), "policies"),
     (APP, replace(APP, policies=()), "policies"),

@@ -122,6 +122,21 @@ def test_an_unknown_member_and_an_unknown_rule_are_carried() -> None:
     assert "mfa_config" in app.policies[0].fields
 
 
+@pytest.mark.parametrize("part", ["include", "require", "exclude"])
+def test_emptied_selectors_are_not_read(part: str) -> None:
+    """The server's own empty selectors, and null beside a selector, say nothing; null alone is not `{}`."""
+    listed = [
+        {"common_name": {"common_name": None}}, {"email": {"email": " "}}, {"geo": {}}, {"ip": None},
+        {"certificate": {}}, {"everyone": {}, "certificate": None}, {"certificate": None}, {"okta": {}},
+    ]  # fmt: skip
+    policy = {**APP["policies"][0], part: listed}
+    app = snapshot(account(apps=[{**APP, "policies": [policy]}]))[Address(Kind.APPLICATION, "a.net/x")]
+    assert isinstance(app, AccessApplication)
+    assert [(r.kind, r.value is None) for r in getattr(app.policies[0], part)] == [
+        ("certificate", False), ("everyone", False), ("certificate", True), ("okta", False),
+    ]  # fmt: skip
+
+
 def test_groups_may_stay_unseen_for_want_of_a_permission() -> None:
     """Groups need a permission of their own; without it the plan goes on and says that their rules are unknown."""
 

@@ -21,6 +21,7 @@ from cf_mtls.model.evidence import (
     Handshake,
     Outcome,
     Probe,
+    Proof,
     Target,
     Verdict,
 )
@@ -43,6 +44,10 @@ def verdict(outcome: Outcome, url: str = "https://a.net/x", **more: object) -> V
 
 
 PASS, FAIL, UNSURE = (verdict(o) for o in (Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE))
+
+
+def of(verdicts: tuple[Verdict, ...], file: str = "plans/a.yaml") -> Proof:
+    return Proof(file, Dossier(verdicts))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,7 @@ def test_the_json_has_its_promised_members() -> None:
 def test_junit_counts_and_tells_failures_from_the_untold() -> None:
     """Well-formed, a suite for each URL, the untold as skipped with its reason, control characters harmless."""
     odd = replace(FAIL, why=EVIL)
-    root = ET.fromstring(junit((PASS, odd, UNSURE, verdict(Outcome.PASS, "https://b.net/"))))  # noqa: S314 - our own
+    root = ET.fromstring(junit([of((PASS, odd, UNSURE, verdict(Outcome.PASS, "https://b.net/")))]))  # noqa: S314 - our own
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("4", "1", "1")
     assert [suite.get("name") for suite in root] == ["https://a.net/x", "https://b.net/"]
     failure, skipped = root.find(".//failure"), root.find(".//skipped")
@@ -147,7 +152,9 @@ def whole_page() -> str:
         Expiry(kind, name, NOW, NOW + timedelta(days=days))
         for kind, name, days in (("client", EVIL, 9), ("CA", "CN=Root", 900), ("CA", "CN=Old", -1))
     )
-    return page(Dossier((evil, seen, UNSURE), (Handshake("a.net", True, (EVIL,)),), ends, (EVIL,)), NOW)
+    return page(
+        [Proof(EVIL, Dossier((evil, seen, UNSURE), (Handshake("a.net", True, (EVIL,)),), ends, (EVIL,)))], NOW
+    )
 
 
 def test_the_page_loads_and_runs_nothing() -> None:
@@ -197,4 +204,4 @@ def test_the_timeline_says_its_ends_in_words_too() -> None:
 
 def test_nothing_to_prove_is_a_page_too() -> None:
     """No verdicts: the sentence says so, and the page stands."""
-    assert "Nothing to prove" in page(Dossier(()), NOW)
+    assert "Nothing to prove" in page([of(())], NOW)

@@ -1,0 +1,102 @@
+"""What the steps of a CI job share: outputs, a folder for reports, one token each, text that is no command.
+
+Rules of this file:
+- One step never holds both tokens: what leaks from one must not reach with the other.
+- Reports of an earlier run are gone before anything is done, so that none is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cf_mtls.cli import console
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cf_mtls.diagnostics import Diagnostic
+
+BOTH_TOKENS = Code("ci.both-tokens", Severity.ERROR, Fault.INVOCATION, "one step holds both tokens")
+UNWRITABLE = Code("drift.out", Severity.ERROR, Fault.INVOCATION, "a report cannot be written there")
+
+Files = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILE]...", help="Else CF_MTLS_FILES, one a line.")
+]
+Folder = Annotated[str, typer.Option("--folder", metavar="FOLDER", help="Where reports go.")]
+Summary = Annotated[bool, typer.Option("--summary/--no-summary", envvar="CF_MTLS_SUMMARY")]
+Annotate = Annotated[bool, typer.Option("--annotate/--no-annotate", envvar="CF_MTLS_ANNOTATE")]
+
+FOLDER = "cf-mtls-report"
+
+
+def one_token(other: str, mine: str) -> None:
+    """Raise Failure (refused) in a step that holds both."""
+    if console.environment(other) and console.environment(mine):
+        detail = f"{other} is set beside {mine}."
+        fix = "Give each step its own token; between them are files."
+        raise Failure([BOTH_TOKENS.found(detail, fix)], Exit.REFUSED)
+
+
+def named(files: list[str] | None) -> list[str]:
+    """The plan files and folders to use, from the arguments or the environment."""
+    listed = files or (console.environment("CF_MTLS_FILES") or "").split("\n")
+    return [name.strip() for name in listed if name.strip()]
+
+
+def begun(folder: str, names: Mapping[str, str]) -> dict[str, Path]:
+    """Where the reports go, by their outputs' names; the outputs say `error`, as they must if this step dies."""
+    output({"status": "error", "drift": ""})
+    where = Path(folder)
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        for name in names.values():
+            (where / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure([UNWRITABLE.found(f"{where}: {error.strerror}.")]) from None
+    return {name: where / file for name, file in names.items()}
+
+
+def output(values: Mapping[str, str]) -> None:
+    """Set outputs of the step, where GitHub's environment asks for them."""
+    from cf_mtls.ci.outputs import output_text
+
+    target = console.environment("GITHUB_OUTPUT")
+    if target:
+        write(Path(target), output_text(values, secrets.token_hex(16)), append=True)
+
+
+def summarised(markdown: str) -> None:
+    """Add to the job summary, where there is one."""
+    target = console.environment("GITHUB_STEP_SUMMARY")
+    if target:
+        write(Path(target), markdown, append=True)
+
+
+def write(path: Path, said: str, *, append: bool = False) -> None:
+    """Write or append to a file. Raises Failure when that cannot be done."""
+    try:
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(said)
+    except OSError as error:
+        raise Failure([UNWRITABLE.found(f"{path}: {error.strerror}.")]) from None
+
+
+def kept_out() -> Diagnostic | None:
+    """Why this job must not ask the account: it has no token because its pull request is a fork's; else None."""
+    from cf_mtls.ci import event
+
+    held = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_TOKEN_FILE")
+    file = console.environment("GITHUB_EVENT_PATH")
+    if any(map(console.environment, held)) or not file:
+        return None
+    try:
+        found = json.loads(Path(file).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return event.kept_out() if event.is_from_fork(found) else None
