@@ -77,7 +77,9 @@ def read(text: str, file: str) -> Reading:
     """
     reading = Reading(file, text.splitlines())
     try:
-        aliases = [e for e in yaml.parse(text, yaml.SafeLoader) if _shared(e)]
+        # A file without their characters is parsed once, not twice: parsing is what costs in a long one.
+        may_share = "&" in text or "*" in text
+        aliases = [e for e in yaml.parse(text, yaml.SafeLoader) if _shared(e)] if may_share else []
         documents = [] if aliases else list(yaml.compose_all(text, yaml.SafeLoader))
     except yaml.YAMLError as error:
         _syntax(reading, error)
