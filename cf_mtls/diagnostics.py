@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
-from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ BUG = Code("internal.bug", Severity.ERROR, Fault.US, "cf-mtls itself failed")
 
 def bug(error: Exception) -> Diagnostic:
     """What should not have happened, with the line of ours or of a library where it did."""
+    from traceback import extract_tb  # with `re` and more behind it, needed only here
+
     frames = extract_tb(error.__traceback__)
     file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", 0)
     where = f"{file.rpartition('cf_mtls')[2].lstrip('/') or file}:{line}"

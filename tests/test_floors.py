@@ -6,6 +6,7 @@ A file imports only from a lower floor. Add a row when you add a file; the test 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "yaml": ("declare/",),
 }
 """Package to the files (or folders, with a slash) that may import it. Others may import no third party."""
+
+DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "yaml": "pyyaml"}
+"""What a package is installed as, where that is another word."""
 
 PURE = (
     "diagnostics",
@@ -196,6 +200,18 @@ def test_foreign_packages_enter_by_their_door(name: str) -> None:
 
     foreign = {m.split(".")[0] for m in imports(FILES[name])} - set(sys.stdlib_module_names) - {"cf_mtls"}
     assert {p for p in foreign if not inside(name, DOORS.get(p, ()))} == set()
+
+
+def test_what_is_installed_is_imported_and_what_is_imported_is_installed() -> None:
+    """Every dependency of pyproject.toml has a door and every door a dependency: nothing comes along for nothing."""
+    import tomllib
+
+    project = tomllib.loads((HOUSE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["browser"]]
+    names = {re.split(r"[<>=\[ ]", dependency)[0].lower() for dependency in declared}
+    imported = {m.split(".")[0] for tree in FILES.values() for m in imports(tree)}
+    assert names == {DISTRIBUTIONS.get(package, package) for package in DOORS}
+    assert set(DOORS) <= imported
 
 
 @pytest.mark.parametrize("name", [n for n in FILES if inside(n, PURE)])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, TextIO
 
 from cf_mtls import diagnostics
@@ -75,6 +74,8 @@ def show(found: Iterable[Diagnostic]) -> None:
 
 def bug(error: Exception) -> Diagnostic:
     """What should not have happened, to be shown; its traceback is printed when CF_MTLS_TRACEBACK asks for it."""
+    import traceback
+
     if environment("CF_MTLS_TRACEBACK"):
         traceback.print_exception(error)
     return diagnostics.bug(error)

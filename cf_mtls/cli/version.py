@@ -12,7 +12,17 @@ from cf_mtls import __version__
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Exit
 
-PACKAGES = ("cloudflare", "cryptography", "h2", "httpx", "pydantic", "pyOpenSSL", "PyYAML", "typer")
+PACKAGES = (
+    "cloudflare",
+    "cryptography",
+    "h2",
+    "httpcore",
+    "httpx",
+    "pydantic",
+    "pyOpenSSL",
+    "PyYAML",
+    "typer",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -21,14 +21,20 @@ from cf_mtls.remote.gateway import Answer
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
+    from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.resources import Resource
     from cf_mtls.remote.gateway import Reader
     from cf_mtls.remote.pace import Pace
 
+    Decoder: TypeAlias = Callable[[Any], tuple[Address, CaCertificate | AccessApplication]]
+
 UNSEEN = Code("scope.other-unseen", Severity.NOTE, Fault.INVOCATION, "the other scope cannot be seen")
+
+LISTS: tuple[tuple[str, Decoder], ...] = ((CERTIFICATES, wire.certificate), (APPLICATIONS, wire.application))
+"""What is looked at in each other scope, side by side: a plan waits for two round trips, never for a third."""
 
 MAY_NOT = frozenset({PERMISSION, TOKEN_REFUSED, NO_ROUTE})
 """Refusals that only say that this token may not look there."""
@@ -48,7 +54,8 @@ def read_elsewhere(
             _zones(reader, scope, hosts, pace) if scope.kind == "account" else _account(reader, scope, pace)
         )
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda other: _things(reader, other, pace), others))
+            jobs = [(other, path, decode) for other in others for path, decode in LISTS]
+            found = list(pool.map(lambda job: _things(reader, pace, *job), jobs))
     except Failure as failed:
         if not {d.code for d in failed.diagnostics} <= MAY_NOT:
             raise
@@ -77,15 +84,9 @@ def _account(reader: Reader, scope: Scope, pace: Pace) -> list[Scope]:
     return [Scope("account", decoded(lambda raw: raw["account"]["id"], outcome.result, f"GET {scope.path}"))]
 
 
-def _things(reader: Reader, scope: Scope, pace: Pace) -> list[Resource]:
-    found: list[Resource] = []
-    for raw in pages(reader, scope.path + CERTIFICATES, pace):
-        _, ca = decoded(wire.certificate, raw, f"GET {scope.path}{CERTIFICATES}")
-        found.append(replace(ca, elsewhere=str(scope)))
-    for raw in pages(reader, scope.path + APPLICATIONS, pace):
-        _, app = decoded(wire.application, raw, f"GET {scope.path}{APPLICATIONS}")
-        found.append(replace(app, elsewhere=str(scope)))
-    return found
+def _things(reader: Reader, pace: Pace, scope: Scope, path: str, decode: Decoder) -> list[Resource]:
+    raws = pages(reader, scope.path + path, pace)
+    return [replace(decoded(decode, raw, f"GET {scope.path}{path}")[1], elsewhere=str(scope)) for raw in raws]
 
 
 def together(own: dict[Address, Resource], others: Iterable[Resource]) -> dict[Address, Resource]:

@@ -1,128 +1,126 @@
-"""A benchmark of the emulator's edge; not a test. `python tests/bench/emulator.py [SECONDS]`
+"""The emulator's edge beside a real nginx with the same configuration: 200 hostnames, 20 CAs, two clients at once.
 
-Measures, on one emulator with 200 hostnames and 20 CAs, the client in the same process tree:
-- full mutual handshakes, each with one request, a second;
-- the same while all 200 hostnames and 20 CAs are replaced again and again: no connection may fail.
-Exits 1 when a connection failed or fewer than 200 handshakes a second were made.
+Also: while all 20 CAs change their hostnames again and again, no connection may fail.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
-import socket
-import ssl
-import sys
+import shutil
 import tempfile
 import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "emulator"))
+from cf_mtls.pki.authority import Authority, root
+from tests.bench import client
+from tests.bench.accounts import SERVICE_AUTH, ZONE
+from tests.bench.client import Told, Where
+from tests.bench.rehearsal import Rehearsal, rehearsing
+from tests.bench.table import Ask, Figure, Measured
 
-from emulator_kit import Api, Pki, emulating, issue, save
-
-HOSTS = [f"h{n}.jeann.net" for n in range(200)]
+HOSTS = [f"h{n}.{ZONE}" for n in range(200)]
 CAS = 20
 WORKERS = 2
-WANTED_PER_SECOND = 200
+NGINX = "nginx, same configuration"
+HANDSHAKES, REQUESTS, FAILED = (
+    "handshakes a second",
+    "requests a second",
+    "connections that fail under changes",
+)
+ROWS = (Ask(HANDSHAKES, NGINX, "/s"), Ask(REQUESTS, NGINX, "/s"), Ask(FAILED, unit="", most=0))
+
+Client = Callable[[Where, float], Told]
 
 
-def one(edge: tuple[str, int], context: ssl.SSLContext, host: str) -> int:
-    """The status of one request over a new connection."""
-    with (
-        socket.create_connection(edge, timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname=host) as line,
-    ):
-        line.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        data = b""
-        while part := line.recv(65536):
-            data += part
-    return int(data.split(b" ", 2)[1])
-
-
-def worker(
-    edge: tuple[str, int], ca: str, client: tuple[str, str], hosts: list[str], seconds: float, out: Any
-) -> None:
-    """Handshake and ask until the time is over; put the waits and the failures."""
-    context = ssl.create_default_context(cafile=ca)
-    context.load_cert_chain(*client)
-    waits: list[float] = []
-    failures: list[str] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for host in hosts:
-            since = time.perf_counter()
-            try:
-                status = one(edge, context, host)
-                if status not in {200, 403}:
-                    failures.append(f"{host}: {status}")
-            except OSError as error:
-                failures.append(f"{host}: {error}")
-            waits.append(time.perf_counter() - since)
-            if time.perf_counter() >= end:
-                break
-    out.put((waits, failures))
-
-
-def storm(
-    api: Api, client: tuple[Path, Path], seconds: float, replace: Any = None
-) -> tuple[float, list[str]]:
-    """Handshakes a second, and what failed, while `replace` is called over and over."""
-    host, _, port = api.emulator.ready.edge.partition(":")
-    out: Any = multiprocessing.Queue()
-    names = (str(client[0]), str(client[1]))
-    workers = [
-        multiprocessing.Process(
-            target=worker,
-            args=((host, int(port)), api.emulator.ready.edge_ca, names, HOSTS[n::WORKERS], seconds, out),
+def measure(seconds: float = 1.5, rounds: int = 3) -> Measured:
+    """Rates of both edges in the same rounds; the median of each."""
+    now = datetime.now(UTC)
+    cas = [root(f"CA {n}", now=now) for n in range(CAS)]
+    pool_of = multiprocessing.get_context("spawn")
+    with ExitStack() as stack, ProcessPoolExecutor(WORKERS, pool_of) as pool:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours = stack.enter_context(rehearsing(_state(cas)))
+        edges = {"embedded": _where(ours, cas[0], folder)}
+        if shutil.which("nginx") or Path("/usr/sbin/nginx").exists():
+            theirs = stack.enter_context(rehearsing(_state(cas), (), "--edge", "nginx"))
+            edges["nginx"] = _where(theirs, cas[0], folder)
+        rates: dict[tuple[str, Client], list[float]] = {}
+        for _ in range(rounds + 1):
+            for edge, where in edges.items():
+                for kind in (client.handshakes, client.requests):
+                    rate, failed = _storm(pool, kind, where, seconds)
+                    assert not failed, failed[:3]
+                    rates.setdefault((edge, kind), []).append(rate)
+        _, failed = _storm(
+            pool, client.handshakes, edges["embedded"], 2 * seconds, lambda n: _replace(ours, n)
         )
-        for n in range(WORKERS)
-    ]
-    since = time.perf_counter()
-    for process in workers:
-        process.start()
-    replaced = 0
-    while replace and time.perf_counter() - since < seconds:
-        replace(replaced)
-        replaced += 1
+    return {
+        HANDSHAKES: _beside(rates, client.handshakes),
+        REQUESTS: _beside(rates, client.requests),
+        FAILED: Figure(len(failed)),
+    }
+
+
+def _beside(rates: dict[tuple[str, Client], list[float]], kind: Client) -> Figure | str:
+    if ("nginx", kind) not in rates:
+        return "nginx is not installed"
+    return Figure(median(rates["embedded", kind][1:]), median(rates["nginx", kind][1:]))
+
+
+def _state(cas: list[Authority]) -> dict[str, Any]:
+    return {
+        "zones": [ZONE],
+        "certificates": [
+            {"name": f"ca {n}", "certificate": ca.chain.pem, "associated_hostnames": HOSTS[n::CAS]}
+            for n, ca in enumerate(cas)
+        ],
+        "apps": [
+            {"name": "all", "type": "self_hosted", "domain": f"*.{ZONE}", "policies": [SERVICE_AUTH]},
+        ],
+    }  # fmt: skip
+
+
+def _where(emulator: Rehearsal, ca: Authority, folder: Path) -> Where:
+    jean = ca.issue("jean", now=datetime.now(UTC))
+    certificate, key = folder / "jean.pem", folder / "jean.key"
+    certificate.write_text(jean.certificate_pem, "ascii")
+    key.write_text(jean.key_pem, "ascii")
+    return Where(emulator.edge, emulator.edge_ca, str(certificate), str(key), HOSTS)
+
+
+def _storm(
+    pool: ProcessPoolExecutor, kind: Client, where: Where, seconds: float, meanwhile: Any = None
+) -> Told:
+    """All clients at once: their rates together, and what failed."""
+    jobs = [pool.submit(kind, replace(where, hosts=where.hosts[n::WORKERS]), seconds) for n in range(WORKERS)]
+    number = 0
+    while meanwhile and not all(job.done() for job in jobs):
+        meanwhile(number)
+        number += 1
         time.sleep(0.4)
-    told = [out.get(timeout=seconds + 30) for _ in workers]
-    for process in workers:
-        process.join()
-    waits = sorted(w for ws, _ in told for w in ws)
-    failures = [f for _, fs in told for f in fs]
-    rate = len(waits) / seconds
-    p50, p95 = (1000 * waits[int(len(waits) * q)] for q in (0.5, 0.95))
-    print(
-        f"{len(waits)} handshakes with a request in {seconds:g} s: {rate:.0f}/s, p50 {p50:.1f} ms, "
-        f"p95 {p95:.1f} ms, max {1000 * waits[-1]:.0f} ms, {len(failures)} failed, {replaced} replacements"
-    )
-    return rate, failures
+    told = [job.result(timeout=seconds + 30) for job in jobs]
+    return sum(rate for rate, _ in told), [failure for _, failures in told for failure in failures]
 
 
-def main(seconds: float) -> int:
-    """Run both storms."""
-    pki = Pki()
-    cas = [issue(f"CA {n}", ca=True) for n in range(CAS)]
-    with tempfile.TemporaryDirectory() as folder, emulating() as api:
-        client = save(pki.good, Path(folder))
-        made = [
-            api.certificate(pki, HOSTS[n::CAS], pem=(pki.chain if n == 0 else cas[n].pem))["id"]
-            for n in range(CAS)
-        ]
-        api.app("*.jeann.net")
-
-        def replace(round_: int) -> None:
-            for n, certificate in enumerate(made):
-                hosts = HOSTS[(n + round_ + 1) % CAS :: CAS]
-                api.result("PUT", f"/access/certificates/{certificate}", {"associated_hostnames": hosts})
-
-        calm, failed = storm(api, client, seconds)
-        _, failed_too = storm(api, client, seconds, replace)
-        for failure in [*failed, *failed_too][:10]:
-            print("failed:", failure)
-        return int(bool(failed or failed_too) or calm < WANTED_PER_SECOND)
-
-
-if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0))
+def _replace(emulator: Rehearsal, number: int) -> None:
+    base = f"{emulator.env['CLOUDFLARE_BASE_URL']}/accounts/{emulator.env['CLOUDFLARE_ACCOUNT_ID']}/access/certificates"
+    headers = {"authorization": f"Bearer {emulator.env['CLOUDFLARE_API_TOKEN']}"}
+    with urllib.request.urlopen(urllib.request.Request(base, headers=headers), timeout=10) as answer:
+        listed = json.load(answer)["result"]
+    for n, ca in enumerate(sorted(listed, key=lambda raw: str(raw["name"]))):
+        body = {"name": ca["name"], "associated_hostnames": HOSTS[(n + number + 1) % CAS :: CAS]}
+        request = urllib.request.Request(
+            f"{base}/{ca['id']}", json.dumps(body).encode(), headers | {"content-type": "application/json"},
+            method="PUT",
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=10):
+            pass

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import cf_mtls
-from cf_mtls.cli.main import run
+from cf_mtls.cli.main import VERBS, Verbs, run
 from cf_mtls.declare import schema
 from tests.conftest import Pki
 
@@ -132,7 +132,9 @@ def test_version_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None
 HEAVY = ("pydantic", "cloudflare", "httpx", "cryptography", "OpenSSL", "rich", "yaml", "asyncio")
 
 
-@pytest.mark.parametrize("words", [["completion", "bash"], ["completion", "fish"], ["version"], ["--help"]])
+@pytest.mark.parametrize(
+    "words", [["completion", "bash"], ["completion", "fish"], ["version"], ["--help"], ["plan", "--help"]]
+)
 def test_a_small_verb_imports_nothing_heavy(words: list[str]) -> None:
     """Whoever sources a completion in every shell waits for Typer and for nothing else."""
     code = (
@@ -143,6 +145,39 @@ def test_a_small_verb_imports_nothing_heavy(words: list[str]) -> None:
         [sys.executable, "-c", code, ",".join(HEAVY), *words], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_program_answers_its_version_before_it_imports_anything() -> None:
+    """`--version` is printed with nothing loaded that is not the interpreter's own or the package's first file."""
+    code = (
+        "import sys; before = set(sys.modules); sys.argv = ['cf-mtls', '--version']\n"
+        "from cf_mtls.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sorted(set(sys.modules) - before))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    version, loaded = ran.stdout.splitlines()
+    assert version == f"cf-mtls {cf_mtls.__version__}"
+    assert set(loaded.split()) - {"__future__"} == {"cf_mtls", "cf_mtls.__main__"}
+
+
+def test_every_verb_of_the_help_is_what_its_file_offers() -> None:
+    """The table of verbs names each file right, forgets none, and each has a line that fits a terminal."""
+    assert {name: command.name for name, command in Verbs().items()} == {name: name for name in VERBS}
+    folder = Path(cf_mtls.__file__).parent / "cli"
+    offering = {p.stem for p in folder.glob("*.py") if "def register(app:" in p.read_text("utf-8")}
+    assert sorted(file for file, _ in VERBS.values()) == sorted(offering)
+    assert [name for name, (_, line) in VERBS.items() if len(line) > 64 or not line.endswith(".")] == []
+
+
+def test_a_verb_imports_no_other_verb() -> None:
+    """Asking for one verb's help loads its own file, and what that shares, alone."""
+    code = (
+        "import sys; from cf_mtls.cli.main import run, VERBS; run(['validate', '--help'])\n"
+        "print(sorted(f for f, _ in VERBS.values() if f'cf_mtls.cli.{f}' in sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "['validate']"
 
 
 def completed(script: str, *words: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -146,3 +148,17 @@ def test_the_exit_code_of_an_insecure_url_is_refused() -> None:
     with pytest.raises(Failure) as caught:
         client_for(TOKEN, "http://api.example.com")
     assert caught.value.exit_code is Exit.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("url", "pool"), [("http://127.0.0.1:1/client/v4", "ConnectionPool"), (BASE, "HTTPProxy")]
+)
+def test_what_goes_to_this_machine_passes_no_proxy(
+    url: str, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rehearsal reaches the emulator whatever proxy the environment names; Cloudflare is reached through it."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.invalid:1")
+    with client_for(TOKEN, url) as client:
+        transport: Any = client._client._transport_for_url(httpx.URL(url))
+        assert type(transport._pool).__name__ == pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import httpx
@@ -157,3 +158,17 @@ def test_a_zone_has_no_reusable_policies_to_ask_for() -> None:
         "groups",
         "settings",
     ]
+
+
+def test_a_plan_waits_for_two_round_trips() -> None:
+    """Six lists are all under way before one is answered, then both of the zone: a list that waits breaks this."""
+    together = {"zones": threading.Barrier(6), "beside": threading.Barrier(2)}
+
+    def reply(request: httpx.Request, _: int) -> httpx.Response:
+        beside = request.url.path.startswith("/client/v4/zones/")
+        together["beside" if beside else "zones"].wait(timeout=10)
+        return ok([{"id": "z", "name": "a.net"}] if request.url.path.endswith("/zones") else [])
+
+    fake = Fake(reply)
+    read(fake.writer(), SCOPE, FakeTime().pace(), {"www.a.net"})
+    assert len(fake.seen) == 8
