@@ -1,7 +1,8 @@
 """`python -m tests.bench [NAME ...] [--json FILE] [--readme FILE]`: every bench, as ratios of one run.
 
 Rules of this file:
-- A bench is a row of `BENCHES`: a module here with `ROWS`, what it shows, and `measure`, which makes the figures.
+- A bench is a row of `BENCHES`: a module here with `ROWS`, what it shows, and `measure`, which makes the figures;
+  one that has a `profile` keeps it beside them, for whoever wants to know where the time goes.
 - A broken bound is said in the table and ends nothing: the exit code is 0 whenever everything could be measured, for
   a figure depends on the machine. What must never happen (a heavy import, a ninth request) is a test.
 - Only benches that are named are made, or all but the slow ones; nothing heavy is imported before.
@@ -27,7 +28,7 @@ BENCHES: dict[str, str] = {
     "start": "start",
     "plan": "plan",
     "requests": "reads",
-    # "growth": "growth" comes here with its module.
+    "growth": "growth",
     "explain": "explain",
     "proofs": "verify",
     "verdicts": "pki",
@@ -83,8 +84,16 @@ def main(words: Sequence[str], today: date) -> int:
         parser.error(f"no bench {', '.join(sorted(unknown))}")
     found = made(names)
     print(f"{aligned(found)}\n\n{today}, {machine()}")
+    profiles = {name: bench(name).profile() for name in names if hasattr(bench(name), "profile")}
+    for text in profiles.values():
+        print(f"\nProfile: {text}")
     if asked.json:
-        data = {"date": str(today), "machine": machine(), "rows": [row.data() for row in found]}
+        data = {
+            "date": str(today),
+            "machine": machine(),
+            "rows": [row.data() for row in found],
+            "profiles": profiles,
+        }
         asked.json.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
     if asked.readme:
         before, rest = asked.readme.read_text("utf-8").split(MARKS[0])
