@@ -95,16 +95,17 @@ def together(own: dict[Address, Resource], others: Iterable[Resource]) -> dict[A
     A thing whose natural address is taken gets its id into the address.
     """
     found = dict(own)
+    known = {_id(resource): address for address, resource in found.items()}
     for resource in others:
-        ids = {a: _id(r) for a, r in found.items()}
-        twin = next((a for a, i in ids.items() if i == _id(resource)), None)
-        if twin is not None:
-            found[twin] = resource  # the account's list showed it too: it lives elsewhere all the same
-            continue
-        address = _address(resource)
-        found[Address(address.kind, f"{address.key}#{_id(resource)}") if address in found else address] = (
-            resource
-        )
+        address = known.get(
+            _id(resource)
+        )  # the account's list showed it too: it lives elsewhere all the same
+        if address is None:
+            address = _address(resource)
+            if address in found:
+                address = Address(address.kind, f"{address.key}#{_id(resource)}")
+            known[_id(resource)] = address
+        found[address] = resource
     return found
 
 
