@@ -9,10 +9,9 @@ Source: facts: cloudflare-api 3.5, 7.3, 7.4.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from cf_mtls.emulator.http import Answer
+from cf_mtls.emulator.http import Answer, encoded
 
 JSON = ("content-type", "application/json; charset=UTF-8")
 ACCESS = "access.api.error."
@@ -31,11 +30,6 @@ class ApiError(Exception):
         error = {"code": self.code, "message": self.message, **self.more}
         body = {"success": False, "errors": [error], "messages": [], "result": None}
         return Answer(self.status, (JSON,), encoded(body))
-
-
-def encoded(value: Any) -> bytes:
-    """JSON, pure ASCII, so that no string of a client can break it."""
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def reply(

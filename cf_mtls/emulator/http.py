@@ -7,9 +7,10 @@ Rules of this file:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -104,3 +105,8 @@ class Limits:
 if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Answer]]
     Head = Callable[[Request], bool]
+
+
+def encoded(value: Any) -> bytes:
+    """JSON, pure ASCII, so that no string of a client can break it."""
+    return json.dumps(value, separators=(",", ":")).encode()

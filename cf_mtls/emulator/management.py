@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import faults, sessions, state
-from cf_mtls.emulator.answers import JSON, encoded
+from cf_mtls.emulator.answers import JSON
 from cf_mtls.emulator.faults import KINDS, Faults
-from cf_mtls.emulator.http import Answer, Request
+from cf_mtls.emulator.http import Answer, Request, encoded
 from cf_mtls.emulator.origin import is_loopback
 from cf_mtls.emulator.policy import Asker
 from cf_mtls.emulator.store import new_hex

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cf_mtls.emulator.http import encoded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -129,7 +131,7 @@ class Signer:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A JWT with these claims."""
         head = {"alg": "RS256", "kid": self.kid, "typ": "JWT"}
-        text = f"{_b64(_compact(head))}.{_b64(_compact(claims))}"
+        text = f"{_b64(encoded(head))}.{_b64(encoded(claims))}"
         signature = self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{text}.{_b64(signature)}"
 
@@ -145,10 +147,6 @@ class Signer:
         except (InvalidSignature, ValueError):
             return None
         return found if isinstance(found, dict) else None
-
-
-def _compact(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _b64(data: bytes) -> str:
