@@ -21,7 +21,7 @@ from cf_mtls.cli.ci_step import (
     Summary,
     begun,
     kept_out,
-    named,
+    listed,
     one_token,
     output,
     summarised,
@@ -58,11 +58,11 @@ def plan(
 
     one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
     paths = begun(folder, PLAN_FILES)
-    listed = plan_files(named(files))
+    named = plan_files(listed(files, "CF_MTLS_FILES"))
     barred = kept_out()
     if barred:
-        return _kept_out(listed, barred, annotate=annotate)
-    results = planned(listed, workflow.Allowed(), destroy=False)
+        return _kept_out(named, barred, annotate=annotate)
+    results = planned(named, workflow.Allowed(), destroy=False)
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
@@ -70,7 +70,7 @@ def plan(
     worst = many.worst(codes, WORST_FIRST)
     where = {name: str(path) for name, path in paths.items() if name != "plan-json"}
     if len(results) == 1 and worst in {Exit.OK, Exit.DIFFERENCES}:
-        stack = workflow.validate(listed[0], now())
+        stack = workflow.validate(named[0], now())
         plan_verb.save(made[0], stack, paths["plan-json"], destroy=False)
         where["plan-json"] = str(paths["plan-json"])
     _tell(_plan_texts(results), paths, summary=summary)
@@ -93,7 +93,7 @@ def verify(
 
     paths = begun(folder, PROOF_FILES)
     asking = witnesses("httpx", None, None)
-    proofs = verify_verb.proven(plan_files(named(files)), asking, ())
+    proofs = verify_verb.proven(plan_files(listed(files, "CF_MTLS_FILES")), asking, ())
     Reports().give(proofs)
     write(paths["report-path"], json.dumps(proofs_json(proofs), indent=2) + "\n")
     write(paths["junit-path"], junit(proofs))
