@@ -2,7 +2,6 @@
 
 Rules of this file:
 - `reread` changes only what the facts say means nothing: order, case, defaults, nulls, `/32`, times, new members.
-- `EDITS` change one meaning each; every edit says what it did.
 """
 
 from __future__ import annotations
@@ -30,9 +29,6 @@ from tests.planning.worlds import GROUP, a_world
 Raw = dict[str, Any]
 Account = dict[str, list[Raw]]
 """certificates, settings, apps: what the API would list."""
-
-Edit = Callable[[Random, Account], bool]
-"""Changes an account; False where there is nothing to change."""
 
 MORE_RULES = (
     Rule("ip", freeze({"ip": "192.0.2.7"})), Rule("ip", freeze({"ip": "2001:db8::7"})),
@@ -72,12 +68,12 @@ def as_account(random: Random, declared: State) -> Account:
         certificates.append(stranger)
     apps = [_application(random, app) for _, app in declared.of(AccessApplication)]
     if random.random() < 0.5:
-        apps.append(_open_to_all("a-foreign", "c.org"))
+        apps.append(open_to_all("a-foreign", "c.org"))
     settings = [wire.settings_entry(s) for _, s in declared.of(HostnameSettings)]
     return {"certificates": certificates, "settings": settings, "apps": apps}
 
 
-def _open_to_all(identity: str, domain: str) -> Raw:
+def open_to_all(identity: str, domain: str) -> Raw:
     everyone = {
         "id": f"p-{identity}",
         "name": "all",
@@ -159,9 +155,8 @@ def _policy_reread(random: Random, policy: Raw) -> None:
             rules.append(rules[0])
         random.shuffle(rules)
         policy[part] = rules or random.choice(([], None))
-    policy |= random.choice(
-        ({}, {"session_duration": "24h"}, {"approval_required": False, "approval_groups": []})
-    )
+    for name in random.sample(sorted(UNSET), random.randint(0, 3)):
+        policy[name] = random.choice(UNSET[name])
     policy |= {"updated_at": str(random.random()), "reusable": random.choice((None, False))}
 
 
@@ -180,6 +175,13 @@ def _rule_reread(random: Random, rule: Raw) -> Raw:
     )
 
 
+UNSET: dict[str, tuple[Any, ...]] = {
+    "session_duration": ("24h", None), "approval_required": (False, None), "approval_groups": ([], None),
+    "purpose_justification_required": (False, None), "purpose_justification_prompt": ("", None),
+    "isolation_required": (False, None), "connection_rules": ({}, None), "mfa_config": ({}, None),
+}  # fmt: skip
+"""What the server says of a policy's members that nobody set: facts 3.6, 4.2."""
+
 EMPTIED: tuple[Raw, ...] = (
     {"common_name": {"common_name": None}}, {"common_name": {}}, {"common_name": None}, {"email": {"email": ""}},
     {"ip": {"ip": None}}, {"geo": {"country_code": None}}, {"email_domain": {"domain": " "}}, {"group": {"id": None}},
@@ -190,144 +192,3 @@ EMPTIED: tuple[Raw, ...] = (
 def _shuffled(random: Random, raw: Raw, name: str) -> None:
     if raw.get(name):
         raw[name] = random.sample(raw[name], len(raw[name]))
-
-
-def _cas(account: Account) -> list[Raw]:
-    return [raw for raw in account["certificates"] if raw["id"] != "c-foreign"]
-
-
-def _apps(account: Account) -> list[Raw]:
-    return [raw for raw in account["apps"] if raw["id"] != "a-foreign"]
-
-
-def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
-    def edit(random: Random, account: Account) -> bool:
-        if not _apps(account):
-            return False
-        change(random, random.choice(random.choice(_apps(account))["policies"]))
-        return True
-
-    return edit
-
-
-def _emptied(part: str) -> Edit:
-    """A real selector loses what it names, or a certificate its object, and stays in its place."""
-
-    def edit(random: Random, account: Account) -> bool:
-        rows = [p[part] for raw in _apps(account) for p in raw["policies"] if p.get(part)]
-        if not rows:
-            return False
-        rules = random.choice(rows)
-        at = random.randrange(len(rules))
-        ((kind, value),) = rules[at].items()
-        if rules.count(rules[at]) > 1 or (kind == "ip" and f"{value['ip']}/32" in str(rules)):
-            return False  # its equal beside it still says it
-        rules[at] = {kind: dict.fromkeys(value) if value else None}
-        return True
-
-    return edit
-
-
-def _member(table: Callable[[Account], list[Raw]], name: str, other: Callable[[Any], Any]) -> Edit:
-    """One member of one raw thing becomes something else; nothing to do where nothing has it."""
-
-    def edit(random: Random, account: Account) -> bool:
-        having = [raw for raw in table(account) if raw.get(name) is not None]
-        if not having:
-            return False
-        raw = random.choice(having)
-        raw[name] = other(raw[name])
-        return True
-
-    return edit
-
-
-def _gone(table: str, ours: Callable[[Account], list[Raw]]) -> Edit:
-    def edit(random: Random, account: Account) -> bool:
-        if not ours(account):
-            return False
-        account[table].remove(random.choice(ours(account)))
-        return True
-
-    return edit
-
-
-def _declared_field(random: Random, account: Account) -> bool:
-    """A member that the file declared gets a value that means something else."""
-    modelled = {"id", "name", "type", "domain", "destinations", "policies"}
-    rows = [(raw, name) for raw in _apps(account) for name in raw if name not in modelled]
-    if not rows:
-        return False
-    raw, name = random.choice(rows)
-    value = raw[name]
-    raw[name] = not value if isinstance(value, bool) else [*value, "z"] if isinstance(value, list) else "7h"
-    return True
-
-
-def _order(random: Random, account: Account) -> bool:
-    """Two policies change places."""
-    having = [raw for raw in _apps(account) if len(raw["policies"]) > 1]
-    if not having:
-        return False
-    first, second = random.choice(having)["policies"][:2]
-    first["precedence"], second["precedence"] = second["precedence"], first["precedence"]
-    return True
-
-
-def _appears(random: Random, account: Account) -> bool:
-    """A thing with this stack's mark that no file declares."""
-    account["certificates"].append({"name": "late (cf-mtls s)", "associated_hostnames": ["e.net"], "id": "c-late",
-                                    "fingerprint": "CC:DD", "expires_on": "2031-01-01T00:00:00Z"})  # fmt: skip
-    return True
-
-
-def _opens_below(random: Random, account: Account) -> bool:
-    """A foreign application below one of ours lets everybody in."""
-    if not _apps(account):
-        return False
-    domain = random.choice(_apps(account))["domain"]
-    below = domain.replace("*", "w") + "/zz"
-    account["apps"].append(_open_to_all("a-hole", below))
-    return True
-
-
-DECISIONS = {"allow", "deny", "bypass", "non_identity"}
-FRESH = {"common_name": {"common_name": "fresh"}}
-
-EDITS: dict[str, Edit] = {
-    "ca renamed": _member(_cas, "name", lambda name: f"x{name}"),
-    "ca loses its mark": _member(_cas, "name", lambda _: "mine now"),
-    "ca on one more host": _member(_cas, "associated_hostnames", lambda hosts: [*hosts, "new.net"]),
-    "ca on no host": _member(
-        lambda a: [raw for raw in _cas(a) if raw["associated_hostnames"]],
-        "associated_hostnames",
-        lambda _: [],
-    ),
-    "ca gone": _gone("certificates", _cas),
-    "setting gone": _gone("settings", lambda a: a["settings"]),
-    "setting flipped": _member(lambda a: a["settings"], "china_network", lambda value: not value),
-    "app renamed": _member(_apps, "name", lambda name: f"x{name}"),
-    "app loses its mark": _member(_apps, "name", lambda _: "mine now"),
-    "app on one more domain": _member(
-        _apps, "destinations", lambda d: [*d, {"type": "public", "uri": "new.net/p"}]
-    ),
-    "app gone": _gone("apps", _apps),
-    "app without policies": _member(_apps, "policies", lambda _: []),
-    "declared field": _declared_field,
-    "policies change places": _order,
-    "policy decision": _policy_edit(
-        lambda random, p: p.update(
-            decision=random.choice(sorted({"allow", "deny", "bypass", "non_identity"} - {p["decision"]}))
-        )
-    ),
-    "policy renamed": _policy_edit(lambda _, p: p.update(name=p["name"] + "x")),
-    "policy includes more": _policy_edit(lambda _, p: p.update(include=[*p["include"], FRESH])),
-    "policy includes other": _policy_edit(lambda _, p: p.update(include=[FRESH])),
-    "policy requires more": _policy_edit(lambda _, p: p.update(require=[*p["require"], FRESH])),
-    "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
-    "policy include emptied": _emptied("include"),
-    "policy require emptied": _emptied("require"),
-    "policy exclude emptied": _emptied("exclude"),
-    "marked thing appears": _appears,
-    "foreign hole below ours": _opens_below,
-}
