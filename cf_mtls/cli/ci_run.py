@@ -92,8 +92,11 @@ def verify(
     from cf_mtls.report.proof_many import worst
 
     paths = begun(folder, PROOF_FILES)
-    asking = witnesses("httpx", None, None)
-    proofs = verify_verb.proven(plan_files(listed(files, "CF_MTLS_FILES")), asking, ())
+    named = plan_files(listed(files, "CF_MTLS_FILES"))
+    barred = kept_out()
+    if barred:
+        return _kept_out(named, barred, annotate=annotate)
+    proofs = verify_verb.proven(named, witnesses("httpx", None, None), ())
     Reports().give(proofs)
     write(paths["report-path"], json.dumps(proofs_json(proofs), indent=2) + "\n")
     write(paths["junit-path"], junit(proofs))
