@@ -15,6 +15,7 @@ from typing import Any
 from cf_mtls.model.frozen import freeze, freeze_object
 from cf_mtls.model.resources import (
     AccessApplication,
+    AccessPolicy,
     Address,
     CaCertificate,
     HostnameSettings,
@@ -28,12 +29,30 @@ from tests.planning.worlds import GROUP, a_world
 
 Raw = dict[str, Any]
 Account = dict[str, list[Raw]]
-"""certificates, settings, apps: what the API would list."""
+"""certificates, settings, apps, policies: what the API would list."""
 
 MORE_RULES = (
     Rule("ip", freeze({"ip": "192.0.2.7"})), Rule("ip", freeze({"ip": "2001:db8::7"})),
     Rule("geo", freeze({"country_code": "MY"})), Rule("email", freeze({"email": "ana@example.com"})),
 )  # fmt: skip
+SHARED: dict[str, Raw] = {
+    "r-1": {
+        "id": "r-1",
+        "name": "fleet",
+        "decision": "non_identity",
+        "include": [{"certificate": {}}],
+        "reusable": True,
+    },
+    "r-2": {
+        "id": "r-2",
+        "name": "staff",
+        "decision": "allow",
+        "include": [{"everyone": {}}],
+        "reusable": True,
+    },
+}
+"""The account's reusable policies: a file names them by id alone, and nothing else of them is compared."""
+
 FIELDS: tuple[Callable[[Random], Raw], ...] = (
     lambda random: {"session_duration": random.choice(("24h", "6h", "30m"))},
     lambda random: {"tags": random.sample(["a", "b", "c"], random.randint(0, 3))},
@@ -53,6 +72,9 @@ def a_declaration(random: Random) -> State:
                 replace(p, include=(*p.include, *random.sample(MORE_RULES, random.randint(0, 2))))
                 for p in thing.policies
             )
+            if random.random() < 0.2:
+                ids = random.sample(sorted(SHARED), random.randint(1, 2))
+                policies = tuple(AccessPolicy("", "", (), id=i, reusable=True) for i in ids)
             found[address] = replace(thing, fields=freeze_object(fields), policies=policies)
         else:
             found[address] = thing
@@ -70,7 +92,8 @@ def as_account(random: Random, declared: State) -> Account:
     if random.random() < 0.5:
         apps.append(open_to_all("a-foreign", "c.org"))
     settings = [wire.settings_entry(s) for _, s in declared.of(HostnameSettings)]
-    return {"certificates": certificates, "settings": settings, "apps": apps}
+    shared = [copy.deepcopy(policy) for policy in SHARED.values()]
+    return {"certificates": certificates, "settings": settings, "apps": apps, "policies": shared}
 
 
 def open_to_all(identity: str, domain: str) -> Raw:
@@ -95,7 +118,10 @@ def _certificate(random: Random, ca: CaCertificate) -> Raw:
 def _application(random: Random, app: AccessApplication) -> Raw:
     body = wire.application_body(app)
     for policy in body["policies"]:
-        policy["id"] = f"p-{random.getrandbits(40):x}"
+        if policy.get("id") in SHARED:
+            policy.update(copy.deepcopy(SHARED[policy["id"]]))  # a link comes back expanded: facts 3.4
+        else:
+            policy["id"] = f"p-{random.getrandbits(40):x}"
     return {**body, "id": f"a-{random.getrandbits(40):x}"}
 
 
@@ -105,7 +131,8 @@ def state_of(account: Account) -> State:
     settings = [
         (a, s) for a, s in map(wire.settings, account["settings"]) if s != HostnameSettings(s.hostname)
     ]
-    return State([*found, *settings, *map(wire.application, account["apps"])])
+    shared = map(wire.reusable_policy, account["policies"])
+    return State([*found, *settings, *shared, *map(wire.application, account["apps"])])
 
 
 def reread(random: Random, account: Account) -> Account:
@@ -124,6 +151,8 @@ def reread(random: Random, account: Account) -> Account:
         )
     for raw in found["apps"]:
         _app_reread(random, raw)
+    for policy in found["policies"]:
+        _policy_reread(random, policy)
     for rows in found.values():
         random.shuffle(rows)
     return found
@@ -157,7 +186,9 @@ def _policy_reread(random: Random, policy: Raw) -> None:
         policy[part] = rules or random.choice(([], None))
     for name in random.sample(sorted(UNSET), random.randint(0, 3)):
         policy[name] = random.choice(UNSET[name])
-    policy |= {"updated_at": str(random.random()), "reusable": random.choice((None, False))}
+    policy |= {"updated_at": str(random.random()), "app_count": random.randint(1, 9)}
+    if not policy.get("reusable"):
+        policy["reusable"] = random.choice((None, False))
 
 
 def _rule_reread(random: Random, rule: Raw) -> Raw:

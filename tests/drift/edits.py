@@ -24,11 +24,28 @@ def _apps(account: Account) -> list[Raw]:
     return [raw for raw in account["apps"] if raw["id"] != "a-foreign"]
 
 
+def _policies(account: Account, *, reusable: bool = False) -> list[Raw]:
+    """The policies in our applications: their own, or the reusable ones that they name."""
+    return [p for raw in _apps(account) for p in raw["policies"] if bool(p.get("reusable")) is reusable]
+
+
 def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
     def edit(random: Random, account: Account) -> bool:
-        if not _apps(account):
+        rows = _policies(account)
+        if not rows:
             return False
-        change(random, random.choice(random.choice(_apps(account))["policies"]))
+        change(random, random.choice(rows))
+        return True
+
+    return edit
+
+
+def _reusable_edit(change: Callable[[Raw], None]) -> Edit:
+    def edit(random: Random, account: Account) -> bool:
+        rows = _policies(account, reusable=True)
+        if not rows:
+            return False
+        change(random.choice(rows))
         return True
 
     return edit
@@ -38,7 +55,7 @@ def _emptied(part: str) -> Edit:
     """A real selector loses what it names, or a certificate its object, and stays in its place."""
 
     def edit(random: Random, account: Account) -> bool:
-        rows = [p[part] for raw in _apps(account) for p in raw["policies"] if p.get(part)]
+        rows = [p[part] for p in _policies(account) if p.get(part)]
         if not rows:
             return False
         rules = random.choice(rows)
@@ -149,6 +166,8 @@ EDITS: dict[str, Edit] = {
     "policy includes other": _policy_edit(lambda _, p: p.update(include=[FRESH])),
     "policy requires more": _policy_edit(lambda _, p: p.update(require=[*p["require"], FRESH])),
     "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
+    "reusable policy is another": _reusable_edit(lambda p: p.update(id="r-9")),
+    "reusable policy becomes a copy": _reusable_edit(lambda p: p.update(id="p-copy", reusable=False)),
     "policy include emptied": _emptied("include"),
     "policy require emptied": _emptied("require"),
     "policy exclude emptied": _emptied("exclude"),
