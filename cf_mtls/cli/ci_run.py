@@ -27,7 +27,7 @@ from cf_mtls.cli.ci_step import (
     summarised,
     write,
 )
-from cf_mtls.cli.options import account, now, plan_files
+from cf_mtls.cli.options import account, mappings, now, plan_files
 from cf_mtls.cli.plan_many import WORST_FIRST, planned, shown, verdict
 from cf_mtls.cli.proof import Reports, witnesses
 from cf_mtls.diagnostics import Exit, Failure
@@ -96,7 +96,7 @@ def verify(
     barred = kept_out()
     if barred:
         return _kept_out(named, barred, annotate=annotate)
-    proofs = verify_verb.proven(named, witnesses("httpx", None, None), ())
+    proofs = verify_verb.proven(named, witnesses("httpx", None, None), mappings(None))
     Reports().give(proofs)
     write(paths["report-path"], json.dumps(proofs_json(proofs), indent=2) + "\n")
     write(paths["junit-path"], junit(proofs))
@@ -112,7 +112,8 @@ def _kept_out(paths: Sequence[Path], barred: Diagnostic, *, annotate: bool) -> i
 
     results = many.side_by_side(paths, lambda path: workflow.validate(path, now()))
     wrong = [d for result in results if isinstance(result, Failure) for d in result.diagnostics]
-    console.show([*wrong, barred])
+    console.show(wrong)
+    console.say(f"Not asked: {barred.code.summary}. {barred.detail}\n{barred.fix}")
     _annotate(wrong, annotate=annotate)
     return Exit.ERROR if wrong else Exit.OK
 
