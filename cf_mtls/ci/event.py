@@ -36,7 +36,8 @@ def _member(value: Any, name: str) -> Mapping[str, Any]:
 def kept_out() -> Diagnostic:
     """What is said about each file of a fork's pull request."""
     return FORK.found(
-        "GitHub gives the secrets of this repository to no pull request from a fork, so there is no token."
+        "GitHub gives the secrets of this repository to no pull request from a fork, so there is no token"
+        " here, and no client's key."
         " The plan file is valid; whether the account is as it says is not known here.",
         "Nothing is wrong with the pull request. The files can be checked without a token:\n"
         "    cf-mtls validate\n"

@@ -119,7 +119,7 @@ def annotated_problems(found: Sequence[Diagnostic]) -> Iterator[str]:
     """A workflow command for each diagnostic, the rest counted."""
     for problem in found[:SHOWN]:
         place = problem.place or Place("")
-        where = {"file": place.file, "line": _number(place.line), "col": _number(place.column)}
+        where = {"file": redacted(place.file, ()), "line": _number(place.line), "col": _number(place.column)}
         said = redacted(" ".join(problem.detail.split()), ())
         yield command("error", {**where, "title": f"cf-mtls: {problem.code.summary}"}, said)
     if len(found) > SHOWN:

@@ -23,7 +23,7 @@ from cf_mtls.cli.ci_step import (
     Summary,
     begun,
     kept_out,
-    named,
+    listed,
     one_token,
     output,
     summarised,
@@ -64,6 +64,10 @@ def check(
     alarm: Annotated[
         list[str] | None, typer.Option("--alarm", metavar="CLASS", envvar="CF_MTLS_ALARM")
     ] = None,
+    applied: Annotated[
+        list[str] | None,
+        typer.Option("--applied", metavar="PLANFILE", help="As for drift; else CF_MTLS_APPLIED, one a line."),
+    ] = None,
     summary: Summary = True,
     annotate: Annotate = True,
 ) -> int:
@@ -75,7 +79,12 @@ def check(
     paths = begun(folder, REPORTS)
     asking = witness("httpx", None, None) if verify else None
     data, _ = drift.checked(
-        named(files), asking, [], timedelta(days=30), drift.classes(alarm or []), kept_out()
+        listed(files, "CF_MTLS_FILES"),
+        asking,
+        listed(applied, "CF_MTLS_APPLIED"),
+        timedelta(days=30),
+        drift.classes(alarm or []),
+        kept_out(),
     )
     json_path, md_path, xml_path = map(str, paths.values())
     drift.written(data, {"json": json_path, "markdown": md_path, "junit": xml_path})

@@ -21,13 +21,13 @@ from cf_mtls.cli.ci_step import (
     Summary,
     begun,
     kept_out,
-    named,
+    listed,
     one_token,
     output,
     summarised,
     write,
 )
-from cf_mtls.cli.options import account, now, plan_files
+from cf_mtls.cli.options import account, mappings, now, plan_files
 from cf_mtls.cli.plan_many import WORST_FIRST, planned, shown, verdict
 from cf_mtls.cli.proof import Reports, witnesses
 from cf_mtls.diagnostics import Exit, Failure
@@ -58,11 +58,11 @@ def plan(
 
     one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
     paths = begun(folder, PLAN_FILES)
-    listed = plan_files(named(files))
+    named = plan_files(listed(files, "CF_MTLS_FILES"))
     barred = kept_out()
     if barred:
-        return _kept_out(listed, barred, annotate=annotate)
-    results = planned(listed, workflow.Allowed(), destroy=False)
+        return _kept_out(named, barred, annotate=annotate)
+    results = planned(named, workflow.Allowed(), destroy=False)
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
@@ -70,7 +70,7 @@ def plan(
     worst = many.worst(codes, WORST_FIRST)
     where = {name: str(path) for name, path in paths.items() if name != "plan-json"}
     if len(results) == 1 and worst in {Exit.OK, Exit.DIFFERENCES}:
-        stack = workflow.validate(listed[0], now())
+        stack = workflow.validate(named[0], now())
         plan_verb.save(made[0], stack, paths["plan-json"], destroy=False)
         where["plan-json"] = str(paths["plan-json"])
     _tell(_plan_texts(results), paths, summary=summary)
@@ -92,8 +92,11 @@ def verify(
     from cf_mtls.report.proof_many import worst
 
     paths = begun(folder, PROOF_FILES)
-    asking = witnesses("httpx", None, None)
-    proofs = verify_verb.proven(plan_files(named(files)), asking, ())
+    named = plan_files(listed(files, "CF_MTLS_FILES"))
+    barred = kept_out()
+    if barred:
+        return _kept_out(named, barred, annotate=annotate)
+    proofs = verify_verb.proven(named, witnesses("httpx", None, None), mappings(None))
     Reports().give(proofs)
     write(paths["report-path"], json.dumps(proofs_json(proofs), indent=2) + "\n")
     write(paths["junit-path"], junit(proofs))
@@ -109,7 +112,8 @@ def _kept_out(paths: Sequence[Path], barred: Diagnostic, *, annotate: bool) -> i
 
     results = many.side_by_side(paths, lambda path: workflow.validate(path, now()))
     wrong = [d for result in results if isinstance(result, Failure) for d in result.diagnostics]
-    console.show([*wrong, barred])
+    console.show(wrong)
+    console.say(f"Not asked: {barred.code.summary}. {barred.detail}\n{barred.fix}")
     _annotate(wrong, annotate=annotate)
     return Exit.ERROR if wrong else Exit.OK
 

@@ -43,10 +43,10 @@ def one_token(other: str, mine: str) -> None:
         raise Failure([BOTH_TOKENS.found(detail, fix)], Exit.REFUSED)
 
 
-def named(files: list[str] | None) -> list[str]:
-    """The plan files and folders to use, from the arguments or the environment."""
-    listed = files or (console.environment("CF_MTLS_FILES") or "").split("\n")
-    return [name.strip() for name in listed if name.strip()]
+def listed(named: list[str] | None, variable: str) -> list[str]:
+    """The names given as arguments, else those in an environment variable, one a line."""
+    names = named or (console.environment(variable) or "").split("\n")
+    return [name.strip() for name in names if name.strip()]
 
 
 def begun(folder: str, names: Mapping[str, str]) -> dict[str, Path]:

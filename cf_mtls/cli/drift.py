@@ -116,7 +116,7 @@ def checked(
         moment,
         within,
         alarming,
-        tuple(map(_saved, applied)),
+        _applied(applied),
         declared_before(moment),
         asking,
         proof.open_what_can_be,
@@ -184,6 +184,15 @@ def _date(until: str | None) -> date:
         raise Failure([BAD_DATE.found(f"{until} is not a date such as 2027-01-31.")], Exit.USAGE) from None
 
 
+def _applied(names: list[str]) -> tuple[Saved, ...]:
+    """The saved plans that changed something; one without changes is no evidence of what the account was."""
+    found = [(name, _saved(name)) for name in names]
+    for name, saved in found:
+        if not saved.changes:
+            console.say(f"--applied: {name} changed nothing, so git is asked what was pending.")
+    return tuple(saved for _, saved in found if saved.changes)
+
+
 def _saved(name: str) -> Saved:
     from cf_mtls.declare.files import read_bytes
     from cf_mtls.planning.planfile_reader import load
@@ -191,7 +200,7 @@ def _saved(name: str) -> Saved:
     raw = read_bytes(Path(name))
     if isinstance(raw, Diagnostic):
         raise Failure([raw])
-    return load(raw, name)
+    return load(raw, name, to_apply=False)
 
 
 def _waive(stack: dict[str, Any], owner: str, last: date) -> None:

@@ -27,7 +27,7 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-_COMMAND = re.compile(r"(^|[\r\n])(\s*)::")
+_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
 
 
 def no_commands(text: str) -> str:

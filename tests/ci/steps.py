@@ -109,7 +109,7 @@ class Runner:
 def parsed(text: str) -> dict[str, str]:
     """GITHUB_OUTPUT as the runner reads it: `name=value`, or `name<<delimiter` and lines up to the delimiter."""
     found: dict[str, str] = {}
-    lines = iter(text.splitlines())
+    lines = iter(text.split("\n")[:-1])
     for line in lines:
         name, several, delimiter = line.partition("<<")
         if several and "=" not in name:

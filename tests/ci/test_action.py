@@ -153,6 +153,27 @@ def test_drift_can_be_let_pass_and_resolved(
     assert "Resolved" in github.comments[1][0]["body"]
 
 
+def test_the_plan_that_was_applied_tells_pending_from_drift(
+    folder: Path, ready: Ready, github: FakeGitHub, closed: dict[str, Any]
+) -> None:
+    """`applied` names it: what only the file changed since informs, clean and 0; without it, it is drift and 2."""
+    applied(folder, ready, closed)
+    text = (folder / PLAN).read_text("utf-8")
+    for hours, verb in (
+        ("6h", ["plan", PLAN, "--out", "applied.json"]),
+        ("6h", ["apply", "applied.json"]),
+        ("8h", []),
+    ):
+        (folder / PLAN).write_text(
+            text.replace("    domain: jeann", f"    session_duration: {hours}\n    domain: jeann")
+        )
+        assert not verb or run(folder, ready, *verb).returncode == 0
+    job = whole(a_runner(folder, ready, github, applied="applied.json\n", config=PLAN))
+    assert job.codes == {"check": 0, "Verdict": 0}, job.said
+    assert job.contexts["steps.check.outputs.changes"] == "1"
+    assert whole(a_runner(folder, ready, github, config=PLAN)).codes["Verdict"] == 2
+
+
 def test_the_stacks_of_a_folder_become_a_matrix(
     folder: Path, ready: Ready, github: FakeGitHub, closed: dict[str, Any]
 ) -> None:

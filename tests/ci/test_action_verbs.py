@@ -109,6 +109,7 @@ def test_verify_needs_no_token_and_says_what_stands_open(
         assert (outputs(job)["status"], outputs(job)["drift"]) == (status, drift)
         report = json.loads((folder / outputs(job)["plan-json"]).read_text("utf-8"))
         assert report["exit_code"] == code
+        assert [h["asked"] for h in report["handshakes"]] == [True] * (code != 1)
         assert (folder / outputs(job)["junit-path"]).is_file()
     assert len(github.comments[7]) == 1
 
@@ -129,9 +130,12 @@ def test_a_fork_is_told_that_it_has_no_secrets_and_is_not_red(
         assert "::error" not in job.said
         assert "no pull request from a fork" in job.said
         assert "not checked: a fork's pull request has no token" in job.said
-    job = from_a_fork(a_runner(folder, ready, github, command="plan", comment="true"), folder)
-    assert whole(job).codes == {"plan": 0}, job.said
-    assert (outputs(job)["status"], outputs(job)["drift"]) == ("error", "")
+    for command in ("plan", "verify"):
+        job = from_a_fork(a_runner(folder, ready, github, command=command, comment="true"), folder)
+        (folder / "plans/certs/clientcert.key").unlink(missing_ok=True)
+        assert whole(job).codes == {command: 0}, job.said
+        assert "no pull request from a fork" in job.said
+        assert (outputs(job)["status"], outputs(job)["drift"]) == ("error", "")
     assert [i["state"] for i in github.issues.values()] == ["open"]
     assert github.comments == {}
 

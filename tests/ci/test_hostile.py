@@ -9,14 +9,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cf_mtls.ci.comment import of_text
 from cf_mtls.ci.issue import MARKER, Mark, Run, body, mark_of
-from cf_mtls.ci.outputs import annotated, output_text, outputs
+from cf_mtls.ci.outputs import annotated, annotated_problems, output_text, outputs
 from cf_mtls.ci.reading import report
-from cf_mtls.diagnostics import Place
+from cf_mtls.diagnostics import Code, Fault, Place, Severity
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.planning.drift import Checked, Class, Finding
 from cf_mtls.report.drift_data import drift_data, key_of
@@ -38,6 +39,7 @@ PIECES = [
     "<script>", "]]>", "&", '"', "@EVIL", "[EVIL](EVIL)", "%0A", "%25", ",", ":", " ", "# EVIL", TOKEN,
     SHAPED, "é", "\ud800",
 ]  # fmt: skip
+OUTPUTS = ["a\nstatus=clean", "x\ny<<EOF\nz\nEOF", "\n", "\nstatus<<d\nclean\nd", "=", "<<", "a<<b=c"]
 HOSTILE = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
 
 
@@ -158,12 +160,37 @@ def test_annotations_are_one_command_a_line(names: list[str]) -> None:
 
 
 @EXAMPLES
-@given(
-    st.dictionaries(st.from_regex(r"[a-z-]{1,9}", fullmatch=True), HOSTILE.filter(lambda t: t.isprintable()))
-)
+@given(st.dictionaries(st.from_regex(r"[a-z-]{1,9}", fullmatch=True), HOSTILE | st.sampled_from(OUTPUTS)))
 def test_outputs_read_back_as_they_were_written(values: dict[str, str]) -> None:
-    """The runner's own reading gives the same names and values."""
+    """The runner's own reading gives the same names and values, whatever lines are in them."""
     assert parsed(output_text(values, "d" * 32)) == values
+
+
+def test_a_value_with_the_delimiter_in_it_is_never_written() -> None:
+    """128 random bits cannot be in a value; if they are, they were not random, and nothing is said."""
+    with pytest.raises(ValueError, match="delimiter"):
+        output_text({"a": f"x\n{'d' * 32}\nstatus=clean"}, "d" * 32)
+
+
+@EXAMPLES
+@given(NAMES)
+def test_problems_become_one_command_a_line(names: list[str]) -> None:
+    """Also of a file's own diagnostics: one `::error` each with our properties, nine of them, no token in any."""
+    one, two, three, four = names
+    code = Code("x.y", Severity.ERROR, Fault.FILE, "summary")
+    found = [code.found(f"{one}\n{two}{SHAPED}", three, Place(four or "f", 1, 2))] * 12
+    lines = list(annotated_problems(found))
+    assert len(lines) == 10
+    assert "and 3 more" in lines[-1]
+    for line in lines:
+        assert line.isprintable()
+        assert SHAPED not in line
+        assert line.startswith("::error ")
+        properties, _, _ = line.removeprefix("::error ").partition("::")
+        assert [p.partition("=")[0] for p in properties.split(",")] in (
+            ["file", "line", "col", "title"],
+            ["title"],
+        )
 
 
 @EXAMPLES

@@ -157,11 +157,24 @@ def test_the_step_with_cloudflares_token_never_has_githubs() -> None:
             assert step["env"]["CLOUDFLARE_API_TOKEN"] == ""
         else:
             assert step["env"]["GITHUB_TOKEN"] == ""
+    others = [step for _, step in steps_of(ACTION) if "uses" in step]
+    assert [s["env"]["CLOUDFLARE_API_TOKEN"] + s["env"]["CLOUDFLARE_API_TOKEN_FILE"] for s in others] == [""]
+
+
+INPUTS = {
+    "config": "", "command": "drift", "fail-on-drift": "true", "working-directory": ".", "version": "",
+    "summary": "true", "annotations": "true", "issue": "false", "issue-labels": "cf-mtls,drift",
+    "github-token": "${{ github.token }}",
+}  # fmt: skip
+"""What others write under `with:`, and what it is without them."""
 
 
 def test_the_action_can_be_published() -> None:
-    """What the marketplace asks for, and the outputs that others branch on."""
+    """What the marketplace asks for, the inputs with their defaults, and the outputs that others branch on."""
     found = read(ACTION)
+    assert {name: found["inputs"][name]["default"] for name in INPUTS} == INPUTS
+    assert all(i["description"] for i in (*found["inputs"].values(), *found["outputs"].values()))
+    assert not [name for name in found["inputs"] if "cloudflare" in name]  # its token is no input
     assert found["runs"]["using"] == "composite"
     assert found["branding"] == {"icon": "shield", "color": "orange"}
     assert len(found["description"]) < 125

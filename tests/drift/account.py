@@ -2,7 +2,6 @@
 
 Rules of this file:
 - `reread` changes only what the facts say means nothing: order, case, defaults, nulls, `/32`, times, new members.
-- `EDITS` change one meaning each; every edit says what it did.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 from cf_mtls.model.frozen import freeze, freeze_object
 from cf_mtls.model.resources import (
     AccessApplication,
+    AccessPolicy,
     Address,
     CaCertificate,
     HostnameSettings,
@@ -29,15 +29,30 @@ from tests.planning.worlds import GROUP, a_world
 
 Raw = dict[str, Any]
 Account = dict[str, list[Raw]]
-"""certificates, settings, apps: what the API would list."""
-
-Edit = Callable[[Random, Account], bool]
-"""Changes an account; False where there is nothing to change."""
+"""certificates, settings, apps, policies: what the API would list."""
 
 MORE_RULES = (
     Rule("ip", freeze({"ip": "192.0.2.7"})), Rule("ip", freeze({"ip": "2001:db8::7"})),
     Rule("geo", freeze({"country_code": "MY"})), Rule("email", freeze({"email": "ana@example.com"})),
 )  # fmt: skip
+SHARED: dict[str, Raw] = {
+    "r-1": {
+        "id": "r-1",
+        "name": "fleet",
+        "decision": "non_identity",
+        "include": [{"certificate": {}}],
+        "reusable": True,
+    },
+    "r-2": {
+        "id": "r-2",
+        "name": "staff",
+        "decision": "allow",
+        "include": [{"everyone": {}}],
+        "reusable": True,
+    },
+}
+"""The account's reusable policies: a file names them by id alone, and nothing else of them is compared."""
+
 FIELDS: tuple[Callable[[Random], Raw], ...] = (
     lambda random: {"session_duration": random.choice(("24h", "6h", "30m"))},
     lambda random: {"tags": random.sample(["a", "b", "c"], random.randint(0, 3))},
@@ -57,6 +72,9 @@ def a_declaration(random: Random) -> State:
                 replace(p, include=(*p.include, *random.sample(MORE_RULES, random.randint(0, 2))))
                 for p in thing.policies
             )
+            if random.random() < 0.2:
+                ids = random.sample(sorted(SHARED), random.randint(1, 2))
+                policies = tuple(AccessPolicy("", "", (), id=i, reusable=True) for i in ids)
             found[address] = replace(thing, fields=freeze_object(fields), policies=policies)
         else:
             found[address] = thing
@@ -72,12 +90,13 @@ def as_account(random: Random, declared: State) -> Account:
         certificates.append(stranger)
     apps = [_application(random, app) for _, app in declared.of(AccessApplication)]
     if random.random() < 0.5:
-        apps.append(_open_to_all("a-foreign", "c.org"))
+        apps.append(open_to_all("a-foreign", "c.org"))
     settings = [wire.settings_entry(s) for _, s in declared.of(HostnameSettings)]
-    return {"certificates": certificates, "settings": settings, "apps": apps}
+    shared = [copy.deepcopy(policy) for policy in SHARED.values()]
+    return {"certificates": certificates, "settings": settings, "apps": apps, "policies": shared}
 
 
-def _open_to_all(identity: str, domain: str) -> Raw:
+def open_to_all(identity: str, domain: str) -> Raw:
     everyone = {
         "id": f"p-{identity}",
         "name": "all",
@@ -99,7 +118,10 @@ def _certificate(random: Random, ca: CaCertificate) -> Raw:
 def _application(random: Random, app: AccessApplication) -> Raw:
     body = wire.application_body(app)
     for policy in body["policies"]:
-        policy["id"] = f"p-{random.getrandbits(40):x}"
+        if policy.get("id") in SHARED:
+            policy.update(copy.deepcopy(SHARED[policy["id"]]))  # a link comes back expanded: facts 3.4
+        else:
+            policy["id"] = f"p-{random.getrandbits(40):x}"
     return {**body, "id": f"a-{random.getrandbits(40):x}"}
 
 
@@ -109,7 +131,8 @@ def state_of(account: Account) -> State:
     settings = [
         (a, s) for a, s in map(wire.settings, account["settings"]) if s != HostnameSettings(s.hostname)
     ]
-    return State([*found, *settings, *map(wire.application, account["apps"])])
+    shared = map(wire.reusable_policy, account["policies"])
+    return State([*found, *settings, *shared, *map(wire.application, account["apps"])])
 
 
 def reread(random: Random, account: Account) -> Account:
@@ -128,6 +151,8 @@ def reread(random: Random, account: Account) -> Account:
         )
     for raw in found["apps"]:
         _app_reread(random, raw)
+    for policy in found["policies"]:
+        _policy_reread(random, policy)
     for rows in found.values():
         random.shuffle(rows)
     return found
@@ -159,10 +184,11 @@ def _policy_reread(random: Random, policy: Raw) -> None:
             rules.append(rules[0])
         random.shuffle(rules)
         policy[part] = rules or random.choice(([], None))
-    policy |= random.choice(
-        ({}, {"session_duration": "24h"}, {"approval_required": False, "approval_groups": []})
-    )
-    policy |= {"updated_at": str(random.random()), "reusable": random.choice((None, False))}
+    for name in random.sample(sorted(UNSET), random.randint(0, 3)):
+        policy[name] = random.choice(UNSET[name])
+    policy |= {"updated_at": str(random.random()), "app_count": random.randint(1, 9)}
+    if not policy.get("reusable"):
+        policy["reusable"] = random.choice((None, False))
 
 
 def _rule_reread(random: Random, rule: Raw) -> Raw:
@@ -180,6 +206,13 @@ def _rule_reread(random: Random, rule: Raw) -> Raw:
     )
 
 
+UNSET: dict[str, tuple[Any, ...]] = {
+    "session_duration": ("24h", None), "approval_required": (False, None), "approval_groups": ([], None),
+    "purpose_justification_required": (False, None), "purpose_justification_prompt": ("", None),
+    "isolation_required": (False, None), "connection_rules": ({}, None), "mfa_config": ({}, None),
+}  # fmt: skip
+"""What the server says of a policy's members that nobody set: facts 3.6, 4.2."""
+
 EMPTIED: tuple[Raw, ...] = (
     {"common_name": {"common_name": None}}, {"common_name": {}}, {"common_name": None}, {"email": {"email": ""}},
     {"ip": {"ip": None}}, {"geo": {"country_code": None}}, {"email_domain": {"domain": " "}}, {"group": {"id": None}},
@@ -190,144 +223,3 @@ EMPTIED: tuple[Raw, ...] = (
 def _shuffled(random: Random, raw: Raw, name: str) -> None:
     if raw.get(name):
         raw[name] = random.sample(raw[name], len(raw[name]))
-
-
-def _cas(account: Account) -> list[Raw]:
-    return [raw for raw in account["certificates"] if raw["id"] != "c-foreign"]
-
-
-def _apps(account: Account) -> list[Raw]:
-    return [raw for raw in account["apps"] if raw["id"] != "a-foreign"]
-
-
-def _policy_edit(change: Callable[[Random, Raw], None]) -> Edit:
-    def edit(random: Random, account: Account) -> bool:
-        if not _apps(account):
-            return False
-        change(random, random.choice(random.choice(_apps(account))["policies"]))
-        return True
-
-    return edit
-
-
-def _emptied(part: str) -> Edit:
-    """A real selector loses what it names, or a certificate its object, and stays in its place."""
-
-    def edit(random: Random, account: Account) -> bool:
-        rows = [p[part] for raw in _apps(account) for p in raw["policies"] if p.get(part)]
-        if not rows:
-            return False
-        rules = random.choice(rows)
-        at = random.randrange(len(rules))
-        ((kind, value),) = rules[at].items()
-        if rules.count(rules[at]) > 1 or (kind == "ip" and f"{value['ip']}/32" in str(rules)):
-            return False  # its equal beside it still says it
-        rules[at] = {kind: dict.fromkeys(value) if value else None}
-        return True
-
-    return edit
-
-
-def _member(table: Callable[[Account], list[Raw]], name: str, other: Callable[[Any], Any]) -> Edit:
-    """One member of one raw thing becomes something else; nothing to do where nothing has it."""
-
-    def edit(random: Random, account: Account) -> bool:
-        having = [raw for raw in table(account) if raw.get(name) is not None]
-        if not having:
-            return False
-        raw = random.choice(having)
-        raw[name] = other(raw[name])
-        return True
-
-    return edit
-
-
-def _gone(table: str, ours: Callable[[Account], list[Raw]]) -> Edit:
-    def edit(random: Random, account: Account) -> bool:
-        if not ours(account):
-            return False
-        account[table].remove(random.choice(ours(account)))
-        return True
-
-    return edit
-
-
-def _declared_field(random: Random, account: Account) -> bool:
-    """A member that the file declared gets a value that means something else."""
-    modelled = {"id", "name", "type", "domain", "destinations", "policies"}
-    rows = [(raw, name) for raw in _apps(account) for name in raw if name not in modelled]
-    if not rows:
-        return False
-    raw, name = random.choice(rows)
-    value = raw[name]
-    raw[name] = not value if isinstance(value, bool) else [*value, "z"] if isinstance(value, list) else "7h"
-    return True
-
-
-def _order(random: Random, account: Account) -> bool:
-    """Two policies change places."""
-    having = [raw for raw in _apps(account) if len(raw["policies"]) > 1]
-    if not having:
-        return False
-    first, second = random.choice(having)["policies"][:2]
-    first["precedence"], second["precedence"] = second["precedence"], first["precedence"]
-    return True
-
-
-def _appears(random: Random, account: Account) -> bool:
-    """A thing with this stack's mark that no file declares."""
-    account["certificates"].append({"name": "late (cf-mtls s)", "associated_hostnames": ["e.net"], "id": "c-late",
-                                    "fingerprint": "CC:DD", "expires_on": "2031-01-01T00:00:00Z"})  # fmt: skip
-    return True
-
-
-def _opens_below(random: Random, account: Account) -> bool:
-    """A foreign application below one of ours lets everybody in."""
-    if not _apps(account):
-        return False
-    domain = random.choice(_apps(account))["domain"]
-    below = domain.replace("*", "w") + "/zz"
-    account["apps"].append(_open_to_all("a-hole", below))
-    return True
-
-
-DECISIONS = {"allow", "deny", "bypass", "non_identity"}
-FRESH = {"common_name": {"common_name": "fresh"}}
-
-EDITS: dict[str, Edit] = {
-    "ca renamed": _member(_cas, "name", lambda name: f"x{name}"),
-    "ca loses its mark": _member(_cas, "name", lambda _: "mine now"),
-    "ca on one more host": _member(_cas, "associated_hostnames", lambda hosts: [*hosts, "new.net"]),
-    "ca on no host": _member(
-        lambda a: [raw for raw in _cas(a) if raw["associated_hostnames"]],
-        "associated_hostnames",
-        lambda _: [],
-    ),
-    "ca gone": _gone("certificates", _cas),
-    "setting gone": _gone("settings", lambda a: a["settings"]),
-    "setting flipped": _member(lambda a: a["settings"], "china_network", lambda value: not value),
-    "app renamed": _member(_apps, "name", lambda name: f"x{name}"),
-    "app loses its mark": _member(_apps, "name", lambda _: "mine now"),
-    "app on one more domain": _member(
-        _apps, "destinations", lambda d: [*d, {"type": "public", "uri": "new.net/p"}]
-    ),
-    "app gone": _gone("apps", _apps),
-    "app without policies": _member(_apps, "policies", lambda _: []),
-    "declared field": _declared_field,
-    "policies change places": _order,
-    "policy decision": _policy_edit(
-        lambda random, p: p.update(
-            decision=random.choice(sorted({"allow", "deny", "bypass", "non_identity"} - {p["decision"]}))
-        )
-    ),
-    "policy renamed": _policy_edit(lambda _, p: p.update(name=p["name"] + "x")),
-    "policy includes more": _policy_edit(lambda _, p: p.update(include=[*p["include"], FRESH])),
-    "policy includes other": _policy_edit(lambda _, p: p.update(include=[FRESH])),
-    "policy requires more": _policy_edit(lambda _, p: p.update(require=[*p["require"], FRESH])),
-    "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
-    "policy include emptied": _emptied("include"),
-    "policy require emptied": _emptied("require"),
-    "policy exclude emptied": _emptied("exclude"),
-    "marked thing appears": _appears,
-    "foreign hole below ours": _opens_below,
-}

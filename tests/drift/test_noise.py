@@ -11,7 +11,9 @@ from cf_mtls.model.resources import Kind
 from cf_mtls.model.state import State
 from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.drift import Checked, Class, Status
-from tests.drift.account import EDITS, Account, a_declaration, as_account, reread, state_of
+from tests.conftest import Counted
+from tests.drift.account import Account, a_declaration, as_account, reread, state_of
+from tests.drift.edits import EDITS
 from tests.planning.worlds import BUDGET
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -25,7 +27,7 @@ def checked(declared: State, account: Account) -> Checked:
     )
 
 
-def test_a_thousand_accounts_as_declared_raise_no_alarm() -> None:
+def test_a_thousand_accounts_as_declared_raise_no_alarm(counted: Counted) -> None:
     """Applied, then read again in other words: never drift, and never anything but an unmanaged stranger."""
     alarms = 0
     things: Counter[Kind] = Counter()
@@ -37,12 +39,12 @@ def test_a_thousand_accounts_as_declared_raise_no_alarm() -> None:
         found = checked(declared, reread(random, account))
         alarms += found.status is not Status.CLEAN
         assert {f.kind for f in found.findings} <= {Class.UNMANAGED}, (seed, found.findings)
-    print(f"{COUNT} accounts, {sum(things.values())} things: {alarms} false alarms")
+    counted(f"{COUNT} accounts, {sum(things.values())} things: {alarms} false alarms")
     assert alarms == 0
     assert min(things.values()) > 100
 
 
-def test_a_thousand_changed_meanings_are_all_found() -> None:
+def test_a_thousand_changed_meanings_are_all_found(counted: Counted) -> None:
     """One edit each, read in other words: all alarm; every fourth is read twice, and both agree on the fingerprint."""
     missed: list[tuple[int, str]] = []
     done: Counter[str] = Counter()
@@ -62,6 +64,6 @@ def test_a_thousand_changed_meanings_are_all_found() -> None:
         if one.status is not Status.DRIFT:
             missed.append((seed, name))
         assert one.fingerprint == two.fingerprint, (seed, name)
-    print(f"{done.total()} edits of {len(done)} kinds: {len(missed)} missed")
+    counted(f"{done.total()} edits of {len(done)} kinds: {len(missed)} missed")
     assert missed == []
     assert len(done) == len(EDITS)

@@ -281,6 +281,15 @@ def test_pending_by_the_plan_that_was_applied_last(closed: Path, ready: Ready) -
     assert (code, classes(data)) == (2, [("drift", APP)])
 
 
+def test_a_plan_without_changes_is_no_evidence(closed: Path, ready: Ready) -> None:
+    """Saved where nothing was to be done, it is said and left out: neither refused, nor an excuse."""
+    assert run(closed, ready, "plan", PLAN, "--out", "empty.json").returncode == 0
+    assert drift(closed, ready, PLAN, "--applied", "empty.json")[0] == 0
+    change(ready, "policies", **OPEN)
+    ran = run(closed, ready, "drift", PLAN, "--applied", "empty.json")
+    assert (ran.returncode, "changed nothing" in ran.stderr) == (2, True)
+
+
 def test_pending_by_the_last_commit(closed: Path, ready: Ready) -> None:
     """Edited or committed and not applied: pending. Changed by somebody else besides: drift."""
     git(closed, "init", "-q")
