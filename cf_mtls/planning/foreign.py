@@ -1,8 +1,9 @@
 """Foreign things that weaken what we declare: reported every time, by id, with the reason.
 
 Rules of this file:
-- Only what opens one of our doors: another CA on a hostname of ours whose clients get in, and a more specific
-  application under a domain of ours that lets in more than certificate holders.
+- Only what opens one of our doors: another CA on a hostname of ours whose clients get in, a more specific
+  application under a domain of ours that lets in more than certificate holders, and a reusable policy or a group to
+  which an application of ours refers, when by it anyone gets in.
 - A warning each, with the thing and the door as data: nobody has to read them out of the words.
 - Nothing here is changed, it is not ours.
 """
@@ -12,23 +13,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.decide import member
 from cf_mtls.access.doors import door_at
 from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, host_of, path_of
+from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from cf_mtls.access.match import Standing
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.doors import Door
+    from cf_mtls.model.resources import AccessPolicy
     from cf_mtls.model.state import State
 
 OTHER_CA = Code("access.foreign-ca", Severity.WARNING, Fault.ACCOUNT, "clients of a foreign CA get in")
 OPENING = Code(
     "access.foreign-opening", Severity.WARNING, Fault.ACCOUNT, "a foreign application opens a path"
+)
+RULES_ELSEWHERE = Code(
+    "access.foreign-rules", Severity.WARNING, Fault.ACCOUNT, "rules kept elsewhere let anyone in"
 )
 
 
@@ -54,7 +61,9 @@ def weakenings(state: State, ours: Collection[Address]) -> Iterator[Weakening]:
     below = _below(state, ours)
     for address, app in state.of(AccessApplication):
         for domain in app.domains if address in ours else ():
-            yield from _foreign_cas(state, ours, address, domain)
+            door = door_at(state, *_place(domain))
+            yield from _foreign_cas(state, ours, address, domain, door)
+            yield from _foreign_rules(address, domain, door)
             for place in below.get(domain, ()):
                 yield from _opening(state, domain, place)
 
@@ -76,10 +85,9 @@ def _place(domain: str) -> tuple[str, str]:
 
 
 def _foreign_cas(
-    state: State, ours: Collection[Address], address: Address, domain: str
+    state: State, ours: Collection[Address], address: Address, domain: str, door: Door
 ) -> Iterator[Weakening]:
-    found = door_at(state, concrete(host_of(domain)), path_of(domain) or "/")
-    for other in sorted(found.certificates - set(ours)):
+    for other in sorted(door.certificates - set(ours)):
         ca = state[other]
         if isinstance(ca, CaCertificate):
             detail = (
@@ -88,6 +96,26 @@ def _foreign_cas(
             )
             fix = "Take the hostname off that CA, or require a common name of your own clients."
             yield Weakening(other, domain, Reach.HOLDERS, OTHER_CA.found(detail, fix))
+
+
+def _foreign_rules(address: Address, domain: str, door: Door) -> Iterator[Weakening]:
+    policy = door.decided.policy
+    if door.reach is not Reach.ANYONE or policy is None or door.decided.application != address:
+        return
+    for culprit in _kept_elsewhere(policy):
+        detail = f"{address}: anyone gets in at {domain}, because {culprit} says so; what it says is not in this file."
+        fix = "Mend its rules, or write the policy into the plan file if that is meant."
+        yield Weakening(culprit, domain, door.reach, RULES_ELSEWHERE.found(detail, fix))
+
+
+def _kept_elsewhere(policy: AccessPolicy) -> Iterator[Address]:
+    """What a policy leaves to rules that no plan file holds; nothing when it lets everyone in by itself."""
+    if policy.reusable:
+        yield Address(Kind.POLICY, policy.id or "")
+    elif not any(rule.kind == "everyone" for rule in policy.include):
+        yield from (
+            Address(Kind.GROUP, member(rule, "id")) for rule in policy.include if rule.kind == "group"
+        )
 
 
 def _opening(state: State, domain: str, place: Standing) -> Iterator[Weakening]:

@@ -51,7 +51,7 @@ SHARED: dict[str, Raw] = {
         "reusable": True,
     },
 }
-"""The account's reusable policies: a file names them by id alone, and nothing else of them is compared."""
+"""The account's reusable policies: a file names them by id alone; of their rules only that anyone gets in alarms."""
 
 FIELDS: tuple[Callable[[Random], Raw], ...] = (
     lambda random: {"session_duration": random.choice(("24h", "6h", "30m"))},

@@ -51,6 +51,18 @@ def _reusable_edit(change: Callable[[Raw], None]) -> Edit:
     return edit
 
 
+def _opened(random: Random, account: Account) -> bool:
+    """Whoever owns a reusable policy lets everybody in by it; our applications refer to it as before."""
+    used = {p["id"] for p in _policies(account, reusable=True)}
+    if not used:
+        return False
+    chosen = random.choice(sorted(used))
+    for p in (*account["policies"], *_policies(account, reusable=True)):
+        if p["id"] == chosen:
+            p.update(decision="bypass", include=[{"everyone": {}}], require=[], exclude=[])
+    return True
+
+
 def _emptied(part: str) -> Edit:
     """A real selector loses what it names, or a certificate its object, and stays in its place."""
 
@@ -168,6 +180,7 @@ EDITS: dict[str, Edit] = {
     "policy excludes more": _policy_edit(lambda _, p: p.update(exclude=[*p["exclude"], FRESH])),
     "reusable policy is another": _reusable_edit(lambda p: p.update(id="r-9")),
     "reusable policy becomes a copy": _reusable_edit(lambda p: p.update(id="p-copy", reusable=False)),
+    "reusable policy opened": _opened,
     "policy include emptied": _emptied("include"),
     "policy require emptied": _emptied("require"),
     "policy exclude emptied": _emptied("exclude"),

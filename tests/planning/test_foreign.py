@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cf_mtls.model.doors import Reach
+from cf_mtls.model.frozen import freeze
 from cf_mtls.model.resources import (
     AccessApplication,
+    AccessGroup,
     AccessPolicy,
     Address,
     CaCertificate,
@@ -69,3 +71,32 @@ def test_what_opens_nothing_is_no_weakening() -> None:
     assert [*weakenings(state(app=shut, ca=elsewhere), {OURS, MINE})] == []
     everything = state(app=HOLE, ca=OTHER)
     assert [*weakenings(everything, set(everything))] == []
+
+
+EVERYONE = (Rule("everyone"),)
+GROUP_AT = Address(Kind.GROUP, "g-1")
+BY_GROUP = AccessPolicy("q", "non_identity", (Rule("group", freeze({"id": "g-1"})),))
+
+
+@pytest.mark.parametrize(
+    ("policy", "group", "culprits"),
+    [
+        (AccessPolicy("q", "bypass", EVERYONE, id="p-1", reusable=True), None, ["policy/p-1"]),
+        (AccessPolicy("q", "non_identity", EVERYONE, id="p-1", reusable=True), None, ["policy/p-1"]),
+        (AccessPolicy("q", "allow", EVERYONE, id="p-1", reusable=True), None, []),  # a login is asked for
+        (replace(HOLDERS, id="p-1", reusable=True), None, []),
+        (AccessPolicy("q", "bypass", EVERYONE), None, []),  # the file says so itself
+        (BY_GROUP, EVERYONE, ["group/g-1"]),
+        (BY_GROUP, (Rule("certificate"),), []),
+    ],
+)
+def test_rules_kept_elsewhere_that_let_anyone_in_are_a_weakening(
+    policy: AccessPolicy, group: tuple[Rule, ...] | None, culprits: list[str]
+) -> None:
+    """A reusable policy or a group may be opened by whoever owns it; what the file says itself is meant."""
+    found: dict[Address, Resource] = {OURS: replace(APP, policies=(policy,)), MINE: CA}
+    if group:
+        found[GROUP_AT] = AccessGroup("theirs", group, (), (), "g-1")
+    seen = [*weakenings(State(found), {OURS, MINE})]
+    assert [str(w.culprit) for w in seen] == culprits
+    assert all(w.reach is Reach.ANYONE and w.domain == "a.net/x" for w in seen)
