@@ -58,6 +58,8 @@ class Answer:
     """Requests left in the budget, from `Ratelimit` (facts 7.5); None when it is not said."""
     renewed_s: float | None = None
     """Seconds until the budget is renewed."""
+    quota: int | None = None
+    """Requests in a whole budget, from `Ratelimit-Policy`."""
 
     def has(self, code: int) -> bool:
         """Whether an error of this code is among the errors."""
@@ -177,7 +179,7 @@ def answer(response: httpx.Response) -> Answer:
         envelope.get("result_info") or {},
         response.headers.get("cf-ray", ""),
         _seconds(response.headers.get("retry-after")),
-        *_budget(response.headers.get("ratelimit", "")),
+        *_budget(response.headers.get("ratelimit", ""), response.headers.get("ratelimit-policy", "")),
     )
 
 
@@ -199,13 +201,18 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-_RATELIMIT = re.compile(r";\s*r=(\d+)\s*;\s*t=(\d+)")
+_RATELIMIT = re.compile(r"\"([^\"]*)\"\s*;\s*r=(\d+)\s*;\s*t=(\d+)")
+_POLICY = re.compile(r"\"([^\"]*)\"\s*;\s*q=(\d+)")
 
 
-def _budget(header: str) -> tuple[int | None, float | None]:
-    """What is left and for how long, from such as `"default";r=50;t=30`; of several the tightest."""
-    found = [(int(left), float(seconds)) for left, seconds in _RATELIMIT.findall(header)]
-    return min(found) if found else (None, None)
+def _budget(header: str, policy: str) -> tuple[int | None, float | None, int | None]:
+    """What is left, for how long, and of how many, from such as `"default";r=50;t=30`; of several the tightest."""
+    found = [(int(left), float(seconds), name) for name, left, seconds in _RATELIMIT.findall(header)]
+    if not found:
+        return None, None, None
+    left, seconds, name = min(found)
+    quotas = {named: int(quota) for named, quota in _POLICY.findall(policy)}
+    return left, seconds, quotas.get(name, min(quotas.values(), default=None))
 
 
 def _seconds(header: str | None) -> float | None:
