@@ -58,6 +58,8 @@ class Answer:
     """Requests left in the budget, from `Ratelimit` (facts 7.5); None when it is not said."""
     renewed_s: float | None = None
     """Seconds until the budget is renewed."""
+    quota: int | None = None
+    """Requests in a whole budget, from `Ratelimit-Policy`."""
 
     def has(self, code: int) -> bool:
         """Whether an error of this code is among the errors."""
@@ -80,7 +82,7 @@ def client_for(token: str | None, base_url: str, transport: httpx.BaseTransport 
     _check(token, base_url)
     http = httpx.Client(
         transport=transport,
-        **_outside(base_url),
+        **_way(base_url),
         timeout=httpx.Timeout(60, connect=10),
         limits=httpx.Limits(max_connections=8),
         follow_redirects=False,
@@ -91,10 +93,10 @@ def client_for(token: str | None, base_url: str, transport: httpx.BaseTransport 
     return client
 
 
-def _outside(base_url: str) -> dict[str, Any]:
-    """Options that cost as much as forty requests and that plain http on this machine has no use for.
+def _way(base_url: str) -> dict[str, Any]:
+    """How an address is reached: plain http stays on this machine, so it passes no proxy and needs no CA.
 
-    What goes to this machine passes no proxy, and trusts no CA, for there is no TLS; elsewhere httpx decides.
+    To look for the one and load the other takes longer than all requests of a small account on loopback.
     """
     if urlsplit(base_url).scheme == "https":
         return {}
@@ -177,7 +179,7 @@ def answer(response: httpx.Response) -> Answer:
         envelope.get("result_info") or {},
         response.headers.get("cf-ray", ""),
         _seconds(response.headers.get("retry-after")),
-        *_budget(response.headers.get("ratelimit", "")),
+        *_budget(response.headers.get("ratelimit", ""), response.headers.get("ratelimit-policy", "")),
     )
 
 
@@ -199,13 +201,18 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-_RATELIMIT = re.compile(r";\s*r=(\d+)\s*;\s*t=(\d+)")
+_RATELIMIT = re.compile(r"\"([^\"]*)\"\s*;\s*r=(\d+)\s*;\s*t=(\d+)")
+_POLICY = re.compile(r"\"([^\"]*)\"\s*;\s*q=(\d+)")
 
 
-def _budget(header: str) -> tuple[int | None, float | None]:
-    """What is left and for how long, from such as `"default";r=50;t=30`; of several the tightest."""
-    found = [(int(left), float(seconds)) for left, seconds in _RATELIMIT.findall(header)]
-    return min(found) if found else (None, None)
+def _budget(header: str, policy: str) -> tuple[int | None, float | None, int | None]:
+    """What is left, for how long, and of how many, from such as `"default";r=50;t=30`; of several the tightest."""
+    found = [(int(left), float(seconds), name) for name, left, seconds in _RATELIMIT.findall(header)]
+    if not found:
+        return None, None, None
+    left, seconds, name = min(found)
+    quotas = {named: int(quota) for named, quota in _POLICY.findall(policy)}
+    return left, seconds, quotas.get(name, min(quotas.values(), default=None))
 
 
 def _seconds(header: str | None) -> float | None:

@@ -121,14 +121,15 @@ def test_without_the_bucket_the_block_is_tripped(emulator: Running) -> None:
     assert emulator.do(lambda e: e.rates.budgets["full"].blocked_until) > 0
 
 
-def test_two_stacks_of_one_token_share_its_budget(emulator: Running) -> None:
-    """Two runs that know nothing of each other, each with its own bucket: what each hears is what both have left."""
+@pytest.mark.parametrize("runs", [2, 6])
+def test_stacks_of_one_token_share_its_budget(emulator: Running, runs: int) -> None:
+    """Runs that know nothing of each other, each with its own bucket: what each hears is what all have left."""
     time = Fast(emulator)
     whole = edits(emulator, time.pace(Budget()))
     apps = list(whole.actual.of(AccessApplication))
-    halves = [planned(whole.scope, whole.actual, apps[n::2]) for n in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda half: apply(emulator, half, time.pace(Budget())), halves))
+    parts = [planned(whole.scope, whole.actual, apps[n::runs]) for n in range(runs)]
+    with ThreadPoolExecutor(runs) as pool:
+        done = list(pool.map(lambda part: apply(emulator, part, time.pace(Budget())), parts))
     found = statuses(emulator)
     assert (sum(done), found["changed"], found["refused"]) == (WRITES, APPS, 0)
     assert emulator.do(lambda e: e.rates.budgets["full"].blocked_until) == 0.0

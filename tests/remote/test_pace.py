@@ -118,6 +118,19 @@ def test_the_budget_is_never_spent_to_the_end() -> None:
     assert "budget" in time.said[0]
 
 
+@pytest.mark.parametrize(
+    ("quota", "left", "waits"), [(1200, 60, True), (1200, 61, False), (100, 20, True), (100, 21, False)]
+)
+def test_of_a_large_budget_a_share_is_left_to_others(quota: int, left: int, waits: bool) -> None:
+    """A twentieth, at least twenty: other runs have requests under way that the last answer did not count."""
+    headers = {"ratelimit": f'"default";r={left};t=30', "ratelimit-policy": f'"default";q={quota};w=300'}
+    fake, time = Fake(lambda *_: ok([], **headers)), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    for _ in range(2):
+        pace.persist("GET", lambda: writer.get("/x"))
+    assert bool(time.slept) is waits
+
+
 def test_without_the_header_nothing_is_held_back() -> None:
     """An answer that says nothing about a budget changes nothing."""
     _, _, time = persist("GET", ok([]))
