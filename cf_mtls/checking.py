@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.evidence import Client
+    from cf_mtls.model.people import Client
     from cf_mtls.model.resources import Address, Scope
     from cf_mtls.planning.saved import Saved
     from cf_mtls.verify.witness import Witness

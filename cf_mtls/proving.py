@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Asker
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.evidence import Dossier, Evidence, Expected, Expiry, Got, Handshake, Outcome
+from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome
+from cf_mtls.model.people import Expected
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from cf_mtls.model.evidence import Probe, Target, Verdict
+    from cf_mtls.model.evidence import Probe, Verdict
+    from cf_mtls.model.people import Target
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
     from cf_mtls.pki.identity import Identity

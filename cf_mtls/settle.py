@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.evidence import Expected, Got, Outcome
+from cf_mtls.model.evidence import Got, Outcome
+from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Phase
 from cf_mtls.proving import is_welcome, prove_new_trust, subject, verify_until
 from cf_mtls.verify.handshake import look
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cf_mtls.model.evidence import Handshake, Probe, Target
+    from cf_mtls.model.evidence import Handshake, Probe
+    from cf_mtls.model.people import Target
     from cf_mtls.proving import Patience
     from cf_mtls.remote.stages import Boundary
     from cf_mtls.verify.connect import ConnectTo

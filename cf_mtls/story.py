@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare.example import GEORGETOWN, URL
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.emulator.server import Options, running
-from cf_mtls.model.evidence import Expected, Probe, Target
+from cf_mtls.model.evidence import Probe
+from cf_mtls.model.people import Expected, Target
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.chain import judge
 from cf_mtls.pki.identity import load_identity

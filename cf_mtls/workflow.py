@@ -16,7 +16,7 @@ from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.evidence import Expected
+from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Plan, Promise
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cf_mtls.access.decide import Asker
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.doors import Decision
-    from cf_mtls.model.evidence import Client, Target
+    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.saved import Saved

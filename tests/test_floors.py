@@ -15,10 +15,10 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ diagnostics"),
-    ("model", "frozen marks waiver | resources evidence | rules state doors | plan"),
+    ("model", "frozen marks people waiver | resources evidence | rules state doors | plan"),
     ("access", "match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
-    ("pki", "blocks chain keys kin | forge pem | identity template | authority strict traits | rules"),
+    ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
     (
         "pki",
         "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",

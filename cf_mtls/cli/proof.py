@@ -25,7 +25,8 @@ from cf_mtls.report.terminal import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cf_mtls.model.evidence import Client, Proof, Target, Verdict
+    from cf_mtls.model.evidence import Proof, Verdict
+    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.state import State
     from cf_mtls.proving import Patience, Subject
     from cf_mtls.remote.pace import Pace

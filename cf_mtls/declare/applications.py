@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.declare.application_document import PASSED_ON, PolicyReference, ProbeDocument
 from cf_mtls.diagnostics import Code, Fault, Severity
-from cf_mtls.model.evidence import Target
 from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
 from cf_mtls.model.marks import application_name
+from cf_mtls.model.people import Target
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, Kind, Rule, host_of, public
 
 if TYPE_CHECKING:

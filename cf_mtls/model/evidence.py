@@ -16,46 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cf_mtls.diagnostics import Diagnostic
-
-
-class Expected(Enum):
-    """What must happen: *allowed* means that the origin answered, *refused* that Access did."""
-
-    ALLOWED = "allowed"
-    REFUSED = "refused"
-    LOGIN = "login"
-    """Sent to the login page."""
-    UNDECLARED = "not declared"
-    """No declared application stands there, so none of them may answer."""
-    UNFORESEEN = "unforeseen"
-    """It hangs on where the request comes from or on another service: no outcome can be demanded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks: a label, the paths of its files, and what must happen to it."""
-
-    name: str
-    certificate: str
-    key: str | None = None
-    """None when the certificate's file holds the key too: PKCS#12, or one PEM file for both."""
-    expected: Expected | None = None
-    """What the plan file demands at every URL; None leaves it to the policies."""
-    is_here: bool = True
-    """Whether both files could be found when the plan file was read."""
-    passphrase_env: str | None = None
-    passphrase_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A URL that an application stands on, and how to ask for it."""
-
-    url: str
-    application: str
-    method: str = "GET"
-    expect_status: int | None = None
-    """The origin's status that an allowed request must get; None accepts any answer of the origin."""
+    from cf_mtls.model.people import Client, Expected, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from cf_mtls.pki.forge import OLD_HASHES, reforge
 from cf_mtls.pki.keys import PrivateKey, PublicKey, default_hash
 from cf_mtls.pki.pem import Certificate
+from cf_mtls.pki.usages import KEY_USAGES, PURPOSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,26 +33,6 @@ Extra = tuple[str, bool, bytes]
 
 BACKDATED = timedelta(minutes=5)
 """How long before `now` a certificate starts, for clocks that are a little slow."""
-
-PURPOSES = {
-    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
-    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
-    "emailProtection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
-    "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING,
-    "any": ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
-}
-
-KEY_USAGES = {
-    "digitalSignature": "digital_signature",
-    "contentCommitment": "content_commitment",
-    "keyEncipherment": "key_encipherment",
-    "dataEncipherment": "data_encipherment",
-    "keyAgreement": "key_agreement",
-    "keyCertSign": "key_cert_sign",
-    "cRLSign": "crl_sign",
-    "encipherOnly": "encipher_only",
-    "decipherOnly": "decipher_only",
-}
 
 HASHES: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
     "sha256": hashes.SHA256,

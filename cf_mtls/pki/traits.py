@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from cf_mtls.pki.template import KEY_USAGES, PURPOSES
+from cf_mtls.pki.usages import KEY_USAGES, PURPOSES
 
 if TYPE_CHECKING:
     from datetime import datetime

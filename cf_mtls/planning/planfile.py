@@ -23,7 +23,7 @@ from cf_mtls.planning.saved import relied_on
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cf_mtls.model.evidence import Client, Target
+    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.plan import Change, Plan, Step
     from cf_mtls.model.resources import Resource
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
-from cf_mtls.model.evidence import Client, Expected, Target
+from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.model.plan import Action, Change, Condition, Phase, Promise, Step
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.evidence import Client, Target
+    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.plan import Change, Promise, Step
     from cf_mtls.model.resources import Address, Scope
 

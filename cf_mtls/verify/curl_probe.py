@@ -28,7 +28,8 @@ from cf_mtls.verify.private import private
 from cf_mtls.verify.stopwatch import ms_since
 
 if TYPE_CHECKING:
-    from cf_mtls.model.evidence import Client, Probe
+    from cf_mtls.model.evidence import Probe
+    from cf_mtls.model.people import Client
     from cf_mtls.pki.identity import Identity
 
 EXITS: dict[int, Got] = {

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.decide import Asker, world_of
 from cf_mtls.access.match import governor
 from cf_mtls.access.reach import WORD, concrete
-from cf_mtls.model.evidence import Expected, Probe, Target
+from cf_mtls.model.evidence import Probe
+from cf_mtls.model.people import Expected, Target
 from cf_mtls.verify import proofs
 from cf_mtls.verify.outlook import Outlook, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cf_mtls.model.evidence import Client
+    from cf_mtls.model.people import Client
     from cf_mtls.model.state import State
 
 WRONG: dict[int, str] = {

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cf_mtls.model.evidence import Expected, Got, Outcome, Verdict
+from cf_mtls.model.evidence import Got, Outcome, Verdict
+from cf_mtls.model.people import Expected
 from cf_mtls.verify.proofs import CLIENT
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from cf_mtls.access.decide import LOGIN, Asker, credential_kind, decider
 from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
-from cf_mtls.model.evidence import Expected, Probe
+from cf_mtls.model.people import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cf_mtls.model.evidence import Probe
     from cf_mtls.model.state import State
 
 AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})

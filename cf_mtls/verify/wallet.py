@@ -21,7 +21,7 @@ from cf_mtls.pki.pkcs12 import is_pkcs12, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cf_mtls.model.evidence import Client
+    from cf_mtls.model.people import Client
     from cf_mtls.pki.identity import Identity
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cf_mtls.diagnostics import Exit, Failure
-from cf_mtls.model.evidence import Client, Target
+from cf_mtls.model.people import Client, Target
 from cf_mtls.model.plan import Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
 from cf_mtls.model.state import State

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cf_mtls import proving
-from cf_mtls.model.evidence import Client, Expected, Got, Outcome, Probe, Target
+from cf_mtls.model.evidence import Got, Outcome, Probe
+from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.curl_probe import CurlWitness
 from cf_mtls.verify.handshake import look

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization import pkcs12 as raw_pkcs12
 
-from cf_mtls.model.evidence import Client
+from cf_mtls.model.people import Client
 from cf_mtls.pki import pkcs12
 from cf_mtls.pki.identity import Identity
 from cf_mtls.verify.private import private

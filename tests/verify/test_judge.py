@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cf_mtls.model.evidence import Client, Evidence, Expected, Got, Outcome, Probe, Target
+from cf_mtls.model.evidence import Evidence, Got, Outcome, Probe
+from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.verify.judge import judge, shape
 
 TARGET = Target("https://a.net/x", "a")

@@ -18,7 +18,8 @@ from cf_mtls.emulator import contexts, sessions
 from cf_mtls.emulator.edge import Edge
 from cf_mtls.emulator.http import Answer, Request
 from cf_mtls.emulator.peer import Peer
-from cf_mtls.model.evidence import Expected, Got, Outcome
+from cf_mtls.model.evidence import Got, Outcome
+from cf_mtls.model.people import Expected
 from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import WRONG
 from tests.verify.stage import Broken, Stage, let_in

@@ -11,20 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import (
-    Client,
-    Dossier,
-    Evidence,
-    Expected,
-    Expiry,
-    Got,
-    Handshake,
-    Outcome,
-    Probe,
-    Proof,
-    Target,
-    Verdict,
-)
+from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome, Probe, Proof, Verdict
+from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.report.html import page
 from cf_mtls.report.junit import junit
 from cf_mtls.report.proof_json import proof_json

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Barrier, BrokenBarrierError, Lock
 
-from cf_mtls.model.evidence import Evidence, Expected, Probe, Target
+from cf_mtls.model.evidence import Evidence, Probe
+from cf_mtls.model.people import Expected, Target
 from cf_mtls.proving import Subject, ask
 from cf_mtls.verify.witness import shared
 

@@ -9,7 +9,8 @@ import pytest
 
 from cf_mtls import proving
 from cf_mtls.cli.live import LiveLine
-from cf_mtls.model.evidence import Evidence, Expected, Outcome, Probe, Target
+from cf_mtls.model.evidence import Evidence, Outcome, Probe
+from cf_mtls.model.people import Expected, Target
 from cf_mtls.pki.identity import Identity
 from cf_mtls.remote.pace import Clock
 
