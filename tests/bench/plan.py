@@ -37,8 +37,8 @@ for zone in client.zones.list(account={"id": account}):
 """
 
 
-def measure(rounds: int = 9) -> Measured:
-    """Wall and CPU time and peak memory of whole processes, medians."""
+def measure(rounds: int = 15) -> Measured:
+    """Wall and CPU time and peak memory of whole processes, the best of the rounds."""
     with tempfile.TemporaryDirectory() as folder, rehearsing() as emulator:
         file = small_stack(Path(folder))
         taken = interleaved(
