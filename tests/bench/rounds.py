@@ -2,7 +2,7 @@
 
 Rules of this file:
 - What is compared is measured in the same rounds, so that a busy moment strikes all alike.
-- One round before the first warms the disk and the bytecode, which is kept in a folder of the run.
+- One round before the first warms the disk and the bytecode, which stands where an installed program has it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,11 +60,11 @@ def _stopwatch() -> Iterator[tuple[IO[str], IO[str]]]:
 def interleaved(programs: Mapping[str, Program], rounds: int, seed: int = 1) -> dict[str, Taken]:
     """What each program takes. Exits when one of them fails."""
     order, runs = random.Random(seed), {name: list[dict[str, float]]() for name in programs}
-    with _stopwatch() as (ask, answer), tempfile.TemporaryDirectory() as bytecode:
+    with _stopwatch() as (ask, answer):
         for number in range(rounds + 1):
             for name in order.sample(list(programs), len(programs)):
                 program = programs[name]
-                env = environment(PYTHONPYCACHEPREFIX=bytecode, **(program.env or {}))
+                env = environment(**(program.env or {}))
                 ask.write(json.dumps({"words": program.words, "env": env, "cwd": str(program.cwd)}) + "\n")
                 ask.flush()
                 run = json.loads(answer.readline())
