@@ -28,7 +28,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "yaml_text values example fleet semantics | application_document | document | border schema | files",
     ),
     ("declare", "ledger | trust applications | clients | resolve"),
-    ("planning", "canon | diff ownership moves codec foreign | board | guard | search | gates order saved"),
+    (
+        "planning",
+        "canon | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved",
+    ),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (

@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -50,6 +49,8 @@ def _gather(reading: Reading, found: Any) -> None:
 
 
 def _unknown(reading: Reading, path: Path) -> None:
+    from difflib import get_close_matches
+
     names = sorted({name for model in _models_at(path[:-1]) for name in model.model_fields})
     near = get_close_matches(str(path[-1]), names, 1)
     fix = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."

@@ -163,6 +163,9 @@ RuleDocument = Annotated[dict[str, Any], BeforeValidator(_rule), WithJsonSchema(
 
 
 class Strict(BaseModel):
-    """A mapping in the file: unknown keys are refused."""
+    """A mapping in the file: unknown keys are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    Its validator is built with that of the whole document, once, and not for each mapping beforehand.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

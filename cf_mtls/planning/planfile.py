@@ -18,7 +18,7 @@ from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSe
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import meaning
-from cf_mtls.planning.saved import relied_on
+from cf_mtls.planning.reliance import relied_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

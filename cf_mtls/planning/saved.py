@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.reach import hosts_of
-from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Plan
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
-from cf_mtls.planning.guard import hosts_touched, known_hosts
-from cf_mtls.planning.ownership import is_ours
+from cf_mtls.planning.reliance import relied_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.people import Client, Target
@@ -72,13 +70,3 @@ def _moved(address: Address, then: dict[Address, str], now: dict[Address, str]) 
     if address not in now:
         return "is gone"
     return "changed" if address in then else "appeared"
-
-
-def relied_on(changes: Iterable[Change], actual: State, stack: str) -> State:
-    """The part of the account that a plan depends on: what it changes, ours, and all that touches the same hosts."""
-    listed = tuple(changes)
-    hosts = known_hosts(actual, listed)
-    touched = {host for change in listed for host in hosts_touched(change, hosts)}
-    close = {a for host in touched for a in near(actual, host)}
-    changed = {change.address for change in listed}
-    return State((a, r) for a, r in actual.items() if a in close or a in changed or is_ours(r, stack))
