@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
 from cf_mtls.remote.token_end import token_ends

@@ -13,9 +13,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

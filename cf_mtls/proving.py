@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Asker
@@ -22,6 +22,7 @@ from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import Party, expect, left_out
 from cf_mtls.verify.handshake import look

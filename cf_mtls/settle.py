@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
@@ -19,6 +19,7 @@ from cf_mtls.model.evidence import Got, Outcome
 from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Phase
 from cf_mtls.proving import is_welcome, prove_new_trust, subject, verify_until
+from cf_mtls.quick import dataclass
 from cf_mtls.verify.handshake import look
 from cf_mtls.verify.proofs import CLIENT, NO_CERTIFICATE
 

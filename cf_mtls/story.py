@@ -14,7 +14,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +27,7 @@ from cf_mtls.model.people import Expected, Target
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.chain import judge
 from cf_mtls.pki.identity import load_identity
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Answer, Writer, client_for
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.httpx_probe import HttpxWitness

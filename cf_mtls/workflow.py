@@ -7,7 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide
@@ -26,6 +26,7 @@ from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:

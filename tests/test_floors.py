@@ -14,7 +14,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ diagnostics"),
+    ("", "__init__ quick | diagnostics"),
     ("model", "frozen marks people waiver | resources evidence | rules state doors | plan"),
     ("access", "match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
@@ -101,6 +101,7 @@ DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "yaml": "pyyaml"}
 
 PURE = (
     "diagnostics",
+    "quick",
     "model/",
     "access/",
     "planning/",

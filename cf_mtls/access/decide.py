@@ -13,7 +13,7 @@ Source: facts, cloudflare-api 4.4 to 4.6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import Order, governor
@@ -21,6 +21,7 @@ from cf_mtls.model.doors import Decision, Outcome
 from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
 from cf_mtls.model.rules import rule_meaning
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

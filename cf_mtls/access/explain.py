@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Asker, Request, decide
@@ -15,6 +14,7 @@ from cf_mtls.access.doors import door_at
 from cf_mtls.access.match import covers, disputed, governor
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, CaCertificate
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from cf_mtls.access.match import Governor

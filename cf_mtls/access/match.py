@@ -13,12 +13,12 @@ Source: facts, cloudflare-api 3.3 and 3.8.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cf_mtls.model.frozen import Record
 from cf_mtls.model.resources import AccessApplication, Address, host_of, path_of
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

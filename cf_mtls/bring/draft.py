@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity, has_errors
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.ownership import merge
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.bring.match import Match, Misfit
@@ -21,6 +20,7 @@ from cf_mtls.model.frozen import Record, thaw
 from cf_mtls.model.marks import digits_of, stack_of
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings
 from cf_mtls.planning.canon import PARTS, fields_meaning, policy_meaning
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

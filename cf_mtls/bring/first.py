@@ -6,12 +6,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cf_mtls.bring.entries import slug
 from cf_mtls.bring.yaml_out import flow, scalar
 from cf_mtls.declare.schema import LINE
 from cf_mtls.model.resources import host_of
+from cf_mtls.quick import dataclass
 
 _TEXT = """\
 {line}

@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from cf_mtls.declare.files import MISSING, read_bytes
 from cf_mtls.diagnostics import Failure, Place
 from cf_mtls.pki import vault
 from cf_mtls.pki.blocks import PRIVATE_KEY, read_blocks
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,11 +10,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.pki.lint import check_chain_file
 from cf_mtls.pki.pem import Certificate, Chain, read_certificates, read_chain
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import covers
@@ -22,6 +21,7 @@ from cf_mtls.model.resources import (
     HostnameSettings,
     host_of,
 )
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

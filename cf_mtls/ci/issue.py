@@ -10,11 +10,11 @@ Rules of this file:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
+from cf_mtls.quick import dataclass
 from cf_mtls.report.drift_data import key_of
 from cf_mtls.report.markdown import LONGEST, stack_markdown
 from cf_mtls.report.safe import code

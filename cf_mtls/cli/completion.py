@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Exit
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -20,6 +19,7 @@ from cf_mtls.cli import console, passphrase
 from cf_mtls.cli.live import LiveLine
 from cf_mtls.cli.options import now, witness
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from cf_mtls.declare.document import ChainDocument, Document
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.pki.vault import UNREADABLE
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from cf_mtls.declare.yaml_text import Reading

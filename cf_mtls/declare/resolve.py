@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.declare.applications import applications, targets
@@ -19,6 +18,7 @@ from cf_mtls.diagnostics import Code, Fault, Severity, has_errors
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind, host_of
 from cf_mtls.model.state import State
 from cf_mtls.model.waiver import Waiver
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

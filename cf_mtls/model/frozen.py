@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias, Union
+
+from cf_mtls.quick import dataclass
 
 Frozen: TypeAlias = Union[bool, int, float, str, tuple["Frozen", ...], "Record", None]
 

@@ -6,8 +6,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from cf_mtls.quick import dataclass
 
 
 class Expected(Enum):

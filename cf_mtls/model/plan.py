@@ -8,9 +8,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Literal
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic

@@ -8,11 +8,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cf_mtls.model.frozen import EMPTY, Frozen, Record
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

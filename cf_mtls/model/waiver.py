@@ -6,8 +6,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from datetime import date

@@ -15,7 +15,7 @@ Not done here: writing files (see `vault`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Unpack
 
@@ -23,6 +23,7 @@ from cf_mtls.pki.identity import Identity
 from cf_mtls.pki.keys import PrivateKey, PublicKey, generate, pkcs8
 from cf_mtls.pki.pem import Certificate, Chain
 from cf_mtls.pki.template import BACKDATED, Overrides, Template, common_name, sign
+from cf_mtls.quick import dataclass
 
 CA_DEFAULTS: Overrides = {"ca": True, "key_usages": ("keyCertSign", "cRLSign"), "extended_key_usages": ()}
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

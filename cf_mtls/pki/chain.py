@@ -11,12 +11,13 @@ Source: facts, edge-and-probes 2; agreement with the binary: tests/pki/test_diff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from OpenSSL import crypto
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.pki.chain import SSLCLIENT, Judgement, judge
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

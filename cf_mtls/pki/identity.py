@@ -11,7 +11,7 @@ Not checked: whether anyone would accept the certificate (see `chain.judge` and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +21,7 @@ from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.keys import PrivateKey, PublicKey, pkcs8, public_der
 from cf_mtls.pki.pem import Certificate, read_certificates
+from cf_mtls.quick import dataclass
 
 NO_CERTIFICATE = Code("identity.no-certificate", Severity.ERROR, Fault.FILE, "there is no client certificate")
 NO_KEY = Code("identity.no-key", Severity.ERROR, Fault.FILE, "there is no private key in the file")

@@ -12,7 +12,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.pkcs12 import export, holds
 from cf_mtls.pki.requests import Request, alternative_names, file_stem
 from cf_mtls.pki.vault import File, read
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.keys import PublicKey
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.pki import kin, traits
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,10 +7,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.pki import kin
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Place
@@ -18,6 +18,7 @@ from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.ownership import merge
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +25,7 @@ from cf_mtls.model.resources import (
     Rule,
 )
 from cf_mtls.planning.canon import meaning
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

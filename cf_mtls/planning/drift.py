@@ -10,7 +10,7 @@ Decision: .github/decisions/0010-drift-classes.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from cf_mtls.diagnostics import Exit, Place
 from cf_mtls.model.plan import Action
 from cf_mtls.planning.canon import meaning
 from cf_mtls.planning.codec import digest
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -10,7 +10,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import member
@@ -20,6 +19,7 @@ from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -8,7 +8,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import world_of
@@ -18,6 +17,7 @@ from cf_mtls.access.scene import Scene, near
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
 from cf_mtls.model.state import State
 from cf_mtls.planning.board import Board
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -10,11 +10,12 @@ Source: facts, cloudflare-api 1.8 (an associated CA cannot be deleted), 3.5 (a d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from cf_mtls.model.plan import Phase, Step
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -13,13 +13,14 @@ Source: the promise is design 1.2; the phases are design 7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
 from cf_mtls.planning.guard import Glitch, Watch, groups
 from cf_mtls.planning.moves import in_key_order, merged, moves, split, steps
 from cf_mtls.planning.search import search
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

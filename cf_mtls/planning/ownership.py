@@ -11,13 +11,14 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.model.marks import digits_of, stack_of
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -6,7 +6,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.reach import hosts_of
@@ -15,6 +14,7 @@ from cf_mtls.model.plan import Plan
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.reliance import relied_on
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,10 @@ Source: facts, cloudflare-api 7 and 8.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.quick import dataclass
 from cf_mtls.remote import pages
 from cf_mtls.remote.gateway import Answer, NoAnswer
 

@@ -7,10 +7,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Answer, NoAnswer
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.doctor import items
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ import httpx
 from cloudflare import APIConnectionError, APIStatusError, Cloudflare
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

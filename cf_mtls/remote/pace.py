@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Answer, NoAnswer
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.resources import Address, HostnameSettings, Kind
 from cf_mtls.model.state import State
+from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
 from cf_mtls.remote.elsewhere import read_elsewhere, together
 from cf_mtls.remote.errors import PERMISSION, decoded

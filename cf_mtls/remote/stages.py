@@ -6,12 +6,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, CaCertificate, Kind, host_of
 from cf_mtls.model.state import State
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

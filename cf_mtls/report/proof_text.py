@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit
 from cf_mtls.model.evidence import Dossier, Outcome
+from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import harmless, plural
 
 if TYPE_CHECKING:

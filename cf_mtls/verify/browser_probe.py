@@ -16,10 +16,11 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.evidence import Evidence, Got
+from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.answer import evidence
 from cf_mtls.verify.httpx_probe import TIMEOUT_S

@@ -7,9 +7,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.quick import dataclass
 
 MALFORMED = Code("verify.connect-to", Severity.ERROR, Fault.INVOCATION, "a --connect-to cannot be read")
 

@@ -17,10 +17,11 @@ import shutil
 import subprocess
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.evidence import Evidence, Got
+from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.answer import no_cookie, parse, replayable
 from cf_mtls.verify.httpx_probe import TIMEOUT_S

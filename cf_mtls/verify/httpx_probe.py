@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
 from cf_mtls.model.evidence import Evidence, Got
+from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.answer import evidence, no_cookie, replayable
 from cf_mtls.verify.connect import route

@@ -14,10 +14,11 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from OpenSSL import SSL
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import LOGIN, Asker, credential_kind, decider
@@ -15,6 +15,7 @@ from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
 from cf_mtls.model.people import Expected
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,11 +11,11 @@ Source: CVE-2025-23419; facts, edge-and-probes 5.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cf_mtls.model.evidence import Evidence, Got
+from cf_mtls.quick import dataclass
 from cf_mtls.verify.answer import parse
 from cf_mtls.verify.connect import route
 from cf_mtls.verify.line import Line, Way, context

@@ -9,7 +9,7 @@ Not checked: whether anyone would let it in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cf_mtls.declare.files import read_bytes
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.pki.identity import LOCKED, is_encrypted, load_identity
 from cf_mtls.pki.pkcs12 import is_pkcs12, load
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,9 +7,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Semaphore
 from typing import TYPE_CHECKING, Protocol
+
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from cf_mtls.model.evidence import Evidence, Probe
