@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, Request, decide
+from cf_mtls.access.decide import Asker, Request, decide, world_of
 from cf_mtls.access.doors import door_at
-from cf_mtls.access.match import covers, disputed, governor
+from cf_mtls.access.match import disputed, governor, standing
 from cf_mtls.model.doors import Reach
-from cf_mtls.model.resources import AccessApplication, CaCertificate
+from cf_mtls.model.resources import CaCertificate
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -55,12 +55,14 @@ def explain(state: State, host: str, path: str, client: Asker | None = None) -> 
         in_order(deciding.application.policies) if deciding else (),
         tuple(
             (address, domain)
-            for address, app in state.of(AccessApplication)
-            for domain in app.domains
-            if covers(domain, host, path)
-            and not (deciding and (address, domain) == (deciding.address, deciding.domain))
+            for address, _, domain in standing(state, host, path)
+            if not (deciding and (address, domain) == (deciding.address, deciding.domain))
         ),
-        tuple((a, ca) for a, ca in state.of(CaCertificate) if host in ca.associated_hostnames),
+        tuple(
+            (a, ca)
+            for a in sorted(world_of(state, host).trusted)
+            if isinstance(ca := state[a], CaCertificate)
+        ),
         disputed(state, host, path),
         decide(state, Request(host, path, client)) if client else None,
     )
