@@ -161,8 +161,3 @@ def member(rule: Rule, name: str) -> str:
 def credential_kind(credential: str) -> str:
     """The selector's name in a credential's canonical form, such as `{"email":…}`."""
     return credential.partition('"')[2].partition('"')[0] or credential
-
-
-def is_about_certificates(rule: Rule) -> bool:
-    """Whether a rule can only be met by showing a certificate."""
-    return rule.kind in {"certificate", "common_name"}

@@ -25,7 +25,6 @@ from cf_mtls.access.decide import (
     Asker,
     decider,
     groups_of,
-    is_about_certificates,
     member,
     world_of,
 )
@@ -42,7 +41,7 @@ from cf_mtls.model.resources import (
     host_of,
     path_of,
 )
-from cf_mtls.model.rules import rule_meaning
+from cf_mtls.model.rules import is_about_certificates, rule_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.match import covers
-from cf_mtls.declare.applications import CERTIFICATE_RULES
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -21,6 +20,7 @@ from cf_mtls.model.resources import (
     HostnameSettings,
     host_of,
 )
+from cf_mtls.model.rules import CERTIFICATE_RULES
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:

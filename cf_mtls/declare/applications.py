@@ -15,6 +15,7 @@ from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
 from cf_mtls.model.marks import application_name
 from cf_mtls.model.people import Target
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, Kind, Rule, host_of, public
+from cf_mtls.model.rules import demands_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -34,9 +35,6 @@ DOMAINS = Code("application.domains", Severity.ERROR, Fault.FILE, "an applicatio
 MIXED = Code(
     "application.mixed-policies", Severity.ERROR, Fault.FILE, "reusable and inline policies cannot be mixed"
 )
-
-CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
-"""Selectors that only a verified client certificate can meet: facts 4.4 and 4.5."""
 
 DEFAULT_POLICY = AccessPolicy("valid certificate", "non_identity", (Rule("certificate"),))
 """What an application gets when its file lists no policies: Service Auth, any valid certificate."""
@@ -74,7 +72,7 @@ def _application(ledger: Ledger, label: str, found: ApplicationDocument) -> Iter
         found.id,
     )
     ledger.add(address, resource, path)
-    if any(rule.kind in CERTIFICATE_RULES for policy in policies for rule in _rules(policy)):
+    if demands_certificate(resource):
         for domain in domains:
             yield path, domain
 
@@ -113,7 +111,3 @@ def _policy(found: PolicyDocument | PolicyReference) -> AccessPolicy:
 
 def _rule_list(rules: list[dict[str, object]]) -> tuple[Rule, ...]:
     return tuple(Rule(kind, freeze(value)) for rule in rules for kind, value in rule.items())
-
-
-def _rules(policy: AccessPolicy) -> tuple[Rule, ...]:
-    return (*policy.include, *policy.require)

@@ -16,6 +16,7 @@ from cf_mtls.access.reach import askers_at, concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, host_of, path_of
+from cf_mtls.model.rules import demands_certificate
 from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ UNKNOWN_NAME = Code(
 )
 NO_CLIENT = Code("application.no-client-gets-in", Severity.WARNING, Fault.FILE, "no declared client gets in")
 
-CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
-
 
 def semantics(state: State, clients: Mapping[str, Asker]) -> Iterator[Found]:
     """Every warning with the address that it is about.
@@ -53,12 +52,10 @@ def semantics(state: State, clients: Mapping[str, Asker]) -> Iterator[Found]:
         yield from _nobody(state, address, app, clients)
 
 
-def _demands(app: AccessApplication) -> bool:
-    return any(rule.kind in CERTIFICATE_RULES for p in app.policies for rule in (*p.include, *p.require))
-
-
 def _unused(state: State) -> Iterator[Found]:
-    demanded = {host_of(d) for _, app in state.of(AccessApplication) if _demands(app) for d in app.domains}
+    demanded = {
+        host_of(d) for _, app in state.of(AccessApplication) if demands_certificate(app) for d in app.domains
+    }
     wild = any("*" in host for host in demanded)
     for address, ca in state.of(CaCertificate):
         idle = [host for host in ca.associated_hostnames if host not in demanded]
@@ -70,7 +67,7 @@ def _unused(state: State) -> Iterator[Found]:
 
 
 def _void(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
-    if not _demands(app):
+    if not demands_certificate(app):
         return
     for domain in app.domains:
         found = door_at(state, concrete(host_of(domain)), path_of(domain) or "/")
@@ -127,7 +124,7 @@ def _names(address: Address, app: AccessApplication, clients: Mapping[str, Asker
 def _nobody(
     state: State, address: Address, app: AccessApplication, clients: Mapping[str, Asker]
 ) -> Iterator[Found]:
-    if not clients or not _demands(app):
+    if not clients or not demands_certificate(app):
         return
     for domain in app.domains:
         host, path = concrete(host_of(domain)), concrete(path_of(domain)) or "/"

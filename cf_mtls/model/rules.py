@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any
 from cf_mtls.model.frozen import canonical, thaw
 
 if TYPE_CHECKING:
-    from cf_mtls.model.resources import Rule
+    from cf_mtls.model.resources import AccessApplication, Rule
+
+CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
+"""Selectors that only a verified client certificate can meet: facts 4.4 and 4.5."""
+
+
+def is_about_certificates(rule: Rule) -> bool:
+    """Whether a rule can only be met by showing a certificate."""
+    return rule.kind in CERTIFICATE_RULES
+
+
+def demands_certificate(app: AccessApplication) -> bool:
+    """Whether any policy of an application includes or requires a certificate; rules of groups are not looked at."""
+    return any(is_about_certificates(rule) for p in app.policies for rule in (*p.include, *p.require))
 
 
 def rule_meaning(rule: Rule) -> str:

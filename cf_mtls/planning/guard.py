@@ -77,9 +77,9 @@ def known_hosts(actual: State, changes: Sequence[Change]) -> Hosts:
     return Hosts(hosts_of(actual) | hosts_of(after))
 
 
-def groups(changes: Sequence[Change], actual: State, desired: State) -> tuple[Group, ...]:
+def groups(changes: Sequence[Change], actual: State) -> tuple[Group, ...]:
     """The changes in connected sets of hosts, in the order of their first change."""
-    known = Hosts(hosts_of(actual) | hosts_of(desired))
+    known = known_hosts(actual, changes)
     touched = [hosts_touched(change, known) for change in changes]
     found: dict[object, list[int]] = {}
     for number, root in enumerate(_roots(touched)):

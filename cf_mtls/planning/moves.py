@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cf_mtls.model.plan import Phase, Step
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings
+from cf_mtls.model.rules import demands_certificate
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 Resources: TypeAlias = "dict[Address, Resource]"
 
 NO_GROUPS: Mapping[Address, int] = {}
-
-CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,7 @@ def _application_phase(change: Change) -> Phase:
 
 
 def _demands(resource: Resource | None) -> bool:
-    """Whether any policy of an application names a certificate."""
-    return isinstance(resource, AccessApplication) and any(
-        rule.kind in CERTIFICATE_RULES
-        for policy in resource.policies
-        for rule in (*policy.include, *policy.require)
-    )
+    return isinstance(resource, AccessApplication) and demands_certificate(resource)
 
 
 def value_after(state: Mapping[Address, Resource], move: Move) -> Resource | None:

@@ -56,9 +56,7 @@ def order(
 
     may_shut: hosts that may be shut for a moment. one_ca: whether a hostname may stand on one CA only.
     """
-    found = [
-        _Group(group, actual, desired, may_shut, one_ca=one_ca) for group in groups(changes, actual, desired)
-    ]
+    found = [_Group(group, actual, desired, may_shut, one_ca=one_ca) for group in groups(changes, actual)]
     for group in found:
         group.solve()
     group_of = {c.address: number for number, group in enumerate(found) for c in group.group.changes}
