@@ -14,6 +14,7 @@ import pytest
 from cf_mtls.cli.main import run
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.emulator.tokens import ALL
+from tests.emulated.edge import lever
 
 PLAN = "plans/georgetown.yaml"
 HOST = "jeann.net"
@@ -25,13 +26,8 @@ class World:
     def __init__(self, ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ready, self.monkeypatch = ready, monkeypatch
 
-    def manage(self, method: str, lever: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.ready.management}/{lever}", json.dumps(body).encode() if body is not None else None,
-            {"content-type": "application/json"}, method=method,
-        )  # fmt: skip
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+    def manage(self, method: str, name: str, body: Any = None) -> Any:
+        return lever(self.ready, name, body, method)
 
     def state(self, change: Callable[[dict[str, Any]], None]) -> None:
         state = self.manage("GET", "state")

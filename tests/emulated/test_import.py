@@ -9,7 +9,6 @@ import json
 import os
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from cf_mtls.cli.main import run
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import Authority, root
 from tests.conftest import Counted
+from tests.emulated.edge import lever
 
 ACCOUNTS = 8 * int(os.environ.get("CF_MTLS_BUDGET", "1"))
 HOSTS = ("jeann.net", "api.jeann.net", "iot.jeann.net", "x.y.jeann.net")
@@ -44,13 +44,8 @@ class World:
     sdk: cloudflare.Cloudflare
     chains: tuple[Authority, ...]
 
-    def manage(self, method: str, lever: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.ready.management}/{lever}", json.dumps(body).encode() if body is not None else None,
-            {"content-type": "application/json"}, method=method,
-        )  # fmt: skip
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+    def manage(self, method: str, name: str, body: Any = None) -> Any:
+        return lever(self.ready, name, body, method)
 
     @property
     def account(self) -> dict[str, str]:
