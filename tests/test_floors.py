@@ -14,7 +14,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ child_process quick | diagnostics"),
+    ("", "__init__ child_process quick | diagnostics | output_file"),
     ("model", "frozen marks people waiver | resources evidence | rules state doors | plan"),
     ("access", "match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
