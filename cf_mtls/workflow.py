@@ -172,11 +172,11 @@ class People:
 
         moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
         """
-        welcome = [c for c in self.clients if c.expected is not Expected.REFUSED and c.name in self.askers]
-        for client in welcome:
+        for client in (c for c in self.clients if c.name in self.askers):
             asker = self.askers[client.name]
             here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))
-            for target in self.targets:
+            targets = (t for t in self.targets if client.expected_at(t.url) is not Expected.REFUSED)
+            for target in targets:
                 host, _, path = target.url.removeprefix("https://").partition("/")
                 request = Request(host, f"/{path}", here)
                 yield client.name, target.url, decide(actual, request), decide(desired, request)

@@ -165,11 +165,23 @@ def test_a_wildcard_is_asked_by_a_name_that_it_covers() -> None:
 def test_the_files_word_on_a_client_wins() -> None:
     """`expect` is what must happen; where refused is declared, the login page keeps somebody out as well."""
     closed = state(policy("non_identity", VALID))
-    refused = Party(Client("jean", "c", "k", expected=R), JEAN.asker)
+    refused = Party(Client("jean", "c", "k", expect=R), JEAN.asker)
     assert expected(closed, refused)[2, "jean"] is R
     assert expected(state(policy("allow", EVERYONE)), refused)[2, "jean"] is L
-    allowed = Party(Client("jean", "c", "k", expected=A), JEAN.asker)
+    allowed = Party(Client("jean", "c", "k", expect=A), JEAN.asker)
     assert expected(state(policy("allow", EVERYONE)), allowed)[2, "jean"] is A
+
+
+@pytest.mark.parametrize("url", ["https://a.net/x", "https://*.net/x"])
+@pytest.mark.parametrize("demand", [A, R, None])
+def test_a_demand_by_url_binds_there_alone(url: str, demand: Expected | None) -> None:
+    """At the URL that `expect` names its word wins, stars included; elsewhere the policies decide."""
+    domains = (url.removeprefix("https://"), "b.net")
+    both = state(policy("non_identity", VALID), domains=domains, hosts=("a.net", "*.net", "b.net"))
+    jean = Client("jean", "c", "k", expect=((url, demand),) if demand else ())
+    targets = [Target(url, "x"), Target("https://b.net/", "y")]
+    found = [p.expected for p in expect(targets, [Party(jean, Asker())], both, frozenset({proofs.CLIENT}))]
+    assert found == [demand or R, R]
 
 
 def test_every_probe_is_another_one() -> None:
