@@ -18,6 +18,7 @@ from cf_mtls.remote import wire
 from cf_mtls.remote.elsewhere import read_elsewhere, together
 from cf_mtls.remote.errors import PERMISSION, decoded
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, SETTINGS, pages
+from cf_mtls.remote.shape import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -51,10 +52,10 @@ def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) 
     jobs: list[tuple[str, Decoder]] = [
         (CERTIFICATES, _certificates),
         (SETTINGS, _settings),
-        (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
+        (APPLICATIONS, lambda raws: dict(every(raws, wire.application))),
     ]
     if scope.kind == "account":
-        jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
+        jobs.append((POLICIES, lambda raws: dict(every(raws, wire.reusable_policy))))
     with ThreadPoolExecutor(len(jobs) + 2) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
         groups = pool.submit(_groups, reader, scope.path + GROUPS, pace)
@@ -66,7 +67,7 @@ def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) 
 
 def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
     try:
-        return _understood(reader, path, pace, lambda raws: dict(map(wire.group, raws))), ()
+        return _understood(reader, path, pace, lambda raws: dict(every(raws, wire.group))), ()
     except Failure as failed:
         if [d.code for d in failed.diagnostics] != [PERMISSION]:
             raise
@@ -84,8 +85,7 @@ def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[
 def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
     """CAs by fingerprint; a second one with the same fingerprint keeps its id in the address."""
     found: dict[Address, Resource] = {}
-    for raw in sorted(raws, key=lambda r: str(r["id"])):
-        address, ca = wire.certificate(raw)
+    for address, ca in sorted(every(raws, wire.certificate), key=lambda pair: pair[1].id or ""):
         found[_free(address, ca, found)] = ca
     return found
 
@@ -96,4 +96,4 @@ def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -
 
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
     """Settings that say something: both false equals absent (facts 2)."""
-    return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
+    return {a: s for a, s in every(raws, wire.settings) if s != HostnameSettings(s.hostname)}
