@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.match import Order, governor
 from cf_mtls.model.doors import Decision, Outcome
 from cf_mtls.model.frozen import Record
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
 from cf_mtls.model.rules import rule_meaning
 from cf_mtls.quick import dataclass
@@ -36,16 +37,6 @@ DEEPEST = 10
 """How far groups within groups are followed."""
 
 SERVICE_TOKENS = frozenset({"service_token", "any_valid_service_token"})
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
-
-    trusted_by: frozenset[Address] = frozenset()
-    common_names: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()
-    """Other credentials in canonical form, and `LOGIN` for somebody who can log in."""
 
 
 @dataclass(frozen=True, slots=True)
