@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console
 from cf_mtls.cli.options import (
     Adopt,
@@ -85,6 +86,8 @@ def plan(
         if out or as_json or target:
             raise Failure([ONE_FILE.found("--out, --json and --target are for one plan file.")], Exit.USAGE)
         return plan_many([path, *more], allowed, destroy=destroy, detailed=detailed_exitcode)
+    if out:
+        output_file.check(Path(out), UNWRITABLE)
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:
@@ -137,13 +140,7 @@ def _flag(diagnostic: Diagnostic) -> list[str]:
 def save(made: Plan, stack: Stack, out: Path, *, destroy: bool) -> None:
     """Write a plan for apply, whole or not at all. Raises Failure when the file cannot be written."""
     text = _json_text(_as_json(made, stack, destroy=destroy))
-    beside = out.with_name(out.name + ".new")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise Failure([UNWRITABLE.found(f"{out}: {error.strerror}.")]) from None
+    output_file.write(out, text.encode("utf-8"), UNWRITABLE)
     console.say(f"Saved to {out}.")
 
 

@@ -78,6 +78,7 @@ def verify(
     if len(paths) == 1 and isinstance(opened[0], Failure):
         raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
+    reports.check()
     prove = _prover(wanted, asking, mappings(connect_to))
 
     def once() -> int:
