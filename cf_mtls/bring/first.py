@@ -28,7 +28,7 @@ applications:
 """
 
 _CLIENTS = """
-clients:  # who verify sends; the key stays where it is
+clients:  # who verify sends; the key stays where it is; expect: allowed, refused, or {{URL: allowed}}
   {name}: {files}
 """
 

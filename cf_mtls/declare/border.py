@@ -44,7 +44,7 @@ def _gather(reading: Reading, found: Any) -> None:
         reading.problem(MISSING_KEY, path, f"{path[-1]} must be given here.")
     else:
         said = found["msg"].removeprefix("Value error, ")
-        shown = path[-1] if path else "the file"
+        shown = path[-2] if path[-1:] == ("?key",) else path[-1] if path else "the file"
         reading.problem(INVALID, path, f"{shown}: {said[0].lower() + said[1:]}.")
 
 
@@ -71,7 +71,11 @@ def _in_file(reading: Reading, path: Path) -> Path:
 
 
 def _is_a_key(part: str | int) -> bool:
-    return isinstance(part, str) and "[" not in part and part not in {"policy", "reference", "str"}
+    return (
+        isinstance(part, str)
+        and "[" not in part
+        and part not in {"policy", "reference", "str", "urls", "word"}
+    )
 
 
 def _models_at(path: Path) -> tuple[type[BaseModel], ...]:

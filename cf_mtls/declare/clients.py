@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
+from cf_mtls.declare.applications import targets
+from cf_mtls.declare.values import same_url
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Client, Expected
+from cf_mtls.model.people import Asker, Client, Expected
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
 from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
@@ -20,12 +21,13 @@ from cf_mtls.pki.pem import read_certificates
 from cf_mtls.pki.pkcs12 import is_pkcs12
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from cf_mtls.declare.ledger import Ledger
     from cf_mtls.declare.trust import Trust
     from cf_mtls.declare.yaml_text import Path
+    from cf_mtls.model.people import Expect
     from cf_mtls.model.state import State
     from cf_mtls.pki.pem import Certificate, Chain
 
@@ -33,6 +35,9 @@ WOULD_BE_REFUSED = Code(
     "client.would-be-refused", Severity.WARNING, Fault.FILE, "a declared client would be refused"
 )
 KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's private key is not here")
+OTHER_URL = Code(
+    "client.other-url", Severity.ERROR, Fault.FILE, "a client's expect names no URL of this file"
+)
 CLIENT_ABSENT = Code(
     "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
 )
@@ -64,18 +69,24 @@ class Clients:
 
     def __init__(self, ledger: Ledger, trust: Trust) -> None:
         self._ledger, self._trust = ledger, trust
+        self._urls = {same_url(t.url): t.url for t in targets(ledger.source.document)}
         self.askers: dict[str, Asker] = {}
         """Each client whose certificate could be read, as Access would see it."""
         self.listed = tuple(self._clients())
 
     @property
     def welcome(self) -> dict[str, Asker]:
-        """The askers of those that must be let in."""
+        """The askers of those that are not to be refused everywhere."""
         return {
             client.name: self.askers[client.name]
             for client in self.listed
-            if client.expected is not Expected.REFUSED and client.name in self.askers
+            if client.name in self.askers and not self._is_shut_out(client.expect)
         }
+
+    def _is_shut_out(self, expect: Expect) -> bool:
+        """Whether a demand is that the client be refused at every URL that the file declares."""
+        by_url = dict(expect) if isinstance(expect, tuple) else dict.fromkeys(self._urls.values(), expect)
+        return bool(by_url) and {by_url.get(url) for url in self._urls.values()} == {Expected.REFUSED}
 
     def _clients(self) -> Iterator[Client]:
         for name, client in self._ledger.source.document.clients.items():
@@ -83,8 +94,9 @@ class Clients:
             key = client.key or client.certificate
             has_key = self._ledger.source.keys[key]
             path: Path = ("clients", name)
+            expect = self._demands(client.expect, (*path, "expect"))
             if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
-                self._check_client(name, certificate, client.expect, (*path, "certificate"))
+                self._check_client(name, certificate, expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
                 self._ledger.problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
@@ -99,13 +111,35 @@ class Clients:
                 name,
                 str(self._ledger.source.beside(client.certificate)),
                 str(self._ledger.source.beside(client.key)) if client.key else None,
-                Expected(client.expect) if client.expect else None,
+                expect,
                 has_key and not isinstance(certificate, Diagnostic),
                 client.passphrase_env,
                 str(self._ledger.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
 
-    def _check_client(self, name: str, data: bytes, expect: str | None, path: Path) -> None:
+    def _demands(self, found: str | Mapping[str, str] | None, path: Path) -> Expect:
+        """What is demanded of a client, by the URLs as the targets have them."""
+        if found is None or isinstance(found, str):
+            return Expected(found) if found else None
+        demands: dict[str, Expected] = {}
+        for written, word in found.items():
+            url = self._urls.get(same_url(written))
+            if url is None:
+                detail = f"{written} is no URL of this file. Its URLs are:\n{self._listed_urls}"
+                self._ledger.problem(OTHER_URL, (*path, written, "?key"), detail, "Write one of these.")
+            elif url in demands:
+                self._ledger.problem(
+                    OTHER_URL, (*path, written, "?key"), f"{url} is named twice.", "Name it once."
+                )
+            else:
+                demands[url] = Expected(word)
+        return tuple(sorted(demands.items()))
+
+    @property
+    def _listed_urls(self) -> str:
+        return "\n".join(f"    {url}" for url in self._urls.values())
+
+    def _check_client(self, name: str, data: bytes, expect: Expect, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
         certificates, problems = read_client_certificates(data)
         for problem in problems:
@@ -119,7 +153,7 @@ class Clients:
         found = lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self._ledger.at)
         trusted = fitting if fitting or has_errors(found) else self._trust.unknown
         self.askers[name] = Asker(frozenset(trusted), frozenset(leaf.common_names))
-        for problem in found if expect != "refused" else ():
+        for problem in found if not self._is_shut_out(expect) else ():
             # A client's fault must not keep anybody from changing the account, so here it only warns.
             said = (
                 WOULD_BE_REFUSED.found(f"{problem.code.summary}: {problem.detail}", problem.fix)

@@ -10,12 +10,14 @@ Rules of this file:
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - pydantic reads the annotation
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
@@ -30,8 +32,12 @@ from cf_mtls.declare.values import (
     Id32,
     Label,
     Strict,
+    TargetUrl,
     Text,
 )
+
+Demand = Literal["allowed", "refused"]
+"""What a plan file may demand for a client."""
 
 
 class ChainDocument(Strict):
@@ -99,6 +105,10 @@ class SettingsDocument(Strict):
     )
 
 
+def _demand_shape(value: Any) -> str:
+    return "urls" if isinstance(value, dict) else "word"
+
+
 class ClientDocument(Strict):
     """Who verify sends: paths of files, never key material and never a passphrase."""
 
@@ -121,10 +131,16 @@ class ClientDocument(Strict):
         description="File whose first line is that passphrase; relative to this file.",
         examples=["certs/client.passphrase"],
     )
-    expect: Literal["allowed", "refused"] | None = Field(
+    expect: (
+        Annotated[
+            Annotated[Demand, Tag("word")] | Annotated[dict[TargetUrl, Demand], Tag("urls")],
+            Discriminator(_demand_shape),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="What must happen to this client; absent, the policies say it, URL by URL.",
-        examples=["allowed"],
+        description="What must happen to this client, everywhere or by URL; where absent, the policies say it.",
+        examples=["allowed", {"https://api.example.com/partners": "refused"}],
     )
 
 

@@ -69,6 +69,19 @@ def _domain(value: str) -> str:
     return _hostname(host) + (slash + path if path else "")
 
 
+def same_url(url: str) -> str:
+    """A URL in the one form in which two of them are compared: host in lower case, no slash at the end."""
+    host, slash, path = url.removeprefix("https://").partition("/")
+    return f"https://{host.lower()}{slash}{path}".rstrip("/")
+
+
+def _target_url(value: str) -> str:
+    if not value.startswith("https://"):
+        message = "must be a URL of this file, https://host/path"
+        raise ValueError(message)
+    return value
+
+
 def _text(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         message = f"{value} is a number here; put it in quotes"
@@ -158,6 +171,7 @@ Label = Annotated[
 Id32 = Annotated[str, BeforeValidator(_text), AfterValidator(_id32), WithJsonSchema(_pattern(ID32.pattern))]
 Fingerprint = Annotated[str, BeforeValidator(_text), AfterValidator(_fingerprint)]
 Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
+TargetUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_target_url)]
 Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]
 RuleDocument = Annotated[dict[str, Any], BeforeValidator(_rule), WithJsonSchema(_rule_schema())]
 

@@ -7,8 +7,12 @@ Rules of this file:
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
 
 from cf_mtls.quick import dataclass
+
+if TYPE_CHECKING:
+    from cf_mtls.model.resources import Address
 
 
 class Expected(Enum):
@@ -24,6 +28,10 @@ class Expected(Enum):
     """It hangs on where the request comes from or on another service: no outcome can be demanded."""
 
 
+Expect: TypeAlias = Expected | tuple[tuple[str, Expected], ...] | None
+"""What a plan file demands of a client: everywhere, or by URL as the targets have them, sorted; None says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who asks: a label, the paths of its files, and what must happen to it."""
@@ -32,12 +40,28 @@ class Client:
     certificate: str
     key: str | None = None
     """None when the certificate's file holds the key too: PKCS#12, or one PEM file for both."""
-    expected: Expected | None = None
-    """What the plan file demands at every URL; None leaves it to the policies."""
+    expect: Expect = None
     is_here: bool = True
     """Whether both files could be found when the plan file was read."""
     passphrase_env: str | None = None
     passphrase_file: str | None = None
+
+    def expected_at(self, url: str) -> Expected | None:
+        """What the plan file demands at a target's URL, ALLOWED or REFUSED; None leaves it to the policies.
+
+        url: as the target has it, stars included.
+        """
+        return dict(self.expect).get(url) if isinstance(self.expect, tuple) else self.expect
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
+
+    trusted_by: frozenset[Address] = frozenset()
+    common_names: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    """Other credentials in canonical form, and `login` for somebody who can log in."""
 
 
 @dataclass(frozen=True, slots=True)

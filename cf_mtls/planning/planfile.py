@@ -112,7 +112,7 @@ def as_json(plan: Plan, targets: Sequence[Target] = (), clients: Sequence[Client
                     "name": c.name,
                     "certificate": c.certificate,
                     "key": c.key,
-                    "expected": c.expected.value if c.expected else None,
+                    "expect": _demands(c),
                     "passphrase_env": c.passphrase_env,
                     "passphrase_file": c.passphrase_file,
                 }
@@ -121,6 +121,12 @@ def as_json(plan: Plan, targets: Sequence[Target] = (), clients: Sequence[Client
             "desired": {str(a): codec.write(r) for a, r in _near(plan.desired, targets).items()},
         },
     }
+
+
+def _demands(client: Client) -> dict[str, str] | str | None:
+    if isinstance(client.expect, tuple):
+        return {url: expected.value for url, expected in client.expect}
+    return client.expect.value if client.expect else None
 
 
 def _near(desired: State, targets: Iterable[Target]) -> State:

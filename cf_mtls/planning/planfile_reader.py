@@ -20,8 +20,9 @@ from cf_mtls.planning.planfile import SCHEMA, SEALED
 from cf_mtls.planning.saved import Saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from cf_mtls.model.people import Expect
     from cf_mtls.model.resources import Address, Resource
 
 NOT_A_PLAN = Code("planfile.malformed", Severity.ERROR, Fault.FILE, "the file is not a saved plan")
@@ -29,6 +30,9 @@ CHANGED = Code("planfile.changed", Severity.ERROR, Fault.FILE, "the saved plan w
 NOT_APPLYABLE = Code(
     "planfile.refused", Severity.ERROR, Fault.FILE, "the saved plan was refused when it was made"
 )
+
+
+Demand = Literal["allowed", "refused"]
 
 
 class _Strict(BaseModel):
@@ -63,7 +67,7 @@ class _Client(_Strict):
     name: str
     certificate: str
     key: str | None
-    expected: Literal["allowed", "refused"] | None
+    expect: Demand | dict[str, Demand] | None
     passphrase_env: str | None = None
     passphrase_file: str | None = None
 
@@ -96,11 +100,6 @@ class _File(BaseModel):
     format_version: str
     applyable: bool
     cf_mtls: _Ours
-
-
-def is_saved_plan(raw: bytes) -> bool:
-    """Whether a file can only be a saved plan: plan files in YAML never begin with a brace."""
-    return raw.lstrip()[:1] == b"{"
 
 
 def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
@@ -152,10 +151,20 @@ def _read_client(raw: _Client) -> Client:
         raw.name,
         raw.certificate,
         raw.key,
-        Expected(raw.expected) if raw.expected else None,
+        _demands(raw.expect),
         passphrase_env=raw.passphrase_env,
         passphrase_file=raw.passphrase_file,
     )
+
+
+def _demands(raw: str | Mapping[str, str] | None) -> Expect:
+    match raw:
+        case None:
+            return None
+        case str():
+            return Expected(raw)
+        case _:
+            return tuple(sorted((url, Expected(word)) for url, word in raw.items()))
 
 
 def _read_desired(raw: dict[str, dict[str, Any]]) -> Iterable[tuple[Address, Resource]]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, world_of
+from cf_mtls.access.decide import world_of
 from cf_mtls.access.match import governor
 from cf_mtls.access.reach import WORD, concrete
 from cf_mtls.model.evidence import Probe
-from cf_mtls.model.people import Expected, Target
+from cf_mtls.model.people import Asker, Expected, Target
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.outlook import Outlook, path_of
@@ -59,13 +59,14 @@ def expect(
     targets: Iterable[Target], parties: Sequence[Party], state: State, chosen: frozenset[int] = proofs.ALL
 ) -> tuple[Probe, ...]:
     """The probes of the chosen proofs, by target and then by number."""
+    targets = tuple(targets)
     listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
     hosts = tuple(dict.fromkeys(Probe(t, None, Expected.ALLOWED).host for t in listed))
     views = {host: Outlook(state, host) for host in hosts}
     found: list[Probe] = []
-    for target in listed:
+    for declared, target in zip(targets, listed, strict=True):
         base = _grounded(Probe(target, None, Expected.ALLOWED), state)
-        asking = _Asking(base, views[base.host], parties, hosts)
+        asking = _Asking(base, views[base.host], parties, hosts, declared.url)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
@@ -89,6 +90,8 @@ class _Asking:
     view: Outlook
     parties: Sequence[Party]
     hosts: Sequence[str]
+    declared: str
+    """The target's URL as the plan file has it."""
 
     def judged(self, probe: Probe, asker: Asker) -> Probe:
         """The probe with what must happen to this asker."""
@@ -100,7 +103,8 @@ class _Asking:
             client = party.client
             probe = replace(self.base, client=client, who=client.name, shows=client.name)
             judged = self.judged(probe, party.asker)
-            yield party, replace(judged, expected=_demanded(client, judged.expected))
+            demanded = _demanded(client.expected_at(self.declared), judged.expected)
+            yield party, replace(judged, expected=demanded)
 
     def welcome(self) -> Client | None:
         """The first client that is here and must get in, None when nobody is."""
@@ -118,11 +122,11 @@ class _Asking:
         return next((p.client for p in self.parties if p.client.is_here), None)
 
 
-def _demanded(client: Client, by_policies: Expected) -> Expected:
+def _demanded(by_file: Expected | None, by_policies: Expected) -> Expected:
     """What the file demands of a client, else what the policies say; a login page refuses well enough."""
-    if client.expected is None or (client.expected, by_policies) == (Expected.REFUSED, Expected.LOGIN):
+    if by_file is None or (by_file, by_policies) == (Expected.REFUSED, Expected.LOGIN):
         return by_policies
-    return client.expected
+    return by_file
 
 
 def _bare(asking: _Asking, _: int) -> Iterator[Probe]:

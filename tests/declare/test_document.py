@@ -44,6 +44,20 @@ HEAD = "version: 1\nstack: s\n"
             "chain",
         ),
         ("stack: s\n", "document.missing-key", 1, "version"),
+        *(
+            (
+                HEAD + f"clients:\n  a: {{certificate: a.pem, expect: {expect}}}\n",
+                "document.invalid-value",
+                4,
+                said,
+            )
+            for expect, said in (
+                ("maybe", "expect: input should be 'allowed' or 'refused'"),
+                ("[allowed]", "expect: input should be 'allowed' or 'refused'"),
+                ("{https://x.example/: maybe}", "https://x.example/: input should be 'allowed' or 'refused'"),
+                ("{x.example/y: allowed}", "x.example/y: must be a URL of this file, https://host/path"),
+            )
+        ),
         (HEAD + "account_id: 0123\n", "yaml.ambiguous-scalar", 3, "quotes"),
         (HEAD + "account_id: '0123'\n", "document.invalid-value", 3, "32 hexadecimal"),
         (HEAD + "account_id: 12\n", "document.invalid-value", 3, "put it in quotes"),

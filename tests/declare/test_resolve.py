@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cf_mtls.declare.applications import DEFAULT_POLICY
-from cf_mtls.declare.example import GEORGETOWN
+from cf_mtls.declare.example import GEORGETOWN, URL
 from cf_mtls.declare.files import choose, load
 from cf_mtls.declare.resolve import Stack, resolve
 from cf_mtls.diagnostics import Failure
+from cf_mtls.model.people import Expected
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 
 if TYPE_CHECKING:
@@ -168,6 +169,44 @@ def test_a_declared_client_that_would_be_refused_is_a_warning(folder: Path, pki:
     assert not any(d.is_error for d in warnings)
     refused = GEORGETOWN.replace("expect: allowed", "expect: refused")
     assert resolved(folder, refused).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("allowed", Expected.ALLOWED),
+        ("refused", Expected.REFUSED),
+        (f"{{{URL}: refused}}", Expected.REFUSED),
+        (f"{{'{URL.replace('jeann', 'JEANN')}/': allowed}}", Expected.ALLOWED),
+        ("{}", None),
+    ],
+)
+def test_what_a_client_must_get_may_be_said_by_url(
+    folder: Path, written: str, expected: Expected | None
+) -> None:
+    """Everywhere, or at the URLs that are named; host in any case, with or without a slash at the end."""
+    stack = resolved(folder, GEORGETOWN.replace("expect: allowed", f"expect: {written}"))
+    assert not stack.diagnostics
+    assert stack.clients[0].expected_at(URL) is expected
+    assert stack.clients[0].expected_at("https://other.net/") is (
+        expected if written in {"allowed", "refused"} else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{https://jeann.net/else: allowed}", f"is no URL of this file. Its URLs are:\n    {URL}"),
+        (f"{{{URL}: allowed, {URL}/: refused}}", "is named twice"),
+    ],
+)
+def test_a_demand_at_no_url_of_the_file_is_refused(folder: Path, written: str, said: str) -> None:
+    """A demand that nothing would ever check is an error at its place."""
+    (found,) = resolved(folder, GEORGETOWN.replace("expect: allowed", f"expect: {written}")).diagnostics
+    assert (found.code.code, found.is_error) == ("client.other-url", True)
+    assert said in found.detail
+    assert found.place
+    assert found.place.line == 19
 
 
 def test_a_ca_that_expires_soon_is_a_warning(folder: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from cf_mtls.diagnostics import Exit, Failure
-from cf_mtls.model.people import Client, Target
-from cf_mtls.model.plan import Plan
+from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.plan import Allowed, Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.planfile import as_json, digest_of, text
 from cf_mtls.planning.planfile_reader import load
-from cf_mtls.workflow import Allowed, planned
+from cf_mtls.workflow import planned
 from tests.planning.worlds import BUDGET, GROUP, a_world, edited
 
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
@@ -32,7 +32,13 @@ class Everything(frozenset[str]):
 
 FREE = Allowed(lockout=frozenset({"a.net", "b.net", "cf-mtls-anything.net"}), weaken=Everything(), delete=99)
 TARGETS = (Target("https://a.net/", "a"),)
-CLIENTS = (Client("jean", "c.pem", "c.key"),)
+CLIENTS = (
+    Client("jean", "c.pem", "c.key"),
+    Client("mary", "m.pem", expect=Expected.REFUSED, passphrase_env="P"),
+    Client(
+        "left", "l.pem", expect=(("https://a.net/", Expected.ALLOWED), ("https://b.net/", Expected.REFUSED))
+    ),
+)
 
 
 def a_plan(seed: int) -> Plan:
