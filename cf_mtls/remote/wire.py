@@ -51,9 +51,9 @@ POLICY_MODELLED = ("name", "decision", "include", "require", "exclude")
 
 
 def certificate(raw: Json) -> tuple[Address, CaCertificate]:
-    """A CA as the account shows it, addressed by the MD5 that it returns."""
+    """A CA as the account shows it, addressed by its id; which certificates it holds is never shown."""
     fingerprint = needed(raw, "fingerprint").rpartition("=")[2].replace(":", "").lower()
-    return Address(Kind.CERTIFICATE, fingerprint), CaCertificate(
+    return Address(Kind.CERTIFICATE, identifier(raw)), CaCertificate(
         name(raw, "name"),
         hostnames(raw),
         (fingerprint,),
