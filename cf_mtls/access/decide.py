@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.groups import Groups, groups_among
 from cf_mtls.access.match import Order, governor
 from cf_mtls.model.doors import Decision, Outcome
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
 from cf_mtls.model.rules import member, rule_meaning
 from cf_mtls.quick import dataclass
@@ -38,16 +39,6 @@ LOGIN = "login"
 """The other credential that every Allow policy asks for: an identity at a login page."""
 
 SERVICE_TOKENS = frozenset({"service_token", "any_valid_service_token"})
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
-
-    trusted_by: frozenset[Address] = frozenset()
-    common_names: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()
-    """Other credentials in canonical form, and `LOGIN` for somebody who can log in."""
 
 
 @dataclass(frozen=True, slots=True)

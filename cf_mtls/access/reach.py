@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import (
     LOGIN,
-    Asker,
     decider,
     groups_of,
     world_of,
@@ -30,6 +29,7 @@ from cf_mtls.access.decide import (
 from cf_mtls.access.match import standing
 from cf_mtls.model.doors import Door, Reach
 from cf_mtls.model.frozen import Record
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,

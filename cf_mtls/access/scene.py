@@ -22,7 +22,7 @@ from cf_mtls.model.state import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cf_mtls.access.decide import Asker
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Resource
 
 Admitted: TypeAlias = tuple[bool, ...]

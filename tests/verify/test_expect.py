@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.model.evidence import Probe
 from cf_mtls.model.frozen import freeze_object
-from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.people import Asker, Client, Expected, Target
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessPolicy,
