@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cf_mtls.ci import event
 from cf_mtls.cli.main import run
+from cf_mtls.diagnostics import Failure
 from cf_mtls.pki import issuing
 from tests.conftest import Pki
 
@@ -127,5 +132,38 @@ def test_an_export_that_cannot_be_opened_again_is_not_believed(tmp_path: Path, p
     path.write_bytes(made.files[0].content)
     issuing.prove(path, pki.jean, b"x")
     for identity, secret in ((pki.jean, b"y"), (pki.stranger, b"x")):
-        with pytest.raises(Exception, match="could not be opened again"):
+        with pytest.raises(Failure) as caught:
             issuing.prove(path, identity, secret)
+        assert [d.code.code for d in caught.value.diagnostics] == ["pki.unproven-export"]
+
+
+def test_two_passphrases_that_differ_lock_nothing(tmp_path: Path) -> None:
+    """At a terminal: nothing is written, and neither is echoed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "cf_mtls", "pki", "ca", "x"])  # noqa: S606
+    shown = b""
+    with suppress(OSError):  # the terminal closes with the program
+        for prompt, typed in ((b"Passphrase", b"canary-1"), (b"again", b"canary-2")):
+            while prompt not in shown or not shown.endswith(b": "):
+                shown += os.read(terminal, 1024)
+            os.write(terminal, typed + b"\n")
+        while chunk := os.read(terminal, 1024):
+            shown += chunk
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert b"[passphrase.different]" in shown
+    assert b"canary" not in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forks_pull_request_has_a_message_of_its_own() -> None:
+    """So that a job can tell it from a token that was forgotten."""
+    told = event.kept_out()
+    assert (told.code.code, told.is_error) == ("ci.fork", True)
+    assert event.is_only_kept_out({"findings": [{"class": "could-not-check", "address": "ci.fork"}]})
+    assert not event.is_only_kept_out(
+        {"findings": [{"class": "could-not-check", "address": "token.missing"}]}
+    )
+    assert not event.is_only_kept_out({"findings": []})

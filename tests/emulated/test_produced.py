@@ -62,3 +62,11 @@ def test_a_plan_that_cannot_be_saved_is_told(program: Program) -> None:
     code, said = program("plan", PLAN, "--out", "no/such/folder/p.json")
     assert (code, "[plan.out]" in said) == (1, True)
     assert not Path("no").exists()
+
+
+def test_a_refusal_ends_with_the_command_that_allows_it_all(program: Program) -> None:
+    """When flags are all that is missing: the same words, and every flag."""
+    assert program("apply", PLAN, "-y")[0] == 0
+    code, said = program("plan", PLAN, "--destroy")
+    assert (code, "[plan.again]" in said) == (4, True)
+    assert "--allow-delete 2" in said.rpartition("[plan.again]")[2]
