@@ -27,6 +27,7 @@ OURS = Address(Kind.APPLICATION, "a.net/x")
 MINE = Address(Kind.CERTIFICATE, "aa" * 16)
 APP = AccessApplication("ours", (public("a.net/x"),), (HOLDERS,))
 CA = CaCertificate("ours", ("a.net",), ("aa" * 16,), ())
+DECLARED: dict[Address, Resource] = {OURS: APP, MINE: CA}
 
 
 def state(**foreign: Resource) -> State:
@@ -51,7 +52,7 @@ HOLE = AccessApplication(
 def test_the_culprit_is_the_thing_itself_whatever_its_name_says(name: str) -> None:
     """A name that reads like another thing's mention points nowhere else, and changes nothing that is recognised."""
     plain, named = (
-        sorted((w.culprit.key, w.domain, w.reach, w.essence) for w in weakenings(there, {OURS, MINE}))
+        sorted((w.culprit.key, w.domain, w.reach, w.essence) for w in weakenings(there, DECLARED))
         for there in (
             state(ca=OTHER, app=HOLE),
             state(ca=replace(OTHER, name=name, id="c-2"), app=replace(HOLE, name=name, id="a-2")),
@@ -68,9 +69,9 @@ def test_what_opens_nothing_is_no_weakening() -> None:
     """A foreign application that asks for a certificate too, a CA on another host, and what is ours."""
     shut = replace(HOLE, policies=(HOLDERS,))
     elsewhere = replace(OTHER, associated_hostnames=("b.net",))
-    assert [*weakenings(state(app=shut, ca=elsewhere), {OURS, MINE})] == []
+    assert [*weakenings(state(app=shut, ca=elsewhere), DECLARED)] == []
     everything = state(app=HOLE, ca=OTHER)
-    assert [*weakenings(everything, set(everything))] == []
+    assert [*weakenings(everything, everything)] == []
 
 
 EVERYONE = (Rule("everyone"),)
@@ -97,6 +98,6 @@ def test_rules_kept_elsewhere_that_let_anyone_in_are_a_weakening(
     found: dict[Address, Resource] = {OURS: replace(APP, policies=(policy,)), MINE: CA}
     if group:
         found[GROUP_AT] = AccessGroup("theirs", group, (), (), "g-1")
-    seen = [*weakenings(State(found), {OURS, MINE})]
+    seen = [*weakenings(State(found), DECLARED)]
     assert [str(w.culprit) for w in seen] == culprits
     assert all(w.reach is Reach.ANYONE and w.domain == "a.net/x" for w in seen)
