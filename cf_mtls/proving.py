@@ -14,10 +14,9 @@ from contextlib import nullcontext
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome
-from cf_mtls.model.people import Expected
+from cf_mtls.model.people import Asker, Expected
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain

@@ -18,9 +18,9 @@ from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.access.explain import Explanation
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.foreign import Weakening
     from cf_mtls.workflow import Views

@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import member
 from cf_mtls.access.doors import door_at, url
 from cf_mtls.access.match import Hosts, covers, most_specific, specificity, standing
 from cf_mtls.access.reach import concrete, hosts_of, paths_at
@@ -23,6 +22,7 @@ from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
+from cf_mtls.model.rules import member
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 

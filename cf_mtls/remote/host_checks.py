@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.access.doors import doorways
 from cf_mtls.model.resources import host_of, hosts_on
+from cf_mtls.model.state import State
 from cf_mtls.planning.foreign import lets_in_more, weakenings
 from cf_mtls.planning.gates import reach_words
 from cf_mtls.planning.ownership import is_ours, merge
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.evidence import Handshake
-    from cf_mtls.model.state import State
     from cf_mtls.planning.ownership import Merged
     from cf_mtls.remote.doctor import Outcome, Readings
 
@@ -85,12 +85,10 @@ def _in_the_way(r: Readings, declared: Declared) -> Iterator[Finding]:
         yield from (Finding("host.application", Grade.WARN, f"not looked at: {why}", "", h) for h in r.hosts)
         return
     merged = merge(declared.state, declared.actual, declared.stack)
-    found = [*_taken(merged), *_weakened(merged), *_open_now(r, declared.actual, merged, declared.stack)]
+    found = [*_taken(merged), *_weakened(merged)]
     for host in r.hosts:
         here = [finding for finding in found if finding.on == host]
-        yield from here
-        if not any(finding.check == "host.application" for finding in here):
-            yield _nothing_seen(host, declared.notes)
+        yield from here or [_nothing_seen(host, declared.notes)]
 
 
 def _nothing_seen(host: str, notes: Sequence[Diagnostic]) -> Finding:
@@ -119,11 +117,13 @@ def _weakened(merged: Merged) -> Iterator[Finding]:
         yield Finding("host.application", Grade.WARN, said, found.warning.fix, host_of(found.domain))
 
 
-def _open_now(r: Readings, actual: State, merged: Merged, stack: str) -> Iterator[Finding]:
+def _open_now(r: Readings, declared: Declared) -> Iterator[Finding]:
     """Where more get in than the file lets in: a warning once something of ours stands on that hostname."""
-    ours = [a for a, there in actual.items() if is_ours(there, stack) or a in merged.ours]
+    actual = declared.actual or State()
+    merged = merge(declared.state, actual, declared.stack)
+    ours = [a for a, there in actual.items() if is_ours(there, declared.stack) or a in merged.ours]
     applied = {host for a in ours for host in hosts_on(actual[a])}
-    for way in doorways(actual, merged.desired, r.hosts):
+    for way in doorways(actual, merged.desired, r.hosts if declared.actual is not None else ()):
         if lets_in_more(way.before, way.after):
             host = host_of(way.url.removeprefix("https://"))
             now, then = reach_words(way.before.reach), reach_words(way.after.reach)
@@ -200,6 +200,7 @@ CHECKS: Mapping[str, Callable[[Readings, Declared], Iterator[Finding]]] = {
     "host.zone": _zone,
     "host.dns": _dns,
     "host.application": _in_the_way,
+    "host.access": _open_now,
     "host.edge": _edge,
     "look-alike": _look_alikes,
 }
