@@ -20,6 +20,7 @@ from cf_mtls.remote import wire
 from cf_mtls.remote.errors import NO_ROUTE, PERMISSION, STRANGE, TOKEN_REFUSED, decoded, failure
 from cf_mtls.remote.gateway import Answer
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
+from cf_mtls.remote.shape import an_object, every, identifier, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -108,7 +109,11 @@ def _within(host: str, zone: str) -> bool:
 def _zones(reader: Reader, scope: Scope, pace: Pace) -> dict[str, str]:
     """The zones of an account, name to id."""
     listed = pages(reader, "/zones", pace, {"account.id": scope.id, "per_page": "50"})
-    return decoded(lambda raws: {z["name"].lower(): z["id"] for z in raws}, list(listed), "GET /zones")
+    return decoded(
+        lambda raws: dict(every(raws, lambda z: (needed(z, "name").lower(), identifier(z)))),
+        listed,
+        "GET /zones",
+    )
 
 
 def _account(reader: Reader, scope: Scope, pace: Pace) -> Beside:
@@ -117,7 +122,9 @@ def _account(reader: Reader, scope: Scope, pace: Pace) -> Beside:
     if not isinstance(outcome, Answer) or not outcome.ok:
         raise failure(outcome, f"reading {scope.path}", scope.path)
     name, account = decoded(
-        lambda raw: (raw["name"].lower(), raw["account"]["id"]), outcome.result, f"GET {scope.path}"
+        lambda raw: (needed(raw, "name").lower(), identifier(an_object(raw).get("account"))),
+        outcome.result,
+        f"GET {scope.path}",
     )
     return Beside({name: scope.id}, Scope("account", account))
 
@@ -154,7 +161,7 @@ def _id(resource: Any) -> str | None:
 def _address(resource: Resource) -> Address:
     match resource:
         case CaCertificate():
-            return Address(Kind.CERTIFICATE, resource.fingerprints[0])
+            return Address(Kind.CERTIFICATE, str(resource.id))
         case AccessApplication():
             return Address(Kind.APPLICATION, resource.domain or f"id:{resource.id}")
         case _:

@@ -18,7 +18,6 @@ from cf_mtls.model.resources import (
     Address,
     CaCertificate,
     HostnameSettings,
-    Kind,
     hosts_on,
 )
 from cf_mtls.model.state import State
@@ -27,6 +26,7 @@ from cf_mtls.remote import wire
 from cf_mtls.remote.elsewhere import Beside, find_beside, read_beside, together
 from cf_mtls.remote.errors import PERMISSION, decoded
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, SETTINGS, pages
+from cf_mtls.remote.shape import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -66,12 +66,12 @@ def read(
     unknown. Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
-        (CERTIFICATES, _certificates),
+        (CERTIFICATES, lambda raws: dict(every(raws, wire.certificate))),
         (SETTINGS, _settings),
-        (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
+        (APPLICATIONS, lambda raws: dict(every(raws, wire.application))),
     ]
     if scope.kind == "account":
-        jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
+        jobs.append((POLICIES, lambda raws: dict(every(raws, wire.reusable_policy))))
     looks_beside = bool(hosts or stacks)
     with ThreadPoolExecutor(len(jobs) + 2) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
@@ -94,7 +94,7 @@ def hosts_of_stacks(resources: Iterable[Resource], stacks: Collection[str]) -> I
 
 def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
     try:
-        return _understood(reader, path, pace, lambda raws: dict(map(wire.group, raws))), ()
+        return _understood(reader, path, pace, lambda raws: dict(every(raws, wire.group))), ()
     except Failure as failed:
         if [d.code for d in failed.diagnostics] != [PERMISSION]:
             raise
@@ -109,19 +109,6 @@ def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[
     return decoded(decode, list(pages(reader, path, pace)), f"GET {path}")
 
 
-def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
-    """CAs by fingerprint; a second one with the same fingerprint keeps its id in the address."""
-    found: dict[Address, Resource] = {}
-    for raw in sorted(raws, key=lambda r: str(r["id"])):
-        address, ca = wire.certificate(raw)
-        found[_free(address, ca, found)] = ca
-    return found
-
-
-def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -> Address:
-    return address if address not in found else Address(Kind.CERTIFICATE, f"{address.key}#{ca.id}")
-
-
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
     """Settings that say something: both false equals absent (facts 2)."""
-    return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
+    return {a: s for a, s in every(raws, wire.settings) if s != HostnameSettings(s.hostname)}
