@@ -58,7 +58,10 @@ def test_only_zones_that_a_host_lies_in_are_asked(host: str, zones: set[str]) ->
 
 def test_a_zones_account_is_looked_at_beside_it() -> None:
     """The other way about: account-level things count for the hosts of a zone."""
-    replies = {ZONE.path: {"id": ZONE.id, "account": {"id": ACCOUNT}}, f"{SCOPE.path}/access/apps": [APP]}
+    replies = {
+        ZONE.path: {"id": ZONE.id, "name": "a.net", "account": {"id": ACCOUNT}},
+        f"{SCOPE.path}/access/apps": [APP],
+    }
     found, _ = seen(ZONE, replies, {"a.net"})
     app = found.state[Address(Kind.APPLICATION, "a.net")]
     assert isinstance(app, AccessApplication)
