@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from cf_mtls import input_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -188,9 +189,12 @@ def _token() -> str | None:
     name = console.environment("CLOUDFLARE_API_TOKEN_FILE")
     if console.environment("CLOUDFLARE_API_TOKEN") or not name:
         return console.environment("CLOUDFLARE_API_TOKEN")
+    found = input_file.read(Path(name), input_file.LARGEST_SECRET, pipes=True)
     try:
-        return Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        if isinstance(found, bytes):
+            return found.decode("utf-8").strip()
+        raise Failure([found])
+    except UnicodeDecodeError:
         detail = f"CLOUDFLARE_API_TOKEN_FILE names {name}, which cannot be read as text."
         raise Failure(
             [TOKEN_FILE.found(detail, "Mend the path, or put the token into CLOUDFLARE_API_TOKEN.")]
