@@ -19,13 +19,18 @@ MUTANTS = (
     ),
     *of(
         "proving",
-        "usecases/test_proving.py",
+        "usecases/test_proving.py verify/test_waiting.py",
         ("_ask", "if probe.shows and identity is None:", "if False:"),
         ("_ask", "cookies=()", "cookies=('x',)"),
         ("verify_until", "patience.clock.now() + pause > end or", ""),
         ("verify_until", "or patience.stopping()", ""),
         ("verify_until", "if v.outcome is not Outcome.PASS", "if v.outcome is Outcome.INCONCLUSIVE"),
         ("_asker", "if judge_chain(ders, leaf.der, sent, now, SSLCLIENT).ok", ""),
-        ("subject", "if ca.pem", ""),
+        (
+            "subject",
+            "if ca.pem",
+            "",
+            "= a CA without its PEM has no certificates, and under none nobody is valid",
+        ),
     ),
 )
