@@ -10,34 +10,32 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.doors import doorways
-from cf_mtls.declare.files import load
+from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Expected
+from cf_mtls.model.marks import digits_of
 from cf_mtls.model.plan import Plan, Promise
-from cf_mtls.model.resources import Scope
+from cf_mtls.model.resources import CaCertificate, Scope
 from cf_mtls.model.state import State
+from cf_mtls.planning.admission import NO_PEOPLE, People, cas_on, host_and_path, with_contents
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
-from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
+from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import is_ours, merge
+from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.doors import Decision
-    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.saved import Saved
@@ -143,7 +141,9 @@ class Allowed:
 
     adopt: frozenset[Address] = frozenset()
     lockout: frozenset[str] = frozenset()
-    """Hosts that may be shut for a moment."""
+    """Hosts that may be shut for a moment, and `CLIENT@URL` for declared clients that may lose their access there."""
+    unproven: frozenset[str] = frozenset()
+    """Hosts whose new trust may go unproven."""
     weaken: frozenset[str] = frozenset()
     """URLs at which more kinds of people may get in."""
     delete: int | None = None
@@ -157,32 +157,43 @@ class Allowed:
 NOTHING = Allowed()
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """The declared clients and where they go."""
-
-    clients: tuple[Client, ...] = ()
-    targets: tuple[Target, ...] = ()
-    askers: Mapping[str, Asker] = field(default_factory=dict)
-
-    def decisions(
-        self, actual: State, desired: State, moved: Mapping[Address, Address]
-    ) -> Iterator[tuple[str, str, Decision, Decision]]:
-        """For each client that must get in, at each URL: what Access does now and would do afterwards.
-
-        moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
-        """
-        for client in (c for c in self.clients if c.name in self.askers):
-            asker = self.askers[client.name]
-            here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))
-            targets = (t for t in self.targets if client.expected_at(t.url) is not Expected.REFUSED)
-            for target in targets:
-                host, _, path = target.url.removeprefix("https://").partition("/")
-                request = Request(host, f"/{path}", here)
-                yield client.name, target.url, decide(actual, request), decide(desired, request)
+def people_of(stack: Stack) -> People:
+    """The declared clients of a stack, judged by their own files at the moment for which it was resolved."""
+    return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places)
 
 
-NO_PEOPLE = People()
+def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
+    """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
+
+    Passed over: hostnames on which the file declares no CA, because the account may have one.
+    """
+    people = people_of(stack)
+    decided = [t for t in people.targets if cas_on(stack.state, host_and_path(t.url)[0])]
+    found = lockouts(replace(people, targets=tuple(decided)), State(), stack.state, ())
+    return tuple(d for d in found if d.code is IMPOSSIBLE)
+
+
+def _with_chains_beside(actual: State, stack: Stack) -> State:
+    """The account's state with the contents of CAs of ours whose PEM lies beside the declared chains.
+
+    A CA that left the file is known again by the digits in its name, if the account's MD5 and expiry agree.
+    """
+    declared = {ca.sha256 for _, ca in stack.state.of(CaCertificate)}
+    wanted = {
+        digits
+        for _, ca in actual.of(CaCertificate)
+        if is_ours(ca, stack.name) and (digits := digits_of(ca.name))
+        if not any(sha256 and sha256.startswith(digits) for sha256 in declared)
+    }
+    chains = tuple(chains_beside(stack.folders, wanted))
+    known = {
+        address: replace(ca, pem=chain.pem, sha256=chain.sha256)
+        for address, ca in actual.of(CaCertificate)
+        for chain in chains
+        if chain.sha256.startswith(digits_of(ca.name) or "-")
+        if set(ca.fingerprints) & set(chain.md5s) and set(ca.expirations) & set(chain.expirations)
+    }
+    return with_contents(actual, State(known))
 
 
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
@@ -190,8 +201,9 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts)
     declared = State() if destroy else stack.state
-    people = NO_PEOPLE if destroy else People(stack.clients, stack.targets, stack.askers)
-    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
+    people = NO_PEOPLE if destroy else people_of(stack)
+    actual = _with_chains_beside(snapshot.state, stack)
+    made = planned(stack.name, scope, declared, actual, allowed, people)
     return replace(made, diagnostics=(*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics))
 
 
@@ -200,6 +212,7 @@ def planned(
 ) -> Plan:
     """The plan from what is declared and what is there; pure. people: who must not be locked out."""
     merged = merge(declared, actual, name, allowed.adopt)
+    actual = with_contents(actual, merged.desired)
     changes = diff(actual, merged.desired)
     desired, partial = merged.desired, tuple[Diagnostic, ...]()
     if allowed.targets:
@@ -213,7 +226,13 @@ def planned(
         *partial,
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
-        *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
+        *lockouts(people, actual, desired, allowed.lockout),
+        *unproven(
+            handovers(ordered.steps, actual, desired, name),
+            people,
+            State({**actual, **desired}),
+            allowed.unproven,
+        ),
         *deletions(changes, actual, desired, name, allowed.delete),
         *(weakening.warning for weakening in weakenings(desired, ours)),
     )

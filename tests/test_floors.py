@@ -21,7 +21,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
     (
         "pki",
-        "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
+        "vouching chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
     (
         "declare",
@@ -30,8 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved",
+        "canon | diff ownership moves codec foreign admission | board succession | guard | search",
     ),
+    ("planning", "gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (

@@ -12,6 +12,7 @@ from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowUnproven,
     AllowWeaken,
     CaCert,
     ConnectTo,
@@ -67,6 +68,7 @@ def apply(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
@@ -88,6 +90,7 @@ def apply(
     allowed = gates(
         adopt=adopt,
         lockout=allow_lockout,
+        unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
         target=target,

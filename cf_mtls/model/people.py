@@ -52,6 +52,17 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a client's file shows to the edge, DER: its certificate, and the issuers that it sends along."""
+
+    leaf: bytes
+    sent: tuple[bytes, ...] = ()
+    common_names: frozenset[str] = frozenset()
+    fault: str = ""
+    """Why no CA at all could get it in, such as that it has expired; '' when it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A URL that an application stands on, and how to ask for it."""
 
