@@ -14,7 +14,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ quick | diagnostics"),
+    ("", "__init__ child_process quick | diagnostics"),
     ("model", "frozen marks people waiver | resources evidence | rules state doors | plan"),
     ("access", "match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
@@ -42,7 +42,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "answer connect outlook private proofs stopwatch | expect judge line"),
     ("verify", "handshake resumption wallet wrong tunnel"),
-    ("verify", "witness httpx_probe | browser_probe curl_probe"),
+    ("verify", "browser_page witness httpx_probe | browser_probe curl_probe"),
     ("report", "door_text safe waivers_yaml | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
@@ -84,7 +84,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "h2": ("emulator/",),
     "httpcore": ("verify/httpx_probe",),
     "httpx": ("ci/github", "remote/gateway", "verify/httpx_probe"),
-    "playwright": ("verify/browser_probe",),
+    "playwright": ("verify/browser_page",),
     "pydantic": (
         "declare/border",
         "declare/document",

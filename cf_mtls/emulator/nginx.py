@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from cf_mtls import child_process
 from cf_mtls.emulator.options import Unusable
 from cf_mtls.emulator.peer import Demand, Peer
 from cf_mtls.emulator.pem import der_of, pem_of
@@ -101,8 +102,9 @@ class Nginx:
         self._write()
         arguments = ("-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", "stderr")
         self._process = await asyncio.create_subprocess_exec(
-            path, *arguments, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
-        )
+            path, *arguments, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            env=child_process.environment(),
+        )  # fmt: skip
         await self._until_serving()
         return self.port
 

@@ -21,10 +21,11 @@ from OpenSSL import SSL
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from cf_mtls.pki.identity import Identity
+    from cf_mtls.pki.pem import Certificate
 
     T = TypeVar("T")
 
@@ -32,13 +33,21 @@ CHUNK = 65536
 LONGEST_HEAD = 262144
 
 
-def context(cacert: str | None, *, judge_server: bool = True) -> SSL.Context:
-    """A client's TLS context. cacert: PEM file, None for the system's CAs. Sessions belong to their context."""
+def context(
+    cacert: str | None, *, judge_server: bool = True, sent: Iterable[Certificate] = ()
+) -> SSL.Context:
+    """A client's TLS context, complete: nothing is set on one that has made a connection. Sessions belong to it.
+
+    cacert: PEM file, None for the system's CAs. sent: the issuers that go along with the certificate that a line
+    shows; a line that shows none sends none of them.
+    """
     made = SSL.Context(SSL.TLS_CLIENT_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
     made.set_default_verify_paths() if cacert is None else made.load_verify_locations(cacert)
     if judge_server:
         made.set_verify(SSL.VERIFY_PEER)
+    for issuer in sent:
+        made.add_extra_chain_cert(issuer.x509)
     return made
 
 
@@ -76,9 +85,7 @@ class Line:
         self._socket.close()
 
     def show(self, identity: Identity) -> None:
-        """Show this certificate when one is asked for; on this connection alone."""
-        for issuer in identity.sent:
-            self._tls.get_context().add_extra_chain_cert(issuer.x509)
+        """Show this certificate when one is asked for; on this connection alone. Its issuers: see `context`."""
         self._tls.use_certificate(identity.certificate.x509)
         self._tls.use_privatekey(identity.key)
 

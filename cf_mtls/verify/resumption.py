@@ -42,7 +42,7 @@ class Resumption:
         host, other = probe.host, probe.other_host or ""
         address = route(self.connect_to, host, 443)
         try:
-            tls = context(self.cacert)
+            tls = context(self.cacert, sent=identity.sent if identity else ())
             session = self._session(Way(address, other, self.timeout_s), tls, identity)
         except (OSError, UnicodeError) as error:
             return Evidence(failure=Got.UNTRIED, detail=f"no session could be opened on {other}: {error}")

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from OpenSSL import SSL
+
 from cf_mtls import proving, workflow
 from cf_mtls.declare.resolve import Stack
+from cf_mtls.emulator import contexts
 from cf_mtls.emulator.edge import Edge
 from cf_mtls.emulator.http import Answer, Request
 from cf_mtls.emulator.peer import Peer
@@ -133,3 +136,30 @@ def apply(running: Running, plan: Path) -> Stage:
 async def let_in(edge: Edge, request: Request, peer: Peer) -> Answer:
     """What the origin answers, whoever asks."""
     return await edge._pass(request, peer, None)
+
+
+class Resuming(contexts.Contexts):
+    """TLS contexts that keep sessions, all hostnames together: what CVE-2025-23419 was about."""
+
+    def _context(self, names: object, demand: contexts.Demand) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_session_id(b"shared")
+        context.set_alpn_select_callback(contexts._select)
+        context.use_certificate(self._mint.leaf(list(names)))  # type: ignore[call-overload]
+        context.use_privatekey(self._mint.leaf_key)
+        if demand.ask:
+            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, contexts._accept)
+        return context
+
+
+@contextmanager
+def resuming(stage: Stage) -> Iterator[None]:
+    """The edge, resuming sessions of every hostname on every other."""
+    host, emulator = stage.running.emulator.host, stage.running.emulator
+    right = host.contexts
+    host.contexts = Resuming(emulator.mint, emulator.edge.demand, emulator._certificate_name)
+    try:
+        yield
+    finally:
+        host.contexts = right

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from OpenSSL import SSL
 
 from cf_mtls import proving
 from cf_mtls.diagnostics import Exit, Failure
-from cf_mtls.emulator import contexts, sessions
+from cf_mtls.emulator import sessions
 from cf_mtls.emulator.edge import Edge
 from cf_mtls.emulator.http import Answer, Request
 from cf_mtls.emulator.peer import Peer
@@ -22,7 +21,7 @@ from cf_mtls.model.evidence import Got, Outcome
 from cf_mtls.model.people import Expected
 from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import WRONG
-from tests.verify.stage import Broken, Stage, let_in
+from tests.verify.stage import Broken, Stage, let_in, resuming
 
 PLAIN = "https://jeann.net/plain"
 PINNED = "https://api.jeann.net/"
@@ -117,30 +116,10 @@ def test_an_edge_that_is_broken_in_just_this_way_fails_just_this_proof(
     assert found == fails
 
 
-class Resuming(contexts.Contexts):
-    """TLS contexts that keep sessions, all hostnames together: what CVE-2025-23419 was about."""
-
-    def _context(self, names: object, demand: contexts.Demand) -> SSL.Context:
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_session_id(b"shared")
-        context.set_alpn_select_callback(contexts._select)
-        context.use_certificate(self._mint.leaf(list(names)))  # type: ignore[call-overload]
-        context.use_privatekey(self._mint.leaf_key)
-        if demand.ask:
-            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, contexts._accept)
-        return context
-
-
 def test_an_edge_that_resumes_across_hostnames_fails_proof_9(stage: Stage) -> None:
     """The session that jean opened on one hostname shows his certificate on the other."""
-    host, emulator = stage.running.emulator.host, stage.running.emulator
-    right = host.contexts
-    host.contexts = Resuming(emulator.mint, emulator.edge.demand, emulator._certificate_name)
-    try:
+    with resuming(stage):
         verdicts = stage.verdicts(PLAIN, PINNED)
-    finally:
-        host.contexts = right
     failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
     assert [(v.probe.proof, v.probe.url) for v in failed] == [(9, PLAIN)]
 
