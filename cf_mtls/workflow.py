@@ -228,7 +228,7 @@ def planned(
         *weaker(ways, allowed.weaken),
         *lockouts(people, actual, desired, allowed.lockout),
         *unproven(
-            handovers(ordered.steps, actual, desired, name),
+            handovers(ordered.steps, actual, desired, name, one_ca=allowed.one_ca_per_hostname),
             people,
             State({**actual, **desired}),
             allowed.unproven,

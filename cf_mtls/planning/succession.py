@@ -52,15 +52,22 @@ class Proof:
     target: Target
 
 
-def handovers(steps: Sequence[Step], actual: State, desired: State, stack: str) -> tuple[Handover, ...]:
-    """Every handover of a plan, in the order of its steps."""
+def handovers(
+    steps: Sequence[Step], actual: State, desired: State, stack: str, *, one_ca: bool = False
+) -> tuple[Handover, ...]:
+    """Every handover of a plan, in the order of its steps.
+
+    one_ca: whether a hostname stands on one CA only, so that the new one comes when the old has left.
+    """
     found: list[Handover] = []
     state = actual
     for step in steps:
         if step.phase is Phase.NARROW:
             for host in sorted(hosts_lost(state.get(step.address), step.value)):
                 new = successors(host, step.address, actual, desired, stack)
-                found += (Handover(host, step.address, address, state) for address in new)
+                found += (
+                    Handover(host, step.address, address, actual if one_ca else state) for address in new
+                )
         state = state.put(step.address, step.value)
     return tuple(found)
 
