@@ -11,6 +11,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
+from cf_mtls.declare.clients import shown_by
 from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import Address
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.snapshot import Snapshot
-    from cf_mtls.remote.stages import Boundary
+    from cf_mtls.remote.stages import Boundary, Setback
+    from cf_mtls.verify.wallet import Wallet
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -162,6 +164,12 @@ def people_of(stack: Stack) -> People:
     return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places)
 
 
+def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
+    """A stack whose clients are judged by what could be opened, also where a passphrase was needed."""
+    opened = {n: shown_by(i, stack.at) for n, i in wallet.identities.items()} if stack.at else {}
+    return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
+
+
 def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
     """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
 
@@ -228,7 +236,7 @@ def planned(
         *weaker(ways, allowed.weaken),
         *lockouts(people, actual, desired, allowed.lockout),
         *unproven(
-            handovers(ordered.steps, actual, desired, name, one_ca=allowed.one_ca_per_hostname),
+            handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
             people,
             State({**actual, **desired}),
             allowed.unproven,
@@ -286,4 +294,4 @@ class Hooks:
     """What happens along an apply: after each step, and between two phases."""
 
     said: Callable[[Step], None] = lambda _: None
-    between: Callable[[Boundary], None] = lambda _: None
+    between: Callable[[Boundary], Setback | None] = lambda _: None

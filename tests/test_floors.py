@@ -54,7 +54,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow proving | bringing settle story checking"),
+    ("", "workflow proving | rotation | bringing settle story checking"),
     ("cli", "console | options journal passphrase live history many ci_step | proof plan_many"),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
     ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),

@@ -23,7 +23,7 @@ from cf_mtls.planning.ownership import is_ours
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from cf_mtls.model.people import Client, Shown, Target
@@ -41,7 +41,7 @@ class Handover:
     old: Address
     new: Address
     state: State
-    """What stands just before."""
+    """What stands when it must be proven: before the first hostname leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +53,53 @@ class Proof:
 
 
 def handovers(
-    steps: Sequence[Step], actual: State, desired: State, stack: str, *, one_ca: bool = False
+    steps: Iterable[Step], state: State, desired: State, stack: str, start: State, *, one_ca: bool = False
 ) -> tuple[Handover, ...]:
-    """Every handover of a plan, in the order of its steps.
+    """Every handover of some steps, in their order.
 
+    state: what stands before the first of them. start: what stood when the run that they belong to began.
     one_ca: whether a hostname stands on one CA only, so that the new one comes when the old has left.
     """
     found: list[Handover] = []
-    state = actual
+    before, last = state, None
     for step in steps:
-        if step.phase is Phase.NARROW:
-            for host in sorted(hosts_lost(state.get(step.address), step.value)):
-                new = successors(host, step.address, actual, desired, stack)
-                found += (
-                    Handover(host, step.address, address, actual if one_ca else state) for address in new
-                )
-        state = state.put(step.address, step.value)
+        # What leaves together is proven once, before the first of it leaves.
+        before = before if last is step.phase is Phase.NARROW else state
+        for host in sorted(hosts_lost(state.get(step.address), step.value)):
+            new = successors(host, step.address, start, desired, stack)
+            found += (Handover(host, step.address, address, start if one_ca else before) for address in new)
+        state, last = state.put(step.address, step.value), step.phase
     return tuple(found)
 
 
 def hosts_lost(before: object, after: object) -> frozenset[str]:
-    """The hostnames that a CA has before and not after; none for anything else."""
+    """The hostnames that a CA has before and not after; none for anything that is not a CA."""
     if not isinstance(before, CaCertificate):
         return frozenset()
     kept = after.associated_hostnames if isinstance(after, CaCertificate) else ()
     return frozenset(before.associated_hostnames) - set(kept)
 
 
-def successors(host: str, old: Address, actual: State, desired: State, stack: str) -> tuple[Address, ...]:
-    """The CAs that take over a hostname from one that leaves it."""
-    entry, here = _entry(actual.get(old), stack), cas_on(actual, host)
+def successors(host: str, old: Address, start: State, desired: State, stack: str) -> tuple[Address, ...]:
+    """The CAs that take over a hostname from one that leaves it. start: what stood when the run began."""
+    entry, here = _entry(start.get(old), stack), cas_on(start, host)
     return tuple(
         address
         for address, ca in cas_on(desired, host).items()
         # What is not there yet is put there by this plan, so it is of this file.
         if address not in here
         or (is_ours(ca, stack) and address != old and entry in {None, _entry(ca, stack)})
+    )
+
+
+def hosts_of_entry(old: Address, start: State, desired: State, stack: str) -> frozenset[str]:
+    """The hostnames of the CAs that stay in a CA's entry of the file; none where its name does not say which."""
+    entry = _entry(start.get(old), stack)
+    return frozenset(
+        host
+        for address, ca in desired.of(CaCertificate)
+        for host in ca.associated_hostnames
+        if entry is not None and address != old and _entry(ca, stack) == entry
     )
 
 
