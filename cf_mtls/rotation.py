@@ -27,7 +27,7 @@ from cf_mtls.model.resources import CaCertificate
 from cf_mtls.planning.admission import People, cas_on, host_and_path
 from cf_mtls.planning.gates import ca_name
 from cf_mtls.planning.succession import alone, deciding, handovers, hosts_of_entry, proofs
-from cf_mtls.proving import NOT_PROVEN, PAUSES_S, Subject, ask, subject, verify_until
+from cf_mtls.proving import PAUSES_S, Subject, ask, subject, verify_until
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.stages import Setback
 from cf_mtls.verify.judge import judge
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
 
+NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 NOT_SHOWN = Code(
     "apply.successor-not-shown", Severity.ERROR, Fault.NETWORK, "new trust could not be proven from here"
 )

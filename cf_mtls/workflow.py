@@ -15,30 +15,36 @@ from cf_mtls.declare.clients import shown_by
 from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
-from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.marks import digits_of
-from cf_mtls.model.plan import Plan, Promise
-from cf_mtls.model.resources import CaCertificate, Scope
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
+from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
-from cf_mtls.planning.admission import NO_PEOPLE, People, cas_on, host_and_path, with_contents
+from cf_mtls.planning.admission import (
+    NO_PEOPLE,
+    People,
+    cas_on,
+    departed,
+    host_and_path,
+    with_bundles,
+    with_contents,
+)
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import is_ours, merge
+from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.plan import Change, Step
-    from cf_mtls.model.resources import Address
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.snapshot import Snapshot
     from cf_mtls.remote.stages import Boundary, Setback
@@ -49,7 +55,9 @@ SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file 
 SCOPE_INVALID = Code("scope.invalid", Severity.ERROR, Fault.INVOCATION, "an id in the environment is not one")
 
 PARTIAL = Code("plan.partial", Severity.WARNING, Fault.INVOCATION, "the plan is partial")
-NO_SUCH_TARGET = Code("plan.no-such-target", Severity.WARNING, Fault.INVOCATION, "a target changes nothing")
+NO_SUCH_TARGET = Code(
+    "plan.no-such-target", Severity.ERROR, Fault.INVOCATION, "a target is nothing of this file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,31 +145,26 @@ def _agree(key: str, in_file: str, variable: str, in_environment: str | None) ->
         raise Failure([SCOPE_MISMATCH.found(detail, f"Unset {variable}, or mend the file.")])
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """What was typed out: things to take over, and gates to open. None and empty open nothing."""
-
-    adopt: frozenset[Address] = frozenset()
-    lockout: frozenset[str] = frozenset()
-    """Hosts that may be shut for a moment, and `CLIENT@URL` for declared clients that may lose their access there."""
-    unproven: frozenset[str] = frozenset()
-    """Hosts whose new trust may go unproven."""
-    weaken: frozenset[str] = frozenset()
-    """URLs at which more kinds of people may get in."""
-    delete: int | None = None
-    """How many objects may be deleted."""
-    one_ca_per_hostname: bool = False
-    """Whether this account takes a hostname on one CA only."""
-    targets: frozenset[Address] = frozenset()
-    """The only addresses to change; empty means all."""
+NOBODY_KNOWN = State()
 
 
-NOTHING = Allowed()
+def people_of(stack: Stack, actual: State = NOBODY_KNOWN) -> People:
+    """The declared clients of a stack, judged by their own files at the moment for which it was resolved.
+
+    actual: what the account holds; CAs of ours that left the file are looked for beside its chains.
+    """
+    beside = tuple(
+        chain.pem for chain in chains_beside(stack.folders, departed(actual, stack.state, stack.name))
+    )
+    return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places, beside)
 
 
-def people_of(stack: Stack) -> People:
-    """The declared clients of a stack, judged by their own files at the moment for which it was resolved."""
-    return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places)
+def _inputs(
+    declared: State, hosts: frozenset[str], allowed: Allowed, people: People, *, is_destroy: bool = False
+) -> Inputs:
+    return Inputs(
+        declared, hosts, allowed, people.clients, people.targets, people.shown, people.beside, is_destroy
+    )
 
 
 def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
@@ -181,57 +184,41 @@ def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
     return tuple(d for d in found if d.code is IMPOSSIBLE)
 
 
-def _with_chains_beside(actual: State, stack: Stack) -> State:
-    """The account's state with the contents of CAs of ours whose PEM lies beside the declared chains.
-
-    A CA that left the file is known again by the digits in its name, if the account's MD5 and expiry agree.
-    """
-    declared = {ca.sha256 for _, ca in stack.state.of(CaCertificate)}
-    wanted = {
-        digits
-        for _, ca in actual.of(CaCertificate)
-        if is_ours(ca, stack.name) and (digits := digits_of(ca.name))
-        if not any(sha256 and sha256.startswith(digits) for sha256 in declared)
-    }
-    chains = tuple(chains_beside(stack.folders, wanted))
-    known = {
-        address: replace(ca, pem=chain.pem, sha256=chain.sha256)
-        for address, ca in actual.of(CaCertificate)
-        for chain in chains
-        if chain.sha256.startswith(digits_of(ca.name) or "-")
-        if set(ca.fingerprints) & set(chain.md5s) and set(ca.expirations) & set(chain.expirations)
-    }
-    return with_contents(actual, State(known))
-
-
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts)
     declared = State() if destroy else stack.state
-    people = NO_PEOPLE if destroy else people_of(stack)
-    actual = _with_chains_beside(snapshot.state, stack)
-    made = planned(stack.name, scope, declared, actual, allowed, people)
-    return replace(made, diagnostics=(*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics))
+    everybody = people_of(stack, snapshot.state)
+    people = NO_PEOPLE if destroy else everybody
+    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
+    inputs = _inputs(declared, stack.hosts, allowed, everybody, is_destroy=destroy)
+    said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
+    return replace(made, diagnostics=said, inputs=inputs)
 
 
 def planned(
     name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
 ) -> Plan:
-    """The plan from what is declared and what is there; pure. people: who must not be locked out."""
+    """The plan from what is declared and what is there; pure. people: who must not be locked out.
+
+    Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
+    """
     merged = merge(declared, actual, name, allowed.adopt)
-    actual = with_contents(actual, merged.desired)
+    actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
-    desired, partial = merged.desired, tuple[Diagnostic, ...]()
+    desired, left_out = merged.desired, tuple[Address, ...]()
+    ours = frozenset(merged.moved.get(address, address) for address in declared)
     if allowed.targets:
-        changes, desired, partial = _only(allowed.targets, changes, actual)
+        _all_known(allowed.targets, ours | {change.address for change in changes})
+        changes, left_out = _only(allowed.targets, changes)
+        desired = actual.put_all({change.address: change.after for change in changes})
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
     hosts = known_hosts(actual, changes)
     ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
-    ours = frozenset(merged.moved.get(address, address) for address in declared)
     diagnostics = (
         *merged.diagnostics,
-        *partial,
+        *_partial(left_out),
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
         *lockouts(people, actual, desired, allowed.lockout),
@@ -245,25 +232,37 @@ def planned(
         *(weakening.warning for weakening in weakenings(desired, ours)),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways)
+    inputs = _inputs(declared, frozenset(), allowed, people)
+    return Plan(
+        name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
+    )
+
+
+def _all_known(targets: frozenset[Address], known: frozenset[Address]) -> None:
+    """Raise Failure (usage) for each target that is none of these addresses."""
+    unknown = [
+        NO_SUCH_TARGET.found(
+            f"{address} is neither declared nor among the changes.", "Write it as the plan shows it."
+        )
+        for address in sorted(targets - known)
+    ]
+    if unknown:
+        raise Failure(unknown, Exit.USAGE)
 
 
 def _only(
-    targets: frozenset[Address], changes: tuple[Change, ...], actual: State
-) -> tuple[tuple[Change, ...], State, tuple[Diagnostic, ...]]:
-    """The changes of some addresses alone, the state they lead to, and the warning that this is not everything."""
+    targets: frozenset[Address], changes: tuple[Change, ...]
+) -> tuple[tuple[Change, ...], tuple[Address, ...]]:
+    """The changes of some addresses, and the addresses of those that are left out."""
     chosen = tuple(change for change in changes if change.address in targets)
-    desired = actual.put_all({change.address: change.after for change in chosen})
-    left = [change for change in changes if change.address not in targets]
-    listed = "\n".join(f"    {change.address}" for change in left)
-    said = (
-        [PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")]
-        if left
-        else []
-    )
-    unknown = sorted(targets - {change.address for change in changes})
-    said += [NO_SUCH_TARGET.found(f"{address} is not among the changes of this plan.") for address in unknown]
-    return chosen, desired, tuple(said)
+    return chosen, tuple(change.address for change in changes if change.address not in targets)
+
+
+def _partial(left_out: tuple[Address, ...]) -> Iterator[Diagnostic]:
+    """The warning that a plan is not everything."""
+    if left_out:
+        listed = "\n".join(f"    {address}" for address in left_out)
+        yield PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")
 
 
 def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:

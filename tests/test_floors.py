@@ -14,9 +14,9 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ child_process quick | diagnostics"),
-    ("model", "frozen marks people waiver | resources evidence | rules state doors | plan"),
-    ("access", "match | decide | reach | scene | doors | explain"),
+    ("", "__init__ child_process quick | diagnostics | output_file"),
+    ("model", "frozen marks waiver | resources | people | evidence | rules state doors | plan"),
+    ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
     ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
     (
@@ -30,7 +30,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon | diff ownership moves codec foreign admission | board succession | guard | search",
+        "canon | diff ownership moves codec foreign | admission board | succession | guard | search",
     ),
     ("planning", "gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.declare.applications import targets
 from cf_mtls.declare.values import same_url
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Client, Expected, Shown
+from cf_mtls.model.people import Asker, Client, Expected, Shown
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
 from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates

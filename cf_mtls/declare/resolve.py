@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.files import Source
     from cf_mtls.diagnostics import Diagnostic, Place
-    from cf_mtls.model.people import Client, Shown, Target
+    from cf_mtls.model.people import Asker, Client, Shown, Target
 
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
 

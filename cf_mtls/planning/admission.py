@@ -14,21 +14,25 @@ from dataclasses import field, replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, Request, decide
+from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.reach import concrete
+from cf_mtls.model.marks import digits_of
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.state import State
+from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.vouching import vouches
+from cf_mtls.planning.ownership import is_ours
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from cf_mtls.diagnostics import Place
     from cf_mtls.model.doors import Decision
     from cf_mtls.model.people import Client, Expected, Shown, Target
     from cf_mtls.model.resources import Address, Resource
-    from cf_mtls.model.state import State
 
 NOBODY = Asker()
 
@@ -47,6 +51,8 @@ class People:
     at: datetime | None = None
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where the file demands something of a client, by its name."""
+    beside: tuple[str, ...] = ()
+    """The PEM of CA bundles that the file does not declare and that lie beside it: perhaps of CAs that left it."""
 
 
 NO_PEOPLE = People()
@@ -123,6 +129,29 @@ def askers(shown: Shown, actual: State, desired: State, host: str, at: datetime)
 def cas_on(state: State, host: str) -> dict[Address, CaCertificate]:
     """The CAs of a state that stand on a hostname."""
     return {a: ca for a, ca in state.of(CaCertificate) if host in ca.associated_hostnames}
+
+
+def departed(actual: State, declared: State, stack: str) -> frozenset[str]:
+    """The digits in the names of the account's CAs of a stack that its file does not declare any more."""
+    known = {ca.sha256 for _, ca in declared.of(CaCertificate) if ca.sha256}
+    named = {digits_of(ca.name) for _, ca in actual.of(CaCertificate) if is_ours(ca, stack)}
+    return frozenset(d for d in named if d and not any(sha256.startswith(d) for sha256 in known))
+
+
+def with_bundles(actual: State, bundles: Iterable[str], stack: str) -> State:
+    """The account's state with the contents of each CA of a stack that is one of these bundles.
+
+    So it is when its name has the digits of the bundle's SHA-256, and the account's MD5 and expiry agree.
+    """
+    chains = [chain for pem in bundles if (chain := read_chain(pem.encode("ascii"))[0])]
+    found: dict[Address, Resource] = {
+        address: replace(ca, pem=chain.pem, sha256=chain.sha256)
+        for address, ca in actual.of(CaCertificate)
+        for chain in chains
+        if is_ours(ca, stack) and chain.sha256.startswith(digits_of(ca.name) or "-")
+        if set(ca.fingerprints) & set(chain.md5s) and set(ca.expirations) & set(chain.expirations)
+    }
+    return with_contents(actual, State(found))
 
 
 def with_contents(state: State, known: State) -> State:

@@ -24,9 +24,10 @@ from cf_mtls.planning.succession import why_unproven
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from cf_mtls.access.decide import Asker, Request
+    from cf_mtls.access.decide import Request
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Decision, Doorway
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.plan import Change
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, Request, decide
+from cf_mtls.access.decide import Request, decide
 from cf_mtls.model.marks import entry_of
-from cf_mtls.model.people import Expected
+from cf_mtls.model.people import Asker, Expected
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import CaCertificate, host_of
 from cf_mtls.pki.vouching import vouches, vouches_for_all_of

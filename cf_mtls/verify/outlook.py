@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, credential_kind, decider
+from cf_mtls.access.decide import LOGIN, credential_kind, decider
 from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
-from cf_mtls.model.people import Expected
+from cf_mtls.model.people import Asker, Expected
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:

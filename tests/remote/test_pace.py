@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -134,4 +136,35 @@ def test_of_a_large_budget_a_share_is_left_to_others(quota: int, left: int, wait
 def test_without_the_header_nothing_is_held_back() -> None:
     """An answer that says nothing about a budget changes nothing."""
     _, _, time = persist("GET", ok([]))
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+def test_the_block_is_known_by_its_code_as_well(status: int) -> None:
+    """971 is *too many requests* whatever the status."""
+    outcome, requests, _ = persist("GET", refused(status, 971, "Please wait"), ok([]))
+    assert isinstance(outcome, Answer)
+    assert (outcome.ok, requests) == (True, 2)
+
+
+def test_whoever_stops_the_run_ends_its_waits() -> None:
+    """The trouble is returned as it is, after the call under way; a condition is taken for not met."""
+    fake, time = Fake(lambda *_: refused(429, 971, "Please wait")), FakeTime()
+    pace, writer = replace(time.pace(), stopping=lambda: True), fake.writer()
+    outcome = pace.persist("GET", lambda: writer.get("/x"))
+    assert isinstance(outcome, Answer)
+    assert not outcome.ok
+    assert (len(fake.seen), time.slept) == (1, [])
+    asked: list[bool] = []
+    assert not pace.until("it", 60, lambda: bool(asked.append(True)))
+    assert (len(asked), time.slept) == (1, [])
+
+
+def test_a_budget_that_was_renewed_holds_nobody_back() -> None:
+    """What an answer said counts until the time it named; afterwards nothing is known until the next."""
+    fake, time = Fake(lambda *_: ok([], ratelimit='"default";r=1;t=30')), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    pace.persist("GET", lambda: writer.get("/x"))
+    time.at += 31
+    pace.persist("GET", lambda: writer.get("/x"))
     assert time.slept == []
