@@ -30,7 +30,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon | diff ownership moves codec foreign | admission board | succession | guard | search",
+        "canon contents | diff ownership moves codec foreign | admission board | succession | guard | search",
     ),
     ("planning", "gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),

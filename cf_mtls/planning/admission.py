@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.reach import concrete
-from cf_mtls.model.marks import digits_of
+from cf_mtls.model.marks import DIGITS, digits_of
 from cf_mtls.model.people import Asker
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, Contents
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.vouching import vouches
+from cf_mtls.planning.contents import agreement
 from cf_mtls.planning.ownership import is_ours
 from cf_mtls.quick import dataclass
 
@@ -133,34 +134,32 @@ def cas_on(state: State, host: str) -> dict[Address, CaCertificate]:
 
 def departed(actual: State, declared: State, stack: str) -> frozenset[str]:
     """The digits in the names of the account's CAs of a stack that its file does not declare any more."""
-    known = {ca.sha256 for _, ca in declared.of(CaCertificate) if ca.sha256}
+    known = {ca.sha256[:DIGITS] for _, ca in declared.of(CaCertificate) if ca.sha256}
     named = {digits_of(ca.name) for _, ca in actual.of(CaCertificate) if is_ours(ca, stack)}
-    return frozenset(d for d in named if d and not any(sha256.startswith(d) for sha256 in known))
+    return frozenset(digits for digits in named if digits and digits not in known)
 
 
 def with_bundles(actual: State, bundles: Iterable[str], stack: str) -> State:
-    """The account's state with the contents of each CA of a stack that is one of these bundles.
-
-    So it is when its name has the digits of the bundle's SHA-256, and the account's MD5 and expiry agree.
-    """
+    """The account's state with the contents of each CA of a stack that is known to be one of these PEM bundles."""
     chains = [chain for pem in bundles if (chain := read_chain(pem.encode("ascii"))[0])]
-    found: dict[Address, Resource] = {
-        address: replace(ca, pem=chain.pem, sha256=chain.sha256)
-        for address, ca in actual.of(CaCertificate)
-        for chain in chains
-        if is_ours(ca, stack) and chain.sha256.startswith(digits_of(ca.name) or "-")
-        if set(ca.fingerprints) & set(chain.md5s) and set(ca.expirations) & set(chain.expirations)
-    }
+    found: dict[Address, Resource] = {}
+    for address, ca in actual.of(CaCertificate):
+        for chain in chains if is_ours(ca, stack) else ():
+            bundle = replace(
+                ca, fingerprints=chain.md5s, expirations=chain.expirations, sha256=chain.sha256, pem=chain.pem
+            )
+            if agreement(bundle, ca) is Contents.KNOWN:
+                found[address] = replace(bundle, contents=Contents.KNOWN)
     return with_contents(actual, State(found))
 
 
 def with_contents(state: State, known: State) -> State:
-    """A state whose CAs have the PEM that another state has at the same address, where they have none of their own."""
-    found: dict[Address, Resource | None] = {}
+    """A state whose CAs have the contents that another state has at the same address, where they have none."""
+    found: dict[Address, Resource] = {}
     for address, ca in state.of(CaCertificate):
         other = known.get(address)
-        if ca.pem is None and isinstance(other, CaCertificate) and other.pem:
-            found[address] = replace(ca, pem=other.pem, sha256=other.sha256)
+        if ca.pem is None and isinstance(other, CaCertificate) and other.contents is not Contents.UNKNOWN:
+            found[address] = replace(ca, pem=other.pem, sha256=other.sha256, contents=other.contents)
     return state.put_all(found) if found else state
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide
 from cf_mtls.model.marks import entry_of
+from cf_mtls.model.marks import shown as label
 from cf_mtls.model.people import Asker, Expected
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import CaCertificate, host_of
@@ -151,7 +152,7 @@ def why_unproven(handover: Handover, people: People, at: datetime) -> str:
         return ""
     if handover.new not in cas:
         return "it comes only after the old one has left, so nothing can be tried before"
-    if unknown := sorted(ca.name for ca in cas.values() if ca.pem is None):
+    if unknown := sorted(label(ca.name) for ca in cas.values() if ca.pem is None):
         return f"nobody here has the contents of {', '.join(unknown)}, so who lets a client in cannot be told"
     if found:
         names = ", ".join(sorted({proof.client.name for proof in found}))

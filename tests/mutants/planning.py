@@ -4,9 +4,80 @@ from __future__ import annotations
 
 from tests.mutants.rows import of
 
-DRIFT = "planning/test_drift.py"
-
 MUTANTS = (
+    *of(
+        "planning/ownership",
+        "planning/test_whose.py",
+        ("is_ours", "resource.elsewhere is None and", ""),
+        ("is_ours", "and stack_of(resource.name) == stack", "and stack_of(resource.name) is not None"),
+        ("merge", "address in adopt and not _elsewhere(there)", "address in adopt"),
+        ("merge", "address in adopt and not _elsewhere(there)", "adopt and not _elsewhere(there)"),
+        ("merge", "if not is_ours(there, stack):", "if True:"),
+        ("merge", "diagnostics.append(_collision(address, there))", "pass"),
+        ("merge", "diagnostics += _unknown_policies(desired)", "pass"),
+        (
+            "merge",
+            "desired[address] = there\n            diagnostics",
+            "desired[address] = wanted\n            diagnostics",
+        ),
+        ("is_pinned", "and not _elsewhere(there)", ""),
+        ("is_pinned", "_id(wanted) is not None and", ""),
+        ("_pinned_but_absent", "_id(wanted) not in there", "False"),
+        ("_unknown_policies", "and not policy.decision", "and policy.decision"),
+        ("_name", "there.name if is_pinned(wanted, there) else wanted.name", "wanted.name"),
+        (
+            "complete",
+            "fields=there.fields.merged(wanted.fields)",
+            "fields=wanted.fields",
+            "planning/test_ownership.py",
+        ),
+        ("complete", "wanted.destinations + others", "wanted.destinations", "planning/test_ownership.py"),
+    ),
+    *of(
+        "planning/gates",
+        "planning/test_gates.py",
+        ("weaker", "way.url not in allowed", "not allowed"),
+        ("weaker", "way.is_weaker and", ""),
+        ("deletions", "and not bare", ""),
+        ("deletions", "(allowed or 0)", "(allowed or 1)"),
+        ("deletions", "len(gone) <= (allowed or 0) or", "allowed or"),
+        ("deletions", "is_ours(resource, stack) for resource", "True for resource"),
+        ("deletions", "and is_counted(c)", ""),
+        ("deletions", "and not _is_succeeded(c, desired)", ""),
+        ("LARGE", "0.30", "0.50"),
+        ("_last_ca_of", "- held", "& held"),
+        ("_is_succeeded", "not _last_ca_of(change, desired)", "True"),
+    ),
+    *of(
+        "planning/reliance",
+        "planning/test_stale.py",
+        ("relied_on", "a in close or", ""),
+        ("relied_on", "or is_ours(r, stack)", ""),
+        (
+            "relied_on",
+            "for a in near(actual, host)",
+            'for a in near(actual, host) if a.kind.value != "group"',
+        ),
+        (
+            "relied_on",
+            "for a in near(actual, host)",
+            'for a in near(actual, host) if a.kind.value != "certificate"',
+        ),
+    ),
+    *of(
+        "planning/saved",
+        "planning/test_stale.py",
+        ("Saved.on", "now.keys() | self.relied_on.keys()", "self.relied_on.keys()"),
+        ("Saved.on", "now.keys() | self.relied_on.keys()", "now.keys()"),
+        ("Saved.on", "if moved:", "if False:"),
+        ("Saved.on", "Exit.REFUSED", "Exit.ERROR"),
+    ),
+    *of(
+        "planning/codec",
+        "planning/test_stale.py",
+        ("standing", '{"id": identity, **meaning(resource)}', "meaning(resource)"),
+        ("standing", '{"id": identity, **meaning(resource)}', '{"id": identity}'),
+    ),
     *of(
         "planning/foreign",
         "planning/test_foreign.py",
@@ -24,7 +95,7 @@ MUTANTS = (
     ),
     *of(
         "planning/drift",
-        DRIFT,
+        "planning/test_drift.py",
         ("ALARMING", "Class.WEAKENED,", ""),
         ("ALARMING", ", Class.UNENFORCED", ""),
         ("URGENT", "days=7", "days=6"),
@@ -70,7 +141,11 @@ MUTANTS = (
         ("policy_meaning", '"decision": policy.decision,', ""),
         ("policy_meaning", 'return {"id": policy.id}', 'return {"id": None}'),
         ("_rules", "if not is_emptied(rule)", ""),
-        ("_rules", "sorted({", "list({"),
+        (
+            "_rules",
+            "sorted({rule_meaning(rule) for rule in rules if not is_emptied(rule)})",
+            "[rule_meaning(rule) for rule in rules if not is_emptied(rule)]",
+        ),
     ),
     *of(
         "planning/board",
@@ -120,7 +195,12 @@ MUTANTS = (
     *of(
         "planning/order",
         "planning/test_order.py",
-        ("_woven", "early = {Phase.UPLOAD, Phase.SETTINGS}", "early = {Phase.UPLOAD}"),
+        (
+            "_woven",
+            "early = {Phase.UPLOAD, Phase.SETTINGS}",
+            "early = {Phase.UPLOAD}",
+            "= settings touch no host, so each is a group of its own, which is never searched",
+        ),
         ("_woven", "in_key_order(m for m in (*keyed, *rest) if m.phase is Phase.DELETE)", "()"),
         ("_Group.solve", "if self._keeps(self.sequence):", "if True:"),
         ("_Group.solve", "or tuple(self._impossible())", ""),
@@ -180,6 +260,7 @@ MUTANTS = (
             "_means",
             "if isinstance(wanted, HostnameSettings) and wanted == HostnameSettings(wanted.hostname):",
             "if False:",
+            "= no plan leaves settings behind that say nothing: they are left out of what is desired",
         ),
         ("as_declared_before", "if change.address not in moved", ""),
         ("as_declared_before", "way.before.reach > way.after.reach", "way.before.reach < way.after.reach"),

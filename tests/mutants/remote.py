@@ -6,6 +6,57 @@ from tests.mutants.rows import of
 
 MUTANTS = (
     *of(
+        "remote/snapshot",
+        "remote/test_elsewhere.py",
+        ("_groups", "if [d.code for d in failed.diagnostics] != [PERMISSION]:", "if False:"),
+        (
+            "_certificates",
+            "found[_free(address, ca, found)] = ca",
+            "found[address] = ca",
+            "remote/test_snapshot.py",
+        ),
+        ("read", 'if scope.kind == "account":', "if True:", "remote/test_snapshot.py"),
+        ("_settings", "if s != HostnameSettings(s.hostname)", "", "remote/test_snapshot.py"),
+    ),
+    *of(
+        "remote/pages",
+        "remote/test_snapshot.py",
+        ("pages", "if _identity(item) not in seen", ""),
+        ("pages", "page >= total or not fresh", "page >= total"),
+        ("pages", "page >= total or not fresh", "True"),
+        ("_items", "if not isinstance( answer.result, list ):", "if False:"),
+        ("_page", "not isinstance(outcome, Answer) or not outcome.ok", "not isinstance(outcome, Answer)"),
+    ),
+    *of(
+        "remote/errors",
+        "remote/test_errors.py",
+        ("_diagnostic", "LOST if outcome.sent else UNREACHABLE", "UNREACHABLE"),
+        (
+            "decoded",
+            "(KeyError, TypeError, ValueError, AttributeError)",
+            "(KeyError, ValueError, AttributeError)",
+            "remote/test_snapshot.py",
+        ),
+        ("_fix", "if part in path", "if part not in path"),
+    ),
+    *of(
+        "remote/gateway",
+        "remote/test_gateway.py",
+        ("client_for", "client.api_email = client.api_key = client.user_service_key = None", "pass"),
+        ("client_for", "max_retries=0", "max_retries=2"),
+        ("client_for", "follow_redirects=False", "follow_redirects=True"),
+        ("_check", 'url.scheme == "http" and url.hostname not in LOOPBACK', "False"),
+        ("_check", 'not token.isascii() or not token.isprintable() or " " in token', "False"),
+        ("answer", 'response.is_success and envelope.get("success") is True', "response.is_success"),
+        (
+            "answer",
+            'response.is_success and envelope.get("success") is True',
+            'envelope.get("success") is True',
+        ),
+        ("Reader._exchange", "not isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))", "False"),
+        ("_budget", "min(found)", "max(found)"),
+    ),
+    *of(
         "remote/pace",
         "remote/test_pace.py",
         ("_SAFE", '"GET", "PUT", "DELETE"', '"GET", "POST", "PUT", "DELETE"'),
@@ -17,7 +68,12 @@ MUTANTS = (
         ("Budget.heard", "max(RESERVE, (answer.quota or 0) // SHARE)", "RESERVE"),
         ("Budget.pause", "self._left -= 1", "pass"),
         ("Budget.pause", "self._left < self._reserve", "self._left < 0"),
-        ("Budget.pause", "self._left is None or now >= self._renewed_at", "self._left is None"),
+        (
+            "Budget.pause",
+            "self._left is None or now >= self._renewed_at",
+            "self._left is None",
+            "= a pause that ends in the past is no pause: whoever waits looks whether it is above nought",
+        ),
         ("Pace.persist", "method in p.methods and", ""),
         ("Pace.persist", "pause > left or", ""),
         ("Pace.persist", "or self.stopping()", ""),
@@ -27,7 +83,7 @@ MUTANTS = (
     ),
     *of(
         "remote/elsewhere",
-        "remote/test_snapshot.py",
+        "remote/test_elsewhere.py",
         ("_zones", 'h.endswith(f".{name}")', "h.endswith(name)"),
         ("_zones", "h == name or", ""),
         ("read_elsewhere", "if not {d.code for d in failed.diagnostics} <= MAY_NOT:", "if False:"),
@@ -56,7 +112,7 @@ MUTANTS = (
     ),
     *of(
         "remote/apply",
-        "remote/test_apply.py",
+        "remote/test_writing.py remote/test_apply.py",
         ("Applier.apply", "self._may_go_on(plan, done)", "pass"),
         (
             "Applier.apply",
@@ -139,7 +195,12 @@ MUTANTS = (
         "remote/token_end",
         "remote/test_token_end.py",
         ("token_ends", 'if scope.kind == "account" else []', ""),
-        ("token_ends", "answer.ok and", ""),
+        (
+            "token_ends",
+            "answer.ok and",
+            "",
+            "= the result of an answer that is not ok is None, which is no dict",
+        ),
         ("_end", "(ValueError, OverflowError)", "OverflowError"),
     ),
 )

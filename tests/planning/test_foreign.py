@@ -100,6 +100,7 @@ def test_rules_kept_elsewhere_that_let_anyone_in_are_a_weakening(
     seen = [*weakenings(State(found), {OURS, MINE})]
     assert [str(w.culprit) for w in seen] == culprits
     assert all(w.reach is Reach.ANYONE and w.domain == "a.net/x" for w in seen)
+    assert {w.warning.code.code for w in seen} <= {"access.foreign-rules"}
 
 
 def placed(app: AccessApplication, domain: str) -> AccessApplication:
