@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.plan import Change, Step
+    from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
+    from cf_mtls.remote.elsewhere import Beside
     from cf_mtls.remote.snapshot import Snapshot
     from cf_mtls.remote.stages import Boundary, Setback
     from cf_mtls.verify.wallet import Wallet
@@ -87,32 +89,46 @@ def actual(account: Account) -> State:
     return _snapshot(scope_of(None, account), account).state
 
 
-def _snapshot(scope: Scope, account: Account, hosts: Collection[str] = ()) -> Snapshot:
+def _snapshot(
+    scope: Scope, account: Account, hosts: Collection[str] = (), stacks: Collection[str] = ()
+) -> Snapshot:
     """Everything in a scope, read once by a client that can only GET.
 
-    hosts: those for which what lives beside the scope counts too.
+    hosts: those for which what lives beside the scope counts too. stacks: whose things' hosts count as well.
     """
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
     with client_for(account.token, account.base_url) as client:
-        return read(Reader(client), scope, account.pace, hosts)
+        return read(Reader(client), scope, account.pace, hosts, stacks)
 
 
-def states_to_explain(
-    stack: Stack | None, account: Account, host: str, *, offline: bool
-) -> tuple[dict[str, State], Mapping[Address, Address]]:
-    """The states to explain by title, and where the account has what is declared.
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The states that a URL is explained in, and what plan reads besides."""
 
-    The account now, and with a stack how it would be once that is applied; offline: only what is declared.
-    """
+    states: Mapping[str, State]
+    """By title: the account now, and with a stack how it would be once that is applied; or only what is declared."""
+    moved: Mapping[Address, Address] = field(default_factory=dict)
+    """Where the account has what is declared."""
+    ours: Mapping[Address, Resource] = field(default_factory=dict)
+    """What is declared, at the addresses under which the states have it."""
+    beside: Beside | None = None
+    """The zones; None when no account was asked."""
+    notes: tuple[Diagnostic, ...] = ()
+
+
+def states_to_explain(stack: Stack | None, account: Account, host: str, *, offline: bool) -> Views:
+    """What there is to explain about a host: the account as plan reads it; offline only what is declared."""
     if stack and offline:
-        return {"declared": stack.state}, {}
-    here = _snapshot(scope_of(stack, account), account, {host, *(stack.hosts if stack else ())}).state
+        return Views({"declared": stack.state})
+    hosts, stacks = {host, *(stack.hosts if stack else ())}, {stack.name} if stack else set()
+    seen = _snapshot(scope_of(stack, account), account, hosts, stacks)
     if stack is None:
-        return {"now": here}, {}
-    merged = merge(stack.state, here, stack.name)
-    return {"now": here, "once applied": merged.desired}, merged.moved
+        return Views({"now": seen.state}, beside=seen.beside, notes=seen.diagnostics)
+    merged = merge(stack.state, seen.state, stack.name)
+    states = {"now": seen.state, "once applied": merged.desired}
+    return Views(states, merged.moved, merged.ours, seen.beside, seen.diagnostics)
 
 
 def scope_of(stack: Stack | None, account: Account) -> Scope:
@@ -187,7 +203,7 @@ def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
-    snapshot = _snapshot(scope, account, stack.hosts)
+    snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
     declared = State() if destroy else stack.state
     everybody = people_of(stack, snapshot.state)
     people = NO_PEOPLE if destroy else everybody
@@ -208,9 +224,8 @@ def planned(
     actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
-    ours = frozenset(merged.moved.get(address, address) for address in declared)
     if allowed.targets:
-        _all_known(allowed.targets, ours | {change.address for change in changes})
+        _all_known(allowed.targets, frozenset(merged.ours) | {change.address for change in changes})
         changes, left_out = _only(allowed.targets, changes)
         desired = actual.put_all({change.address: change.after for change in changes})
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
@@ -229,7 +244,7 @@ def planned(
             allowed.unproven,
         ),
         *deletions(changes, actual, desired, name, allowed.delete),
-        *(weakening.warning for weakening in weakenings(desired, ours)),
+        *(weakening.warning for weakening in weakenings(desired, merged.ours)),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
     inputs = _inputs(declared, frozenset(), allowed, people)
@@ -276,7 +291,7 @@ def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    return saved.on(_snapshot(saved.scope, account, saved.hosts).state), saved
+    return saved.on(_snapshot(saved.scope, account, saved.hosts, {saved.stack}).state), saved
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:

@@ -16,7 +16,7 @@ from cf_mtls.declare.ledger import Ledger
 from cf_mtls.declare.semantics import semantics
 from cf_mtls.declare.trust import Trust
 from cf_mtls.diagnostics import Code, Fault, Severity, has_errors
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind, host_of
+from cf_mtls.model.resources import Address, HostnameSettings, Kind, hosts_on
 from cf_mtls.model.state import State
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.quick import dataclass
@@ -61,9 +61,7 @@ class Stack:
     @property
     def hosts(self) -> frozenset[str]:
         """Every hostname that the file names."""
-        domains = (host_of(d) for _, app in self.state.of(AccessApplication) for d in app.domains)
-        named = (h for _, ca in self.state.of(CaCertificate) for h in ca.associated_hostnames)
-        return frozenset((*domains, *named))
+        return frozenset(host for resource in self.state.values() for host in hosts_on(resource))
 
 
 def resolve(source: Source, at: datetime) -> Stack:

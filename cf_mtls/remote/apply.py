@@ -25,6 +25,7 @@ from cf_mtls.remote import pages as listing
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
+from cf_mtls.remote.shape import identifier, needed
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
 if TYPE_CHECKING:
@@ -201,8 +202,7 @@ class Applier:
 
     def _upload(self, base: str, address: Address, ca: CaCertificate) -> None:
         # The account may take the same content twice (facts 1.7), so another run's upload is looked for first.
-        listed = listing.pages(self.writer, base, self.pace)
-        if next((raw for raw in listed if _same_ca(raw, ca)), None):
+        if self._listed(base, lambda raw: _same_ca(raw, ca)):
             detail = f"{ca.name} was uploaded by somebody else since the plan was made."
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
@@ -216,13 +216,18 @@ class Applier:
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
-            decoded(lambda raw: raw["id"], outcome.result, f"POST {base}")
+            decoded(identifier, outcome.result, f"POST {base}")
             return outcome.result
-        if isinstance(outcome, NoAnswer) or outcome.status >= 500:
-            landed = next((raw for raw in listing.pages(self.writer, base, self.pace) if is_it(raw)), None)
+        if isinstance(outcome, NoAnswer) or outcome.status >= 500 or outcome.strange:
+            landed = self._listed(base, is_it)
             if landed:
                 return landed
         raise failure(outcome, f"creating {address}", base)
+
+    def _listed(self, base: str, is_it: Callable[[Any], bool]) -> Any:
+        """The raw item of a list that is it, None when there is none."""
+        listed = listing.pages(self.writer, base, self.pace)
+        return decoded(lambda raws: next(filter(is_it, raws), None), listed, f"GET {base}")
 
     def _put(self, path: str, body: Any, doing: str) -> None:
         method: Method = "PUT"
@@ -236,7 +241,9 @@ class Applier:
 
         def bare() -> bool:
             outcome = self.pace.persist("GET", lambda: self.writer.get(path))
-            return isinstance(outcome, Answer) and outcome.ok and not wire.hostnames(outcome.result)
+            if not isinstance(outcome, Answer) or not outcome.ok:
+                return False
+            return not decoded(wire.hostnames, outcome.result, f"GET {path}")
 
         self._await(f"hostnames to leave {step.address}", bare)
 
@@ -256,7 +263,8 @@ class Applier:
         self._put(path, {"settings": entries}, "updating hostname settings")
 
         def settled() -> bool:
-            there = dict(map(wire.settings, listing.pages(self.writer, path, self.pace)))
+            listed = listing.pages(self.writer, path, self.pace)
+            there = decoded(lambda raws: dict(map(wire.settings, raws)), listed, f"GET {path}")
             return all(
                 there.get(Address(Kind.SETTINGS, s.hostname), HostnameSettings(s.hostname)) == s
                 for s in wanted
@@ -276,7 +284,7 @@ class Applier:
         outcome = self.pace.persist("GET", lambda: self.writer.get(scope.path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"reading {scope}", scope.path)
-        return decoded(lambda raw: str(raw["name"]).lower(), outcome.result, f"GET {scope.path}")
+        return decoded(lambda raw: needed(raw, "name").lower(), outcome.result, f"GET {scope.path}")
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():

@@ -84,9 +84,9 @@ MUTANTS = (
     *of(
         "remote/elsewhere",
         "remote/test_elsewhere.py",
-        ("_zones", 'h.endswith(f".{name}")', "h.endswith(name)"),
-        ("_zones", "h == name or", ""),
-        ("read_elsewhere", "if not {d.code for d in failed.diagnostics} <= MAY_NOT:", "if False:"),
+        ("_within", 'host.endswith(f".{zone}")', "host.endswith(zone)"),
+        ("_within", "host == zone or", ""),
+        ("_unseen", "if not {d.code for d in failed.diagnostics} <= MAY_NOT:", "if False:"),
         ("MAY_NOT", "PERMISSION, TOKEN_REFUSED, NO_ROUTE", "PERMISSION, TOKEN_REFUSED, NO_ROUTE, STRANGE"),
         ("together", "found[address] = resource", "found.setdefault(address, resource)"),
         ("together", "if address in found:", "if False:"),
