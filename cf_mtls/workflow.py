@@ -20,6 +20,7 @@ from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
@@ -206,6 +207,7 @@ def planned(
         *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
         *deletions(changes, actual, desired, name, allowed.delete),
         *(weakening.warning for weakening in weakenings(desired, ours)),
+        *doubts(merged.desired, ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
     inputs = Inputs(declared, frozenset(), allowed, people.clients, people.targets, people.askers)
