@@ -1,7 +1,8 @@
 """`cf-mtls pki`: judge and inspect certificates. Making them has its own file, `pki_make`.
 
 Rules of this file:
-- No network. Verdicts are OpenSSL's, and so is the exit code of `verify` without `--against`.
+- No network. Verdicts are OpenSSL's. The exit code is this program's: where `openssl verify` ends with 2, `verify` ends
+  with 1, because 2 means differences here.
 - Files that cannot be read or decoded are all reported before anything is judged.
 """
 
@@ -72,6 +73,7 @@ def verify(
     """Say what OpenSSL says about client certificates under a chain.
 
     Exit codes: 0 all validate (with --against: none stops validating), 1 otherwise, or could not tell.
+    `openssl verify` ends with 2 where this ends with 1.
     """
     moment, reader = _moment(at), _Reader()
     trusted, new = reader.all_of([chain]), reader.all_of([against] if against else [])

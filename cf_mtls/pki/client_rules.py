@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.pki import kin, traits
 from cf_mtls.pki.chain import SSLCLIENT, Judgement, judge
+from cf_mtls.pki.keys import CURVES
 from cf_mtls.pki.rules import AGAIN, Client, Rule, error, note, warning
 from cf_mtls.pki.traits import short
 
@@ -97,8 +98,9 @@ def unloadable(client: Client) -> Iterator[str]:
 
 def not_sent(client: Client) -> Iterator[str]:
     """Loaded, and then left out of the handshake without a word."""
-    if traits.key(client.certificate) == "ECDSA secp256k1":
-        yield f"{short(client.certificate)} has a key on the curve secp256k1."
+    kind, _, curve = traits.key(client.certificate).partition(" ")
+    if kind == "ECDSA" and curve not in CURVES:
+        yield f"{short(client.certificate)} has a key on the curve {curve}."
 
 
 def outlives(client: Client) -> Iterator[str]:
