@@ -115,8 +115,8 @@ def lint_clients_own(
 ) -> tuple[Diagnostic, ...]:
     """Everything to say about a client's file: the client, and what it would send along.
 
-    certificates: as `is_clients_own`. With its root among them OpenSSL judges the client by the file; without one nobody
-    says whether it would be let in.
+    certificates: as `is_clients_own`. With its root among them OpenSSL judges the client by the file; without one it is
+    not said whether anybody would let it in.
     """
     client, *sent = certificates
     bundle = Bundle(tuple(certificates), at, timedelta(days=expiring_within_days))
