@@ -59,6 +59,8 @@ MUTANTS = (
         ),
         ("taken_over", "contents=contents", "contents=Contents.KNOWN"),
         ("taken_over", "there.name if pinned else plain", "plain"),
+        ("doubts", "or ca.contents is Contents.KNOWN", "or ca.contents is not Contents.UNKNOWN"),
+        ("doubts", "address not in ours or", ""),
     ),
     *of(
         "planning/gates",

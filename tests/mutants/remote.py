@@ -119,7 +119,6 @@ MUTANTS = (
         "remote/test_stages.py",
         ("Boundary.is_narrowed", "self.next in {Phase.DELETE, None} and", ""),
         ("Boundary.is_narrowed", "and all(s.phase is not Phase.DELETE for s in self.done)", ""),
-        ("Boundary.trusted", "- hosts_lost(ca, self.final.get(address))", ""),
         ("Boundary.leaving", "takewhile(lambda step: step.phase is Phase.NARROW, self.left)", "()"),
         ("Boundary.taken", "self.start.of(CaCertificate)", "self.final.of(CaCertificate)"),
         ("Boundary.demanded", "s.phase is Phase.DEMAND and", ""),

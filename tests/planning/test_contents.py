@@ -11,7 +11,7 @@ from cf_mtls.model.marks import application_name, certificate_name, digits_of
 from cf_mtls.model.plan import Action
 from cf_mtls.model.resources import CaCertificate, Contents, Scope
 from cf_mtls.model.state import State
-from cf_mtls.planning.contents import agreement, taken_over
+from cf_mtls.planning.contents import agreement, doubts, taken_over
 from cf_mtls.workflow import Allowed, planned
 from tests.planning.things import END, ca_at
 
@@ -121,3 +121,20 @@ def test_a_ca_of_another_scope_is_never_the_declared_one() -> None:
     """Whatever it holds."""
     beside = replace(there(), elsewhere="zone:1")
     assert planned_for({SHA: DECLARED}, beside) == ([Action.CREATE], set())
+
+
+@pytest.mark.parametrize(
+    ("contents", "code"),
+    [
+        (Contents.KNOWN, None),
+        (Contents.RECORDED, "certificate.recorded"),
+        (Contents.UNKNOWN, "certificate.unseen"),
+    ],
+)
+def test_what_is_not_known_of_a_content_is_said_every_time(contents: Contents, code: str | None) -> None:
+    """A note for each CA of ours whose content nobody saw; a known one needs none."""
+    held = replace(DECLARED, id="1", contents=contents, pem=None if contents is Contents.UNKNOWN else "PEM")
+    state = State({ca_at("1"): held})
+    assert [d.code.code for d in doubts(state, {ca_at("1")})] == ([code] if code else [])
+    assert [*doubts(state, {ca_at("2")})] == []
+    assert [*doubts(State({ca_at("1"): replace(held, id=None)}), {ca_at("1")})] == []

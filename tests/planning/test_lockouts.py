@@ -152,7 +152,7 @@ def test_who_cannot_be_read_is_said_when_something_changes(pki: Pki, other: Auth
     who = People((Client("jean", "j.p12"),), (TARGET,), {}, NOW)
     before, after = state(trust("1", pki.clients)), state(trust("2", other))
     seen = found(who, before, after)
-    assert [d.is_error for d in seen] == [False]
+    assert [(d.code.code, d.is_error) for d in seen] == [("plan.client-not-judged", False)]
     assert "jean" in seen[0].detail
     assert found(who, before, before) == []
 
