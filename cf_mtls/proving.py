@@ -14,12 +14,11 @@ from contextlib import nullcontext
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Extent, Got, Handshake, Outcome
-from cf_mtls.model.people import Expected, Target
+from cf_mtls.model.people import Asker, Expected, Target
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cf_mtls import child_process
 from cf_mtls.declare.example import GEORGETOWN, URL
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.emulator.server import Options, running
@@ -92,7 +93,7 @@ class Story:
     def check_chain(self, chain: Chain, jean: Identity) -> None:
         """A root and an intermediate make certchain.pem; the client's certificate fits it."""
         self._title("A root and an intermediate CA, in one file, and a client certificate")
-        if shutil.which("openssl"):
+        if child_process.which("openssl"):
             said = self._run(["openssl", "verify", "-CAfile", CHAIN, CERTIFICATE])
             self._must(said.endswith(": OK"), said)
             return
@@ -140,7 +141,7 @@ class Story:
 
     def _ask(self, *, with_certificate: bool, status: int) -> None:
         who = ["--cert", CERTIFICATE, "--key", KEY] if with_certificate else []
-        if shutil.which("curl"):
+        if child_process.which("curl"):
             where = ["--connect-to", f"::{self.ready.edge}", "--cacert", EDGE_CA]
             quiet = ["-sS", "-o", os.devnull, "-w", STATUS_LINE]
             said = self._run(["curl", *quiet, *where, *who, URL])
@@ -156,23 +157,26 @@ class Story:
 
     def _cf_mtls(self, *words: str, expect: Exit) -> str:
         self.say(f"$ cf-mtls {shlex.join(words)}")
-        code, said = self._output([sys.executable, "-m", "cf_mtls", *words])
+        # Nothing of a real account may reach the story: the emulator's token, and this command alone gets it.
+        own = {**self.ready.exports(), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        env = child_process.environment(child_process.PYTHON, {**own, "HOME": str(self.folder)})
+        code, said = self._output([sys.executable, "-P", "-m", "cf_mtls", *words], env)
         self.say(said)
         self._must(code == expect, f"exit code {code}, expected {int(expect)}")
         return said
 
     def _run(self, command: list[str]) -> str:
         self.say(f"$ {shlex.join(command)}")
-        _, said = self._output(command)
+        _, said = self._output(command, child_process.environment((), {"HOME": str(self.folder)}))
         self.say(said)
         return said
 
-    def _output(self, command: list[str]) -> tuple[int, str]:
+    def _output(self, command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
         """Exit code and everything said, in the order it was said."""
         ran = subprocess.run(  # noqa: S603 - our own words
             command,
             cwd=self.folder,
-            env=self._environment(),
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -182,11 +186,6 @@ class Story:
             check=False,
         )
         return ran.returncode, ran.stdout.replace("\r\n", "\n").strip()
-
-    def _environment(self) -> Mapping[str, str]:
-        # Nothing of a real account may reach the story.
-        ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
-        return {**ours, **self.ready.exports(), "PYTHONUNBUFFERED": "1", "HOME": str(self.folder)}
 
     def _title(self, text: str) -> None:
         self.say(f"\n== {text}")

@@ -15,10 +15,10 @@ from cf_mtls.access.doors import doorways
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
-from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
 from cf_mtls.model.people import Expected
-from cf_mtls.model.plan import Plan, Promise
-from cf_mtls.model.resources import Scope
+from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
+from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
@@ -34,12 +34,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.doors import Decision
-    from cf_mtls.model.people import Client, Target
+    from cf_mtls.model.people import Asker, Client, Target
     from cf_mtls.model.plan import Change, Step
-    from cf_mtls.model.resources import Address
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.snapshot import Snapshot
     from cf_mtls.remote.stages import Boundary
@@ -49,7 +47,9 @@ SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file 
 SCOPE_INVALID = Code("scope.invalid", Severity.ERROR, Fault.INVOCATION, "an id in the environment is not one")
 
 PARTIAL = Code("plan.partial", Severity.WARNING, Fault.INVOCATION, "the plan is partial")
-NO_SUCH_TARGET = Code("plan.no-such-target", Severity.WARNING, Fault.INVOCATION, "a target changes nothing")
+NO_SUCH_TARGET = Code(
+    "plan.no-such-target", Severity.ERROR, Fault.INVOCATION, "a target is nothing of this file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,26 +138,6 @@ def _agree(key: str, in_file: str, variable: str, in_environment: str | None) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """What was typed out: things to take over, and gates to open. None and empty open nothing."""
-
-    adopt: frozenset[Address] = frozenset()
-    lockout: frozenset[str] = frozenset()
-    """Hosts that may be shut for a moment."""
-    weaken: frozenset[str] = frozenset()
-    """URLs at which more kinds of people may get in."""
-    delete: int | None = None
-    """How many objects may be deleted."""
-    one_ca_per_hostname: bool = False
-    """Whether this account takes a hostname on one CA only."""
-    targets: frozenset[Address] = frozenset()
-    """The only addresses to change; empty means all."""
-
-
-NOTHING = Allowed()
-
-
-@dataclass(frozen=True, slots=True)
 class People:
     """The declared clients and where they go."""
 
@@ -190,27 +170,37 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts)
     declared = State() if destroy else stack.state
-    people = NO_PEOPLE if destroy else People(stack.clients, stack.targets, stack.askers)
+    everybody = People(stack.clients, stack.targets, stack.askers)
+    people = NO_PEOPLE if destroy else everybody
     made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
-    return replace(made, diagnostics=(*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics))
+    inputs = Inputs(
+        declared, stack.hosts, allowed, everybody.clients, everybody.targets, everybody.askers, destroy
+    )
+    said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
+    return replace(made, diagnostics=said, inputs=inputs)
 
 
 def planned(
     name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
 ) -> Plan:
-    """The plan from what is declared and what is there; pure. people: who must not be locked out."""
+    """The plan from what is declared and what is there; pure. people: who must not be locked out.
+
+    Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
+    """
     merged = merge(declared, actual, name, allowed.adopt)
     changes = diff(actual, merged.desired)
-    desired, partial = merged.desired, tuple[Diagnostic, ...]()
+    desired, left_out = merged.desired, tuple[Address, ...]()
+    ours = frozenset(merged.moved.get(address, address) for address in declared)
     if allowed.targets:
-        changes, desired, partial = _only(allowed.targets, changes, actual)
+        _all_known(allowed.targets, ours | {change.address for change in changes})
+        changes, left_out = _only(allowed.targets, changes)
+        desired = actual.put_all({change.address: change.after for change in changes})
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
     hosts = known_hosts(actual, changes)
     ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
-    ours = frozenset(merged.moved.get(address, address) for address in declared)
     diagnostics = (
         *merged.diagnostics,
-        *partial,
+        *_partial(left_out),
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
         *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
@@ -218,25 +208,37 @@ def planned(
         *(weakening.warning for weakening in weakenings(desired, ours)),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    return Plan(name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways)
+    inputs = Inputs(declared, frozenset(), allowed, people.clients, people.targets, people.askers)
+    return Plan(
+        name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
+    )
+
+
+def _all_known(targets: frozenset[Address], known: frozenset[Address]) -> None:
+    """Raise Failure (usage) for each target that is none of these addresses."""
+    unknown = [
+        NO_SUCH_TARGET.found(
+            f"{address} is neither declared nor among the changes.", "Write it as the plan shows it."
+        )
+        for address in sorted(targets - known)
+    ]
+    if unknown:
+        raise Failure(unknown, Exit.USAGE)
 
 
 def _only(
-    targets: frozenset[Address], changes: tuple[Change, ...], actual: State
-) -> tuple[tuple[Change, ...], State, tuple[Diagnostic, ...]]:
-    """The changes of some addresses alone, the state they lead to, and the warning that this is not everything."""
+    targets: frozenset[Address], changes: tuple[Change, ...]
+) -> tuple[tuple[Change, ...], tuple[Address, ...]]:
+    """The changes of some addresses, and the addresses of those that are left out."""
     chosen = tuple(change for change in changes if change.address in targets)
-    desired = actual.put_all({change.address: change.after for change in chosen})
-    left = [change for change in changes if change.address not in targets]
-    listed = "\n".join(f"    {change.address}" for change in left)
-    said = (
-        [PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")]
-        if left
-        else []
-    )
-    unknown = sorted(targets - {change.address for change in changes})
-    said += [NO_SUCH_TARGET.found(f"{address} is not among the changes of this plan.") for address in unknown]
-    return chosen, desired, tuple(said)
+    return chosen, tuple(change.address for change in changes if change.address not in targets)
+
+
+def _partial(left_out: tuple[Address, ...]) -> Iterator[Diagnostic]:
+    """The warning that a plan is not everything."""
+    if left_out:
+        listed = "\n".join(f"    {address}" for address in left_out)
+        yield PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")
 
 
 def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:

@@ -7,6 +7,8 @@ Rules of this file:
   a common name counts only on a valid certificate and is not bound to one CA.
 - What is not about certificates is an *other credential*: the asker has it or not, as the request says.
   Whoever asks "could somebody" tries both.
+- A group is decided once for an asker, however many rules lead to it; one that cannot be read, or that is reached
+  in a circle, is an other credential.
 
 Source: facts, cloudflare-api 4.4 to 4.6.
 """
@@ -16,36 +18,27 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.groups import Groups, groups_among
 from cf_mtls.access.match import Order, governor
 from cf_mtls.model.doors import Decision, Outcome
-from cf_mtls.model.frozen import Record
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import AccessGroup, Address, CaCertificate, Rule
-from cf_mtls.model.rules import rule_meaning
+from cf_mtls.model.rules import member, rule_meaning
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
 
     from cf_mtls.model.resources import AccessPolicy
     from cf_mtls.model.state import State
 
+    InGroup: TypeAlias = Callable[[str], bool | None]
+
 LOGIN = "login"
 """The other credential that every Allow policy asks for: an identity at a login page."""
 
-DEEPEST = 10
-"""How far groups within groups are followed."""
-
 SERVICE_TOKENS = frozenset({"service_token", "any_valid_service_token"})
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
-
-    trusted_by: frozenset[Address] = frozenset()
-    common_names: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()
-    """Other credentials in canonical form, and `LOGIN` for somebody who can log in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +74,10 @@ def decider(state: State, host: str, path: str, order: Order = "path-first") -> 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What policies refer to on one host: the CAs associated with it, and the account's groups by id."""
+    """What policies refer to on one host: the CAs associated with it, and the account's groups."""
 
     trusted: frozenset[Address]
-    groups: Mapping[str, AccessGroup]
+    groups: Groups
 
 
 def world_of(state: State, host: str) -> World:
@@ -92,9 +85,9 @@ def world_of(state: State, host: str) -> World:
     return World(state.derived("trust", _trust).get(host, frozenset()), groups_of(state))
 
 
-def groups_of(state: State) -> Mapping[str, AccessGroup]:
-    """The account's groups by id."""
-    return state.derived("groups", lambda s: {group.id: group for _, group in s.of(AccessGroup)})
+def groups_of(state: State) -> Groups:
+    """The account's groups."""
+    return state.derived("groups", lambda s: groups_among(group for _, group in s.of(AccessGroup)))
 
 
 def _trust(state: State) -> dict[str, frozenset[Address]]:
@@ -113,10 +106,11 @@ def decide_policies(
     listed = tuple(policies)
     first = [p for p in listed if p.decision in {"bypass", "non_identity"}]
     then = [p for p in listed if p.decision not in {"bypass", "non_identity"}]
+    in_group = _membership(world, asker)
     for policy in first + then:
         if policy.decision == "allow" and LOGIN not in asker.holds:
             return Outcome.LOGIN, policy
-        if matches(policy, world, asker):
+        if matches(policy, world, asker, in_group):
             return OUTCOMES.get(policy.decision, Outcome.BLOCKED), policy
     return Outcome.REFUSED, None
 
@@ -124,17 +118,33 @@ def decide_policies(
 OUTCOMES = {"bypass": Outcome.BYPASSED, "non_identity": Outcome.ADMITTED, "allow": Outcome.ADMITTED}
 
 
-def matches(rules: AccessPolicy | AccessGroup, world: World, asker: Asker, depth: int = 0) -> bool:
+def _membership(world: World, asker: Asker) -> InGroup:
+    """Whether an asker is in a group, by its id; None of a group that is not known. Each is decided once."""
+    groups, decided = world.groups, dict[str, bool]()
+
+    def in_group(wanted: str) -> bool | None:
+        if wanted not in groups.by_id:
+            return None
+        for group in groups.upwards(wanted, decided.__contains__):
+            below = groups.below[group]
+            known = {other: decided[other] for other in below}
+            decided[group] = matches(groups.by_id[group], world, asker, known.get)
+        return decided[wanted]
+
+    return in_group
+
+
+def matches(rules: AccessPolicy | AccessGroup, world: World, asker: Asker, in_group: InGroup) -> bool:
     """Whether an asker meets a policy's or group's include, require and exclude."""
     return (
-        any(selects(rule, world, asker, depth) for rule in rules.include)
-        and all(selects(rule, world, asker, depth) for rule in rules.require)
-        and not any(selects(rule, world, asker, depth) for rule in rules.exclude)
+        any(selects(rule, world, asker, in_group) for rule in rules.include)
+        and all(selects(rule, world, asker, in_group) for rule in rules.require)
+        and not any(selects(rule, world, asker, in_group) for rule in rules.exclude)
     )
 
 
-def selects(rule: Rule, world: World, asker: Asker, depth: int = 0) -> bool:
-    """Whether an asker meets one selector."""
+def selects(rule: Rule, world: World, asker: Asker, in_group: InGroup) -> bool:
+    """Whether an asker meets one selector. in_group: None of a group that is not known."""
     match rule.kind:
         case "everyone":
             return True
@@ -144,18 +154,12 @@ def selects(rule: Rule, world: World, asker: Asker, depth: int = 0) -> bool:
             return (
                 bool(asker.trusted_by & world.trusted) and member(rule, "common_name") in asker.common_names
             )
-        case "group" if (group := world.groups.get(member(rule, "id"))) is not None:
-            return depth < DEEPEST and matches(group, world, asker, depth + 1)
+        case "group" if (inside := in_group(member(rule, "id"))) is not None:
+            return inside
         case "any_valid_service_token":
             return any(credential_kind(c) in SERVICE_TOKENS for c in asker.holds)
         case _:
             return rule_meaning(rule) in asker.holds
-
-
-def member(rule: Rule, name: str) -> str:
-    """A text member of a rule's value, '' when it has none: an emptied rule selects nobody (facts 4.4)."""
-    value = rule.value.get(name) if isinstance(rule.value, Record) else None
-    return value if isinstance(value, str) else ""
 
 
 def credential_kind(credential: str) -> str:

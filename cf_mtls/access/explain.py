@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, Request, decide, world_of
+from cf_mtls.access.decide import Request, decide, world_of
 from cf_mtls.access.doors import door_at
 from cf_mtls.access.match import disputed, governor, standing
 from cf_mtls.model.doors import Reach
@@ -19,6 +19,7 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from cf_mtls.access.match import Governor
     from cf_mtls.model.doors import Decision, Door
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import AccessPolicy, Address
     from cf_mtls.model.state import State
 

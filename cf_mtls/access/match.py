@@ -6,13 +6,14 @@ Rules of this file:
 - Applications are looked up by what every host and path under their domains must have in common, never one by one.
 - Whether a longer path on a wildcard host beats an exact host is not known: both orders are offered, and
   `disputed` says where it matters.
+- A pattern may be anybody's in the account. It is compared from left to right, once, and never becomes a regular
+  expression: those go back as often as there are stars.
 
 Source: facts, cloudflare-api 3.3 and 3.8.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -41,22 +42,42 @@ class Governor:
     is_public: bool
 
 
-@lru_cache(maxsize=8192)
-def _matchers(domain: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    # A star that is a whole label stands for one label: never the apex, never deeper.
-    labels = [
-        "[^.]+" if label == "*" else "[^.]*".join(map(re.escape, label.split("*")))
-        for label in host_of(domain).split(".")
-    ]
-    path = path_of(domain).rstrip("/")
-    body = ".*".join(map(re.escape, path.split("*")))
-    return re.compile(r"\.".join(labels)), re.compile(f"{body}(?:/.*)?", re.DOTALL)
-
-
 def covers(domain: str, host: str, path: str) -> bool:
     """Whether an application's domain covers a host and path: `x/alpha` covers /alpha and below, not /alphabet."""
-    hosts, paths = _matchers(domain)
-    return bool(hosts.fullmatch(host)) and bool(paths.fullmatch(path))
+    wanted, beginning = host_of(domain), path_of(domain).rstrip("/")
+    if not (wanted == host or ("*" in wanted and _covers_host(wanted, host))):
+        return False
+    return fits(beginning, path) or fits(f"{beginning}/*", path)
+
+
+def _covers_host(pattern: str, host: str) -> bool:
+    """Label by label. A star that is a whole label stands for one label: never the apex, never deeper."""
+    wanted, given = pattern.split("."), host.split(".")
+    return len(wanted) == len(given) and all(
+        fits(label, found) and (label != "*" or found != "")
+        for label, found in zip(wanted, given, strict=True)
+    )
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether a text is a pattern's, in which each star stands for any text, also none.
+
+    What stands between two stars is looked for as far to the left as it can be: no other place leaves more room for
+    the rest, so nothing is ever tried again.
+    """
+    first, *rest = pattern.split("*")
+    if not rest:
+        return text == first
+    if not text.startswith(first):
+        return False
+    *inner, last = rest
+    at = len(first)
+    for piece in inner:
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return text.endswith(last) and at <= len(text) - len(last)
 
 
 @lru_cache(maxsize=8192)
@@ -184,8 +205,7 @@ def _is_public(app: AccessApplication, domain: str, path: str) -> bool:
         for override in _records(destination.get("overrides"))
     )
     return any(
-        override.get("behavior") == "public"
-        and override_pattern(str(override.get("path_pattern") or "")).fullmatch(path)
+        override.get("behavior") == "public" and _overrides(str(override.get("path_pattern") or ""), path)
         for override in overrides
     )
 
@@ -194,7 +214,7 @@ def _records(value: object) -> tuple[Record, ...]:
     return tuple(v for v in value if isinstance(v, Record)) if isinstance(value, tuple) else ()
 
 
-@lru_cache(maxsize=8192)
-def override_pattern(pattern: str) -> re.Pattern[str]:
-    """What an override's path_pattern matches: a star stays within its segment; an empty pattern matches nothing."""
-    return re.compile("[^/]*".join(map(re.escape, pattern.split("*")))) if pattern else re.compile(r"(?!)")
+def _overrides(pattern: str, path: str) -> bool:
+    """Whether an override's path_pattern is a path's: a star stays in its segment; an empty one is nobody's."""
+    wanted, given = pattern.split("/"), path.split("/")
+    return pattern != "" and len(wanted) == len(given) and all(map(fits, wanted, given))

@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import (
     LOGIN,
-    Asker,
     decider,
     groups_of,
-    member,
     world_of,
 )
 from cf_mtls.access.match import standing
 from cf_mtls.model.doors import Door, Reach
 from cf_mtls.model.frozen import Record
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -41,10 +40,10 @@ from cf_mtls.model.resources import (
     host_of,
     path_of,
 )
-from cf_mtls.model.rules import is_about_certificates, rule_meaning
+from cf_mtls.model.rules import is_about_certificates, member, rule_meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from cf_mtls.model.state import State
 
@@ -153,29 +152,36 @@ def _vouchers(states: Sequence[State], host: str) -> Iterator[frozenset[Address]
 def _placed_rules(
     states: Sequence[State], host: str, path: str | None
 ) -> Iterator[tuple[Rule, tuple[object, ...]]]:
-    """Every rule that can count at a host or path, with the place it stands in; groups are followed."""
+    """Every rule that can count at a host or path, with the place it stands in.
+
+    A group is a place of its own, once, however many rules lead to it.
+    """
     for number, state in enumerate(states):
-        groups = groups_of(state)
+        groups, referred = groups_of(state), dict[str, None]()
         for address, app in {a: app for a, app, _ in standing(state, host, path)}.items():
             for index, policy in enumerate(app.policies):
                 if policy.decision == "allow":
                     yield _LOGIN_RULE, (LOGIN,)
-                yield from _rules_of(policy, groups, (number, address, index), 0)
+                yield from _rules_of(policy, groups.by_id, referred, (number, address, index))
+        done = set[str]()
+        for group in (g for start in referred for g in groups.upwards(start, done.__contains__)):
+            done.add(group)
+            yield from _rules_of(groups.by_id[group], groups.below[group], {}, (number, group))
 
 
 def _rules_of(
     rules: AccessPolicy | AccessGroup,
-    groups: Mapping[str, AccessGroup],
+    known: Container[str],
+    referred: dict[str, None],
     place: tuple[object, ...],
-    depth: int,
 ) -> Iterator[tuple[Rule, tuple[object, ...]]]:
+    """The rules that stand there themselves. known: groups to follow; those found are added to `referred`."""
     for part in PARTS:
         for rule in getattr(rules, part):
-            group = groups.get(member(rule, "id")) if rule.kind == "group" else None
-            if group is None:
+            if rule.kind == "group" and member(rule, "id") in known:
+                referred[member(rule, "id")] = None
+            else:
                 yield rule, (*place, part)
-            elif depth < 10:
-                yield from _rules_of(group, groups, (*place, part, group.id), depth + 1)
 
 
 def _classes(rules: Iterable[tuple[str, tuple[object, ...]]]) -> list[frozenset[str]]:

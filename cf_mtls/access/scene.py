@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from cf_mtls.access.decide import Request, World, decide_policies, groups_of, world_of
+from cf_mtls.access.groups import groups_among
 from cf_mtls.access.match import covers, most_specific, standing
 from cf_mtls.access.reach import askers_at, paths_at
 from cf_mtls.model.resources import AccessApplication, AccessGroup, Address
@@ -21,7 +22,7 @@ from cf_mtls.model.state import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cf_mtls.access.decide import Asker
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Resource
 
 Admitted: TypeAlias = tuple[bool, ...]
@@ -61,7 +62,7 @@ class Scene:
         self.hosts = tuple(sorted(hosts))
         self.spots = {host: _spots(ends, host) for host in self.hosts}
         """By path."""
-        self._groups = {id_: group for state in ends for id_, group in groups_of(state).items()}
+        self._groups = groups_among(group for state in ends for group in groups_of(state).by_id.values())
         self._of: dict[Address, list[Spot]] = {}
         for spot in (spot for host in self.hosts for spot in self.spots[host]):
             for address in spot.applications:

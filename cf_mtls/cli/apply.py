@@ -32,11 +32,11 @@ from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cf_mtls.model.plan import Plan, Step
+    from cf_mtls.model.plan import Allowed, Plan, Step
     from cf_mtls.settle import Settler
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
-    from cf_mtls.workflow import Account, Allowed
+    from cf_mtls.workflow import Account
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
 OTHER_DIGEST = Code(
@@ -143,8 +143,7 @@ def _read(
 ) -> tuple[Plan, proof.Declared, bool]:
     """The plan, what to verify afterwards, and whether the plan was saved earlier."""
     from cf_mtls import workflow
-    from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile_reader import is_saved_plan
+    from cf_mtls.declare.files import is_saved_plan, read_bytes
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):

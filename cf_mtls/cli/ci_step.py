@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -55,6 +57,8 @@ def begun(folder: str, names: Mapping[str, str]) -> dict[str, Path]:
     where = Path(folder)
     try:
         where.mkdir(parents=True, exist_ok=True)
+        if where.is_symlink():
+            raise OSError(errno.ELOOP, "the folder of the reports is a symbolic link")
         for name in names.values():
             (where / name).unlink(missing_ok=True)
     except OSError as error:
@@ -80,11 +84,11 @@ def summarised(markdown: str) -> None:
 
 def write(path: Path, said: str, *, append: bool = False) -> None:
     """Write or append to a file. Raises Failure when that cannot be done."""
-    try:
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(said)
-    except OSError as error:
-        raise Failure([UNWRITABLE.found(f"{path}: {error.strerror}.")]) from None
+    if append:
+        with output_file.appending(path, UNWRITABLE) as stream:
+            stream.write(said.encode("utf-8"))
+    else:
+        output_file.write(path, said.encode("utf-8"), UNWRITABLE)
 
 
 def kept_out() -> Diagnostic | None:

@@ -8,18 +8,24 @@ Rules of this file:
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 from cf_mtls import diagnostics
 from cf_mtls.report.safe import redacted
-from cf_mtls.report.terminal import Paint, messages, no_commands
+from cf_mtls.report.terminal import Paint, messages, no_commands, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cf_mtls.diagnostics import Diagnostic
+
+
+PLAIN_SYMBOLS = "cf-mtls-plain-symbols"
+"""The name of our handler of what an encoding lacks."""
 
 
 def environment(name: str) -> str | None:
@@ -36,14 +42,49 @@ def paint_for(stream: TextIO) -> Paint:
     return Paint(enabled=os.environ.get("TERM") != "dumb" and stream.isatty())
 
 
+def plain_where_needed() -> None:
+    """From now on stdout and stderr write a plain symbol, or an escape, for what their encoding lacks."""
+    codecs.register_error(PLAIN_SYMBOLS, lambda error: (_plain(error), _end(error)))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_SYMBOLS)
+
+
+def _plain(error: UnicodeError) -> str:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return plain(error.object[error.start : error.end])
+
+
+def _end(error: UnicodeError) -> int:
+    return error.end if isinstance(error, UnicodeEncodeError) else 0
+
+
 def out(text: str = "") -> None:
     """Text to stdout; in GitHub Actions no line of it can be a workflow command, and no token is in it."""
     command(_logged(text))
 
 
 def data(text: str) -> None:
-    """JSON to stdout, exactly; in GitHub Actions spelt so that it holds no workflow command."""
-    command(text.replace("##[", "#\\u0023[") if environment("GITHUB_ACTIONS") else text)
+    r"""JSON or YAML to stdout, exactly; in GitHub Actions spelt so that it holds no workflow command.
+
+    What the stream's encoding lacks is written as JSON and quoted YAML both read it, such as `\u2026`.
+    """
+    text = text.replace("##[", "#\\u0023[") if environment("GITHUB_ACTIONS") else text
+    command("".join(c if _fits(c) else _escape(c) for c in text) if not _fits(text) else text)
+
+
+def _fits(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escape(character: str) -> str:
+    point = ord(character)
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 def command(text: str) -> None:

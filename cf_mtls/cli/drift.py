@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console, proof
-from cf_mtls.cli.ci_step import write
+from cf_mtls.cli.ci_step import UNWRITABLE, write
 from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
@@ -78,6 +79,8 @@ def drift(
     if write_waivers and not owner:
         raise Failure([NO_OWNER.found("--write-waivers was given without --owner NAME.")], Exit.USAGE)
     last = _date(until)
+    for name in filter(None, (out, markdown, junit)):
+        output_file.check(Path(name), UNWRITABLE)
     asking = witness(witness_name, connect_to, cacert) if verify else None
     data, status = checked(
         files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or [])
@@ -216,7 +219,7 @@ def _waive(stack: dict[str, Any], owner: str, last: date) -> None:
         console.say(f"{path}: nothing to waive.")
     elif has_some:
         console.say(f"{path} has waivers already; put these below them:")
-        console.out(made.rstrip("\n"))
+        console.data(made.rstrip("\n"))
     else:
         write(path, f"\n{made}", append=True)
         console.say(f"{path}: waivers until {last} appended. Read them, and give each its own reason.")

@@ -8,15 +8,14 @@ Rules of this file:
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import tempfile
 from enum import Enum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -172,10 +171,7 @@ def _banner(ready: Ready, options: Options) -> list[str]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-    Path(temporary).replace(path)
+    output_file.write(path, json.dumps(content, indent=1).encode("ascii"), private=True)
 
 
 def _list_switches() -> None:

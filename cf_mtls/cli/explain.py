@@ -18,8 +18,8 @@ from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Address
 
 BAD_URL = Code("explain.url", Severity.ERROR, Fault.INVOCATION, "that is not a URL to explain")

@@ -3,6 +3,7 @@
 Rules of this file:
 - Without git, a history (a shallow clone has none) or a readable previous version the answer is None, which
   makes a check louder, never quieter.
+- What is in the checkout decides about no program that git runs.
 - Only reads: the older version is unpacked into a temporary folder and forgotten.
 """
 
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cf_mtls import child_process
 from cf_mtls.diagnostics import Failure
 
 if TYPE_CHECKING:
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
     from cf_mtls.model.state import State
 
 PATIENCE_S = 30
+
+QUIETLY = tuple(
+    word
+    for setting in ("safe.bareRepository=explicit", "core.fsmonitor=false", "protocol.allow=never")
+    for word in ("-c", setting)
+)
+"""A folder of the checkout that looks like a repository is none (its `config` could name programs), no program
+watches files, nothing is fetched."""
+
+ONLY_READING = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+"""`git status` must not write the index, nor ask anybody."""
 
 
 def declared_before(now: datetime) -> Callable[[Path], State | None]:
@@ -61,9 +74,10 @@ def _declared(path: Path, commit: str, now: datetime) -> State | None:
 
 def _git(path: Path, *words: str) -> bytes | None:
     """What git says in the file's folder, None when it fails or is not there."""
-    command = ["git", "-C", str(path.resolve().parent), *words]
+    command = ["git", *QUIETLY, "-C", str(path.resolve().parent), *words]
+    env = child_process.environment(child_process.CONFIGURATION, ONLY_READING)
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S, env=env)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

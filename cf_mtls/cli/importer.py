@@ -90,7 +90,7 @@ def _add_to(path: Path, made: Draft, there: State) -> int:
     if not part.entries:
         console.out(f"Nothing to add: {path} declares everything that import would bring.")
         return Exit.OK
-    console.out(draft.placed_at(part, folder.relative(part, path)).text.rstrip("\n"))
+    console.data(draft.placed_at(part, folder.relative(part, path)).text.rstrip("\n"))
     detail = f"{path} was not touched. What it lacks is printed on stdout."
     fix = "Add those lines under the keys of the same names, or give --force to replace the file."
     raise Failure([PLAN_EXISTS.found(detail, fix)])

@@ -12,8 +12,9 @@ import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from cf_mtls import output_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -31,7 +32,7 @@ class Journal:
     def __init__(self, file: str | None) -> None:
         """file: None writes nothing."""
         self._file = file
-        self._open: TextIO | None = None
+        self._open: BinaryIO | None = None
         self._began = time.monotonic()
         self.outcome = "done"
         """How the run ended, when no error ends it."""
@@ -39,9 +40,9 @@ class Journal:
     def __enter__(self) -> Self:
         if self._file:
             try:
-                self._open = Path(self._file).open("a", encoding="utf-8")
-            except OSError as error:
-                raise Failure([UNWRITABLE.found(f"{self._file}: {error.strerror}.")], Exit.USAGE) from None
+                self._open = output_file.appending(Path(self._file), UNWRITABLE)
+            except Failure as failure:
+                raise Failure(failure.diagnostics, Exit.USAGE) from None
         self.write("begin")
         return self
 
@@ -62,8 +63,7 @@ class Journal:
         """One line."""
         if self._open:
             line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **more}
-            self._open.write(json.dumps(line) + "\n")
-            self._open.flush()
+            self._open.write(json.dumps(line).encode("ascii") + b"\n")
 
     def elapsed(self) -> str:
         """Since the journal was begun, such as `3.2 s`."""

@@ -102,6 +102,7 @@ def application() -> typer.Typer:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of running the program on these arguments; every failure has been shown on stderr."""
+    console.plain_where_needed()
     try:
         result = application()(args=list(arguments), standalone_mode=False, prog_name="cf-mtls")
         return result if isinstance(result, int) else Exit.OK

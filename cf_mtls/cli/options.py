@@ -16,12 +16,13 @@ from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
+    from cf_mtls.model.plan import Allowed
     from cf_mtls.model.resources import Address
     from cf_mtls.verify.connect import ConnectTo as Mapping
     from cf_mtls.verify.witness import Witness
-    from cf_mtls.workflow import Account, Allowed
+    from cf_mtls.workflow import Account
 
 TOKEN_FILE = Code("token.file", Severity.ERROR, Fault.INVOCATION, "the token's file cannot be read")
 NO_CURL = Code("verify.no-curl", Severity.ERROR, Fault.INVOCATION, "there is no curl")
@@ -106,7 +107,7 @@ def gates(
     one_ca: bool,
 ) -> Allowed:
     """What was typed out on the command line."""
-    from cf_mtls.workflow import Allowed
+    from cf_mtls.model.plan import Allowed
 
     return Allowed(
         adopt=addresses(adopt),
@@ -116,6 +117,28 @@ def gates(
         one_ca_per_hostname=one_ca,
         targets=addresses(target),
     )
+
+
+def typed(context: typer.Context, but: Collection[str]) -> list[str]:
+    """The options of the command under way as words, those that were not given left out, in the order of the help.
+
+    but: the names of parameters to leave out.
+    """
+    words: list[str] = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.name in but or value in (None, False, [], ()):
+            continue
+        flag = max(parameter.opts, key=len)
+        if value is True:
+            words.append(flag)
+        else:
+            words += [word for one in _each(value) for word in (flag, str(one))]
+    return words
+
+
+def _each(value: object) -> Iterable[object]:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def plan_file(named: str | None) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console
 from cf_mtls.cli.options import (
     Adopt,
@@ -23,6 +24,7 @@ from cf_mtls.cli.options import (
     gates,
     now,
     plan_files,
+    typed,
 )
 from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
@@ -39,12 +41,17 @@ ONE_FILE = Code("plan.one-file", Severity.ERROR, Fault.INVOCATION, "an option is
 UNWRITABLE = Code("plan.out", Severity.ERROR, Fault.INVOCATION, "the plan cannot be saved there")
 
 
+OF_THE_RUN = frozenset({"files", "out", "as_json", "detailed_exitcode"})
+"""The parameters that make it no other plan: every other is repeated in the command that comes next."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("plan")(plan)
 
 
 def plan(
+    context: typer.Context,
     files: PlanFiles = None,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="Save the plan for apply.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON, in Terraform's shape.")] = False,
@@ -64,6 +71,7 @@ def plan(
     Exit codes: 0 fine, 1 error, 4 refused; with --detailed-exitcode also 2 for changes.
     """
     from cf_mtls import workflow
+    from cf_mtls.planning.planfile import digest_of
 
     allowed = gates(
         adopt=adopt,
@@ -75,9 +83,11 @@ def plan(
     )
     path, *more = plan_files(files)
     if more:
-        if out or as_json:
-            raise Failure([ONE_FILE.found("--out and --json are for one plan file.")], Exit.USAGE)
+        if out or as_json or target:
+            raise Failure([ONE_FILE.found("--out, --json and --target are for one plan file.")], Exit.USAGE)
         return plan_many([path, *more], allowed, destroy=destroy, detailed=detailed_exitcode)
+    if out:
+        output_file.check(Path(out), UNWRITABLE)
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, account(), allowed, destroy=destroy)
     if as_json:
@@ -88,7 +98,8 @@ def plan(
     if out:
         save(made, stack, Path(out), destroy=destroy)
     if not made.is_empty:
-        console.say(f"Next:\n    cf-mtls apply {out or path}{' --destroy' if destroy and not out else ''}")
+        flags = ["--expect", digest_of(made)] if out else typed(context, OF_THE_RUN)
+        console.say(f"Next:\n    {shlex.join(['cf-mtls', 'apply', out or str(path), *flags])}")
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
@@ -129,13 +140,7 @@ def _flag(diagnostic: Diagnostic) -> list[str]:
 def save(made: Plan, stack: Stack, out: Path, *, destroy: bool) -> None:
     """Write a plan for apply, whole or not at all. Raises Failure when the file cannot be written."""
     text = _json_text(_as_json(made, stack, destroy=destroy))
-    beside = out.with_name(out.name + ".new")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise Failure([UNWRITABLE.found(f"{out}: {error.strerror}.")]) from None
+    output_file.write(out, text.encode("utf-8"), UNWRITABLE)
     console.say(f"Saved to {out}.")
 
 

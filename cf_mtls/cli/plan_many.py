@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cf_mtls.model.plan import Plan
-    from cf_mtls.workflow import Allowed
+    from cf_mtls.model.plan import Allowed, Plan
 
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
@@ -63,8 +62,8 @@ def shown(path: Path, result: Plan | Failure) -> Exit:
 
 def verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
     """`changes: plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`"""
-    from cf_mtls.report.plan_text import summary
+    from cf_mtls.report.plan_text import verdict as verdict_of
 
     words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}
-    counts = "" if isinstance(result, Failure) or result.is_empty else f": {summary(result)}"
+    counts = "" if isinstance(result, Failure) or result.is_empty else f": {verdict_of(result)}"
     return f"{words.get(code, 'error')}: {path}{counts}"

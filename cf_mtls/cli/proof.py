@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import console, passphrase
 from cf_mtls.cli.live import LiveLine
 from cf_mtls.cli.options import now, witness
@@ -143,6 +144,11 @@ class Reports:
     html: str | None = None
     screenshots: str | None = None
 
+    def check(self) -> None:
+        """Raise Failure when one of the files could not be written: for before anybody is asked."""
+        for name in filter(None, (self.junit, self.html)):
+            output_file.check(Path(name), UNWRITABLE)
+
     def give(self, proofs: Sequence[Proof]) -> None:
         """Print the proofs and write what was asked for. Raises Failure when a file cannot be written."""
         _print(proofs, as_json=self.as_json)
@@ -216,18 +222,10 @@ def _plain(text: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(path.name + ".new")
-    try:
+    """Write a report whole or not at all, in a folder that is made when it is not there."""
+    with suppress(OSError):  # what is then missing is said by the writing
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise Failure(
-            [UNWRITABLE.found(f"{path}: {error.strerror}.", "Name a file that can be written.")]
-        ) from None
+    output_file.write(path, content, UNWRITABLE)
     console.say(f"Written to {path}.")
 
 

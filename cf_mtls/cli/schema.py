@@ -20,5 +20,5 @@ def schema() -> int:
     """Print the JSON Schema (draft-07) of a plan file. init and import write it beside the plan."""
     from cf_mtls.declare.schema import text
 
-    console.out(text().rstrip("\n"))
+    console.data(text().rstrip("\n"))
     return Exit.OK

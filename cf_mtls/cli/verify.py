@@ -78,6 +78,7 @@ def verify(
     if len(paths) == 1 and isinstance(opened[0], Failure):
         raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
+    reports.check()
     prove = _prover(wanted, asking, mappings(connect_to))
 
     def once() -> int:
@@ -156,8 +157,8 @@ def _list(wanted: frozenset[int]) -> int:
 def _declared(path: Path) -> Declared:
     """What the file says about its proof, be it a plan file or a saved plan. Needs no account."""
     from cf_mtls import workflow
-    from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile_reader import is_saved_plan, load
+    from cf_mtls.declare.files import is_saved_plan, read_bytes
+    from cf_mtls.planning.planfile_reader import load
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.declare.applications import targets
 from cf_mtls.declare.values import same_url
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Client, Expected
+from cf_mtls.model.people import Asker, Client, Expected
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.client_rules import NO_SERVER_TAKES
 from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
 from cf_mtls.pki.lint import lint_client
 from cf_mtls.pki.pem import read_certificates
@@ -152,7 +152,8 @@ class Clients:
         # A client that fits no chain in hand is taken for one of the CAs whose chain nobody has.
         others = () if self._trust.unknown else self._trust.chains.values()
         found = lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self._ledger.at)
-        trusted = fitting if fitting or has_errors(found) else self._trust.unknown
+        faulty = has_errors(found) or any(d.code.code in NO_SERVER_TAKES for d in found)
+        trusted = fitting if fitting or faulty else self._trust.unknown
         self.askers[name] = Asker(frozenset(trusted), frozenset(leaf.common_names))
         for problem in found if not self._is_shut_out(expect) else ():
             # A client's fault must not keep anybody from changing the account, so here it only warns.

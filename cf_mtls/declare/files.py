@@ -29,6 +29,12 @@ TOO_LARGE = Code("file.too-large", Severity.ERROR, Fault.FILE, "a file is too la
 NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
 NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")
 
+SAVED = Code(
+    "file.saved-plan", Severity.ERROR, Fault.INVOCATION, "a saved plan stands where a plan file should"
+)
+
+UTF8_BOM = b"\xef\xbb\xbf"
+
 LARGEST = 4 * 1024 * 1024
 """Bytes. A plan of 500 applications is under half a megabyte."""
 
@@ -61,6 +67,9 @@ def load(path: Path) -> Source:
     raw = read_bytes(path)
     if isinstance(raw, Diagnostic):
         raise Failure([raw])
+    if is_saved_plan(raw):
+        fix = f"Look at it, and apply it, with:\n    cf-mtls show {path}\n    cf-mtls apply {path}"
+        raise Failure([SAVED.found(f"{path} was written by `cf-mtls plan`.", fix, Place(str(path)))])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -78,6 +87,23 @@ def load(path: Path) -> Source:
         key = client.key or client.certificate
         source.keys[key] = os.access(source.beside(key), os.R_OK)
     return source
+
+
+def is_saved_plan(raw: bytes) -> bool:
+    """Whether a file is a plan that was saved, and no plan file, by its content alone; not whether it is a good one.
+
+    A plan file may be JSON too, which is YAML. What begins with a brace and is cut off is judged by its words.
+    """
+    import json
+
+    marks = ("cf_mtls", "format_version")
+    if raw.removeprefix(UTF8_BOM).lstrip()[:1] != b"{":
+        return False
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return any(f'"{mark}"'.encode("ascii") in raw for mark in marks)
+    return isinstance(found, dict) and any(mark in found for mark in marks)
 
 
 def chain_files(found: Document) -> list[str]:

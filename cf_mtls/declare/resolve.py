@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from cf_mtls.access.decide import Asker
     from cf_mtls.declare.files import Source
     from cf_mtls.diagnostics import Diagnostic, Place
-    from cf_mtls.model.people import Client, Target
+    from cf_mtls.model.people import Asker, Client, Target
 
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from cf_mtls.access.decide import Asker, Request, decide, decide_policies, member, world_of
+from cf_mtls.access.decide import Request, decide, decide_policies, world_of
 from cf_mtls.access.doors import door_at
 from cf_mtls.access.reach import askers_at, concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, host_of, path_of
-from cf_mtls.model.rules import demands_certificate
+from cf_mtls.model.rules import demands_certificate, member
 from cf_mtls.model.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import AccessPolicy, Resource
 
 Found: TypeAlias = "tuple[Address, Diagnostic]"

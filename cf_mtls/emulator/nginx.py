@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 from contextlib import suppress
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from cf_mtls import child_process
 from cf_mtls.emulator.options import Unusable
 from cf_mtls.emulator.peer import Demand, Peer
 from cf_mtls.emulator.pem import der_of, pem_of
@@ -73,7 +73,7 @@ _PROXY = """proxy_pass http://decisions; proxy_http_version 1.1; proxy_set_heade
 
 def program() -> str:
     """Where nginx is. Errors: `Unusable` when it is not installed."""
-    found = next((path for name in _PLACES if (path := shutil.which(name))), None)
+    found = next((path for name in _PLACES if (path := child_process.which(name))), None)
     if found is None:
         raise Unusable("nginx is not installed; the embedded edge needs nothing")
     return found
@@ -101,8 +101,9 @@ class Nginx:
         self._write()
         arguments = ("-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", "stderr")
         self._process = await asyncio.create_subprocess_exec(
-            path, *arguments, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
-        )
+            path, *arguments, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            env=child_process.environment(),
+        )  # fmt: skip
         await self._until_serving()
         return self.port
 

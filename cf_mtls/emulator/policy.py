@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _UNRESERVED = re.compile(r"%([0-9A-Fa-f]{2})")
-_DEEPEST_GROUP = 10
+_MOST_GROUPS = 100
+"""Groups that one decision follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,11 @@ def _pattern(uri: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     labels = ["[^.]+" if t == "*" else re.escape(t).replace(r"\*", "[^.]*") for t in host.lower().split(".")]
     if not path:
         return re.compile(r"\.".join(labels)), re.compile(".*", re.DOTALL)
-    steps = re.escape(normal_path("/" + path).rstrip("/")).replace(r"\*", ".*")
-    return re.compile(r"\.".join(labels)), re.compile(steps + "(/.*)?", re.DOTALL)
+    first, *rest = (re.escape(piece) for piece in normal_path("/" + path).rstrip("/").split("*"))
+    # Atomic: once the nearest place of a piece is found, no other is tried, or forty stars would never end.
+    steps = first + "".join(f"(?>.*?{piece})" for piece in rest[:-1])
+    tail = f".*{rest[-1]}" if rest else ""
+    return re.compile(r"\.".join(labels)), re.compile(f"{steps}{tail}(?:/.*)?", re.DOTALL)
 
 
 @lru_cache(maxsize=4096)
@@ -150,27 +154,37 @@ def decide(
 
 def _certificate_could_do(policy: Json, groups: Mapping[str, Json], asker: Asker) -> bool:
     about = [r for r in policy.get("require") or [] if {"certificate", "common_name"} & r.keys()]
-    return all(_selects(rule, groups, asker, 0) for rule in about)
+    return all(_selects(rule, groups, asker, {}) for rule in about)
 
 
-def matches(rules: Json, groups: Mapping[str, Json], asker: Asker, depth: int = 0) -> bool:
-    """Include any, require all, exclude none (facts 4.5)."""
+def matches(
+    rules: Json, groups: Mapping[str, Json], asker: Asker, asked: dict[str, bool] | None = None
+) -> bool:
+    """Include any, require all, exclude none (facts 4.5). asked: groups that were asked about already."""
+    asked = {} if asked is None else asked
     return (
-        any(_selects(r, groups, asker, depth) for r in rules.get("include") or [])
-        and all(_selects(r, groups, asker, depth) for r in rules.get("require") or [])
-        and not any(_selects(r, groups, asker, depth) for r in rules.get("exclude") or [])
+        any(_selects(r, groups, asker, asked) for r in rules.get("include") or [])
+        and all(_selects(r, groups, asker, asked) for r in rules.get("require") or [])
+        and not any(_selects(r, groups, asker, asked) for r in rules.get("exclude") or [])
     )
 
 
-def _selects(rule: Json, groups: Mapping[str, Json], asker: Asker, depth: int) -> bool:
+def _selects(rule: Json, groups: Mapping[str, Json], asker: Asker, asked: dict[str, bool]) -> bool:
     ((kind, value),) = rule.items()
     if not isinstance(value, dict):
         return False
     if kind == "group":
-        group = groups.get(str(value.get("id")))
-        return group is not None and depth < _DEEPEST_GROUP and matches(group, groups, asker, depth + 1)
+        return _is_in(str(value.get("id")), groups, asker, asked)
     test = _SELECTORS.get(kind)
     return test is not None and test(value, asker)
+
+
+def _is_in(id_: str, groups: Mapping[str, Json], asker: Asker, asked: dict[str, bool]) -> bool:
+    """Whether the asker is in a group; one that is asked about while it is asked about has nobody in it."""
+    if id_ not in asked and id_ in groups and len(asked) < _MOST_GROUPS:
+        asked[id_] = False
+        asked[id_] = matches(groups[id_], groups, asker, asked)
+    return asked.get(id_, False)
 
 
 def _in_network(value: Json, asker: Asker) -> bool:

@@ -7,9 +7,12 @@ Rules of this file:
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cf_mtls.quick import dataclass
+
+if TYPE_CHECKING:
+    from cf_mtls.model.resources import Address
 
 
 class Expected(Enum):
@@ -49,6 +52,16 @@ class Client:
         url: as the target has it, stars included.
         """
         return dict(self.expect).get(url) if isinstance(self.expect, tuple) else self.expect
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
+
+    trusted_by: frozenset[Address] = frozenset()
+    common_names: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    """Other credentials in canonical form, and `login` for somebody who can log in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,20 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import field, fields
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Doorway
+    from cf_mtls.model.people import Asker, Client, Target
     from cf_mtls.model.resources import Address, Resource, Scope
-    from cf_mtls.model.state import State
 
 
 class Action(Enum):
@@ -93,6 +97,68 @@ NOTHING_WATCHED = Promise()
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What was typed out: things to take over, and gates to open. None and empty open nothing.
+
+    A field added here must be an option of `plan` and of `apply`; a saved plan carries it by itself, and does not
+    believe it unless its digest was approved: see `SHAPES`.
+    """
+
+    adopt: frozenset[Address] = frozenset()
+    lockout: frozenset[str] = frozenset()
+    """Hosts that may be shut for a moment."""
+    weaken: frozenset[str] = frozenset()
+    """URLs at which more kinds of people may get in."""
+    delete: int | None = None
+    """How many objects may be deleted."""
+    one_ca_per_hostname: bool = False
+    """Whether this account takes a hostname on one CA only."""
+    targets: frozenset[Address] = frozenset()
+    """The only addresses to change; empty means all."""
+
+    def __or__(self, other: Allowed) -> Allowed:
+        """What either of the two allows."""
+        return Allowed(
+            **{f.name: _either(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
+        )
+
+    def only(self, names: Collection[str]) -> Allowed:
+        """Some of the fields; the others open nothing."""
+        return Allowed(**{name: getattr(self, name) for name in names})
+
+
+SHAPES = frozenset({"one_ca_per_hostname", "targets"})
+"""The fields of `Allowed` that open no gate, only make the plan another one: what they lead to is judged as usual."""
+
+
+def _either(one: Any, other: Any) -> Any:
+    """The wider of two values of one field of `Allowed`."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other) if isinstance(one, int) else one | other
+
+
+NOTHING = Allowed()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a plan was made from, besides the account: from the same inputs the same plan can be made again."""
+
+    declared: State = field(default_factory=State)
+    """Only what the file says; nothing when all of it is to go."""
+    hosts: frozenset[str] = frozenset()
+    """The hostnames for which what lives beside the scope was read too."""
+    allowed: Allowed = NOTHING
+    clients: tuple[Client, ...] = ()
+    targets: tuple[Target, ...] = ()
+    """Where the proof afterwards asks."""
+    askers: Mapping[str, Asker] = field(default_factory=dict)
+    """Each client whose certificate could be read, as Access would see it."""
+    is_destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything `apply` needs and a reviewer reads."""
 
@@ -106,6 +172,9 @@ class Plan:
     promise: Promise = NOTHING_WATCHED
     doors: tuple[Doorway, ...] = ()
     """Who gets in before and after, at every URL that a change can affect."""
+    inputs: Inputs = field(default_factory=Inputs)
+    left_out: tuple[Address, ...] = ()
+    """What would change too, and does not because other things were targeted."""
 
     @property
     def is_empty(self) -> bool:

@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.model.frozen import canonical, thaw
+from cf_mtls.model.frozen import Record, canonical, thaw
 
 if TYPE_CHECKING:
     from cf_mtls.model.resources import AccessApplication, Rule
@@ -30,6 +30,12 @@ def is_about_certificates(rule: Rule) -> bool:
 def demands_certificate(app: AccessApplication) -> bool:
     """Whether any policy of an application includes or requires a certificate; rules of groups are not looked at."""
     return any(is_about_certificates(rule) for p in app.policies for rule in (*p.include, *p.require))
+
+
+def member(rule: Rule, name: str) -> str:
+    """A text member of a rule's value, '' when it has none: an emptied rule selects nobody (facts 4.4)."""
+    value = rule.value.get(name) if isinstance(rule.value, Record) else None
+    return value if isinstance(value, str) else ""
 
 
 def rule_meaning(rule: Rule) -> str:

@@ -168,3 +168,6 @@ RULES: tuple[Rule[Client], ...] = (
          "OpenSSL accepts it, stricter verifiers do not. A version 3 certificate comes from:\n"
          "    cf-mtls pki issue NAME"),
 )  # fmt: skip
+
+NO_SERVER_TAKES = frozenset({"client.no-client-auth", "client.no-signing", "client.not-sent"})
+"""Warnings, because `openssl verify` does not mind; no TLS server lets such a client in, whatever CA it trusts."""

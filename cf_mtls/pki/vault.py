@@ -2,17 +2,17 @@
 
 Rules of this file:
 - A private file has mode 0600 from its first byte on; it is never written and then narrowed.
-- Nothing is overwritten unless told so, and then by a rename, so that no reader sees half a file.
+- Nothing is overwritten unless told so, and then as `output_file` does it: no link, whole or not at all.
 - All files of one command are checked before the first is written.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from cf_mtls import output_file
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
 from cf_mtls.quick import dataclass
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXISTS = Code("file.exists", Severity.ERROR, Fault.INVOCATION, "a file is there already")
 UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.INVOCATION, "a file cannot be read")
-UNWRITABLE = Code("file.unwritable", Severity.ERROR, Fault.INVOCATION, "a file cannot be written")
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
@@ -55,35 +54,45 @@ def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.ope
     force: replace what is there. opener: as `os.open`.
     """
     there = [f.path for f in files if os.path.lexists(f.path)]
-    if there and not force:
-        raise Failure([_exists(path) for path in there])
+    refused = [d for path in there for d in (_refused(path) if force else [_exists(path)])]
+    if refused:
+        raise Failure(refused)
     for file in files:
         try:
             _write(file, opener, force=force)
-        except FileExistsError as error:  # somebody made it since we looked
-            raise Failure([_exists(file.path)]) from error
         except OSError as error:
+            if isinstance(error, FileExistsError) and os.path.lexists(file.path):
+                raise Failure([_exists(file.path)]) from error  # somebody made it since we looked
             raise Failure(
                 [
-                    UNWRITABLE.found(
+                    output_file.UNWRITABLE.found(
                         f"{file.path}: {error.strerror or error}.", "Name a folder that you may write to."
                     )
                 ]
             ) from error
 
 
+def _refused(path: Path) -> tuple[Diagnostic, ...]:
+    """Why a file that is there cannot be replaced."""
+    try:
+        output_file.check(path)
+    except Failure as failure:
+        return failure.diagnostics
+    return ()
+
+
 def _write(file: File, opener: Opener, *, force: bool) -> None:
     file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    first = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}") if force else file.path
+    if force:
+        output_file.write(file.path, file.content, private=file.private)
+        return
     # O_EXCL follows no link and opens nothing that exists, so the mode holds from the start.
-    descriptor = opener(first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if file.private else PUBLIC)
+    descriptor = opener(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if file.private else PUBLIC)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(file.content)
-        if force:
-            first.replace(file.path)
     except OSError:
-        first.unlink(missing_ok=True)
+        file.path.unlink(missing_ok=True)
         raise
 
 

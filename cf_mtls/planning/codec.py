@@ -19,6 +19,7 @@ from cf_mtls.model.resources import (
     AccessPolicy,
     Address,
     CaCertificate,
+    Contents,
     HostnameSettings,
     Kind,
     Resource,
@@ -49,6 +50,7 @@ def _certificate(ca: CaCertificate) -> Json:
         "pem": ca.pem,
         "id": ca.id,
         "elsewhere": ca.elsewhere,
+        "contents": ca.contents.value,
     }
 
 
@@ -62,6 +64,7 @@ def _read_certificate(raw: Json) -> CaCertificate:
         raw["pem"],
         raw["id"],
         raw["elsewhere"],
+        Contents(raw["contents"]),
     )
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import member
 from cf_mtls.access.doors import door_at
 from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
+from cf_mtls.model.rules import member
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:

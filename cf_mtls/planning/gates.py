@@ -14,6 +14,7 @@ from cf_mtls.access.decide import LOGIN
 from cf_mtls.access.reach import NOBODY_NAMED, WORD
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
+from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.planning.ownership import is_ours
@@ -21,9 +22,10 @@ from cf_mtls.planning.ownership import is_ours
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from cf_mtls.access.decide import Asker, Request
+    from cf_mtls.access.decide import Request
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Decision, Doorway
+    from cf_mtls.model.people import Asker
     from cf_mtls.model.plan import Change
     from cf_mtls.model.state import State
     from cf_mtls.planning.guard import Glitch
@@ -87,7 +89,7 @@ def asker_words(asker: Asker, state: State) -> str:
     parts = []
     for address in sorted(asker.trusted_by):
         ca = state.get(address)
-        parts.append(f"with a certificate of {ca.name if isinstance(ca, CaCertificate) else address}")
+        parts.append(f"with a certificate of {shown(ca.name) if isinstance(ca, CaCertificate) else address}")
     names = asker.common_names - {NOBODY_NAMED}
     if names and asker.trusted_by:
         parts.append(f"named {' and '.join(sorted(names))}")
@@ -95,8 +97,8 @@ def asker_words(asker: Asker, state: State) -> str:
         parts.append("without a certificate")
     others = sorted(asker.holds)
     if others:
-        shown = ["a login" if c == LOGIN else c for c in others[:3]]
-        parts.append(f"holding {', '.join(shown)}{' and more' if len(others) > 3 else ''}")
+        listed = ["a login" if c == LOGIN else c for c in others[:3]]
+        parts.append(f"holding {', '.join(listed)}{' and more' if len(others) > 3 else ''}")
     return " ".join(parts)
 
 

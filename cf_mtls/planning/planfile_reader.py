@@ -102,11 +102,6 @@ class _File(BaseModel):
     cf_mtls: _Ours
 
 
-def is_saved_plan(raw: bytes) -> bool:
-    """Whether a file can only be a saved plan: plan files in YAML never begin with a brace."""
-    return raw.lstrip()[:1] == b"{"
-
-
 def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
     """A saved plan. Raises Failure when it is not one or was changed since.
 

@@ -20,10 +20,12 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
+from cf_mtls.planning.contents import may_hold
 from cf_mtls.remote import pages as listing
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
+from cf_mtls.remote.shape import identifier, needed
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
 if TYPE_CHECKING:
@@ -171,8 +173,7 @@ class Applier:
 
     def _upload(self, base: str, address: Address, ca: CaCertificate) -> None:
         # The account may take the same content twice (facts 1.7), so another run's upload is looked for first.
-        listed = listing.pages(self.writer, base, self.pace)
-        if next((raw for raw in listed if _same_ca(raw, ca)), None):
+        if self._listed(base, lambda raw: _same_ca(raw, ca)):
             detail = f"{ca.name} was uploaded by somebody else since the plan was made."
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
@@ -186,13 +187,18 @@ class Applier:
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
-            decoded(lambda raw: raw["id"], outcome.result, f"POST {base}")
+            decoded(identifier, outcome.result, f"POST {base}")
             return outcome.result
-        if isinstance(outcome, NoAnswer) or outcome.status >= 500:
-            landed = next((raw for raw in listing.pages(self.writer, base, self.pace) if is_it(raw)), None)
+        if isinstance(outcome, NoAnswer) or outcome.status >= 500 or outcome.strange:
+            landed = self._listed(base, is_it)
             if landed:
                 return landed
         raise failure(outcome, f"creating {address}", base)
+
+    def _listed(self, base: str, is_it: Callable[[Any], bool]) -> Any:
+        """The raw item of a list that is it, None when there is none."""
+        listed = listing.pages(self.writer, base, self.pace)
+        return decoded(lambda raws: next(filter(is_it, raws), None), listed, f"GET {base}")
 
     def _put(self, path: str, body: Any, doing: str) -> None:
         method: Method = "PUT"
@@ -206,7 +212,9 @@ class Applier:
 
         def bare() -> bool:
             outcome = self.pace.persist("GET", lambda: self.writer.get(path))
-            return isinstance(outcome, Answer) and outcome.ok and not wire.hostnames(outcome.result)
+            if not isinstance(outcome, Answer) or not outcome.ok:
+                return False
+            return not decoded(wire.hostnames, outcome.result, f"GET {path}")
 
         self._await(f"hostnames to leave {step.address}", bare)
 
@@ -226,7 +234,8 @@ class Applier:
         self._put(path, {"settings": entries}, "updating hostname settings")
 
         def settled() -> bool:
-            there = dict(map(wire.settings, listing.pages(self.writer, path, self.pace)))
+            listed = listing.pages(self.writer, path, self.pace)
+            there = decoded(lambda raws: dict(map(wire.settings, raws)), listed, f"GET {path}")
             return all(
                 there.get(Address(Kind.SETTINGS, s.hostname), HostnameSettings(s.hostname)) == s
                 for s in wanted
@@ -246,7 +255,7 @@ class Applier:
         outcome = self.pace.persist("GET", lambda: self.writer.get(scope.path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"reading {scope}", scope.path)
-        return decoded(lambda raw: str(raw["name"]).lower(), outcome.result, f"GET {scope.path}")
+        return decoded(lambda raw: needed(raw, "name").lower(), outcome.result, f"GET {scope.path}")
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():
@@ -261,7 +270,8 @@ def _is_in(hostname: str, zone: str | None) -> bool:
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:
-    return wire.certificate(raw)[1].fingerprints[0] in ca.fingerprints and raw["name"] == ca.name
+    found = wire.certificate(raw)[1]
+    return found.name == ca.name and may_hold(ca, found)
 
 
 def _same_app(raw: Any, app: AccessApplication) -> bool:

@@ -19,6 +19,7 @@ from cf_mtls.remote import wire
 from cf_mtls.remote.errors import NO_ROUTE, PERMISSION, STRANGE, TOKEN_REFUSED, decoded, failure
 from cf_mtls.remote.gateway import Answer
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
+from cf_mtls.remote.shape import an_object, every, identifier, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -72,7 +73,9 @@ def read_elsewhere(
 def _zones(reader: Reader, scope: Scope, hosts: Collection[str], pace: Pace) -> list[Scope]:
     """The zones of an account that one of the hosts lies in."""
     listed = pages(reader, "/zones", pace, {"account.id": scope.id, "per_page": "50"})
-    zones = decoded(lambda raws: [(z["name"].lower(), z["id"]) for z in raws], list(listed), "GET /zones")
+    zones = decoded(
+        lambda raws: every(raws, lambda z: (needed(z, "name").lower(), identifier(z))), listed, "GET /zones"
+    )
     return [Scope("zone", i) for name, i in zones if any(h == name or h.endswith(f".{name}") for h in hosts)]
 
 
@@ -81,7 +84,14 @@ def _account(reader: Reader, scope: Scope, pace: Pace) -> list[Scope]:
     outcome = pace.persist("GET", lambda: reader.get(scope.path))
     if not isinstance(outcome, Answer) or not outcome.ok:
         raise failure(outcome, f"reading {scope.path}", scope.path)
-    return [Scope("account", decoded(lambda raw: raw["account"]["id"], outcome.result, f"GET {scope.path}"))]
+    return [
+        Scope(
+            "account",
+            decoded(
+                lambda raw: identifier(an_object(raw).get("account")), outcome.result, f"GET {scope.path}"
+            ),
+        )
+    ]
 
 
 def _things(reader: Reader, pace: Pace, scope: Scope, path: str, decode: Decoder) -> list[Resource]:
@@ -116,7 +126,7 @@ def _id(resource: Any) -> str | None:
 def _address(resource: Resource) -> Address:
     match resource:
         case CaCertificate():
-            return Address(Kind.CERTIFICATE, resource.fingerprints[0])
+            return Address(Kind.CERTIFICATE, str(resource.id))
         case AccessApplication():
             return Address(Kind.APPLICATION, resource.domain or f"id:{resource.id}")
         case _:

@@ -13,6 +13,8 @@ from cf_mtls.quick import dataclass
 from cf_mtls.remote.doctor import items
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer
+from cf_mtls.remote.pages import paging
+from cf_mtls.remote.shape import Misshapen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,5 +71,8 @@ def count(outcome: Outcome) -> int | None:
     """How many things a list holds, by its own count; None when it was not read."""
     if not isinstance(outcome, Answer) or not outcome.ok:
         return None
-    total = outcome.result_info.get("total_count")
-    return total if isinstance(total, int) else len(items(outcome))
+    try:
+        total = paging(outcome).items
+    except Misshapen:
+        total = None
+    return len(items(outcome)) if total is None else total

@@ -11,20 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.resources import Address, HostnameSettings, Kind
+from cf_mtls.model.resources import Address, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
 from cf_mtls.remote.elsewhere import read_elsewhere, together
 from cf_mtls.remote.errors import PERMISSION, decoded
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, SETTINGS, pages
+from cf_mtls.remote.shape import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.resources import CaCertificate, Resource, Scope
+    from cf_mtls.model.resources import Resource, Scope
     from cf_mtls.remote.gateway import Reader
     from cf_mtls.remote.pace import Pace
 
@@ -49,12 +50,12 @@ def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) 
     Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
-        (CERTIFICATES, _certificates),
+        (CERTIFICATES, lambda raws: dict(every(raws, wire.certificate))),
         (SETTINGS, _settings),
-        (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
+        (APPLICATIONS, lambda raws: dict(every(raws, wire.application))),
     ]
     if scope.kind == "account":
-        jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
+        jobs.append((POLICIES, lambda raws: dict(every(raws, wire.reusable_policy))))
     with ThreadPoolExecutor(len(jobs) + 2) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
         groups = pool.submit(_groups, reader, scope.path + GROUPS, pace)
@@ -66,7 +67,7 @@ def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) 
 
 def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
     try:
-        return _understood(reader, path, pace, lambda raws: dict(map(wire.group, raws))), ()
+        return _understood(reader, path, pace, lambda raws: dict(every(raws, wire.group))), ()
     except Failure as failed:
         if [d.code for d in failed.diagnostics] != [PERMISSION]:
             raise
@@ -81,19 +82,6 @@ def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[
     return decoded(decode, list(pages(reader, path, pace)), f"GET {path}")
 
 
-def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
-    """CAs by fingerprint; a second one with the same fingerprint keeps its id in the address."""
-    found: dict[Address, Resource] = {}
-    for raw in sorted(raws, key=lambda r: str(r["id"])):
-        address, ca = wire.certificate(raw)
-        found[_free(address, ca, found)] = ca
-    return found
-
-
-def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -> Address:
-    return address if address not in found else Address(Kind.CERTIFICATE, f"{address.key}#{ca.id}")
-
-
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
     """Settings that say something: both false equals absent (facts 2)."""
-    return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
+    return {a: s for a, s in every(raws, wire.settings) if s != HostnameSettings(s.hostname)}

@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from cf_mtls.diagnostics import has_errors
 from cf_mtls.model.frozen import thaw
+from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
 from cf_mtls.report.door_text import door_table
-from cf_mtls.report.terminal import harmless
+from cf_mtls.report.terminal import harmless, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,18 +47,29 @@ PHASES = {
 def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
     """The whole plan as text. now: aware UTC, for the days left."""
     if plan.is_empty:
-        return paint.bold("No changes.") + f" {_holds(plan)} is as the file declares it."
+        return paint.bold(verdict(plan))
     changes = sorted(
         plan.changes, key=lambda change: (READING_ORDER.index(change.address.kind), change.address)
     )
     blocks = [_block(change, paint, now) for change in changes]
     doors = door_table(plan.doors, plan.actual, plan.desired, paint)
-    last = f"{paint.bold(summary(plan))}\n{paint.dim(str(plan.promise))}"
+    last = f"{paint.bold(verdict(plan))}\n{paint.dim(str(plan.promise))}"
     return "\n\n".join(filter(None, [*blocks, doors, last]))
 
 
-def _holds(plan: Plan) -> str:
-    return f"{plan.scope.kind.capitalize()} {plan.scope.id}"
+def verdict(plan: Plan) -> str:
+    """What a plan comes to, in one line; *No changes* only where that was decided for the whole file.
+
+    Not beside a refusal: what stands in the way may hide changes. Not where `--target` left changes out.
+    """
+    partial = f"Partial: {plural(len(plan.left_out), 'change')} left out." if plan.left_out else ""
+    if not plan.is_empty:
+        return f"{summary(plan)} {partial}".rstrip()
+    if has_errors(plan.diagnostics):
+        return "Not decided: something stands in the way of a plan."
+    if partial:
+        return f"{partial} What is targeted is as the file declares it."
+    return f"No changes. {plan.scope.kind.capitalize()} {plan.scope.id} is as the file declares it."
 
 
 def summary(plan: Plan) -> str:
@@ -112,7 +125,7 @@ def attributes(resource: Resource, now: datetime) -> Iterator[tuple[str, list[st
     """What a person wants to see of a resource, by Cloudflare's names, each value on a line of its own."""
     match resource:
         case CaCertificate():
-            yield "name", [resource.name]
+            yield "name", [shown(resource.name)]
             yield "associated_hostnames", list(resource.associated_hostnames) or ["none"]
             if resource.sha256:
                 yield "sha256", [resource.sha256]
@@ -169,5 +182,5 @@ def _rule(rule: Rule) -> str:
 def step_text(step: Step, plan: Plan) -> str:
     """One done step as a line: phase, address and name."""
     resource = step.value or plan.actual.get(step.address)
-    name = "" if resource is None or isinstance(resource, HostnameSettings) else f"  {resource.name}"
+    name = "" if resource is None or isinstance(resource, HostnameSettings) else f"  {shown(resource.name)}"
     return f"{PHASES[step.phase]:<9} {harmless(str(step.address))}{harmless(name)}"

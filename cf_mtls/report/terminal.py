@@ -27,6 +27,19 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+PLAIN = {
+    "→": "->", "…": "...", "✓": "+", "✗": "x", "×": "x", "─": "-", "│": "|", "└": "`", "├": "|", "–": "-", "—": "-",
+    "“": '"', "”": '"', "‘": "'", "’": "'", "¦": "|", "·": "-", "•": "*", "∪": "or", "∖": "without",
+    "≥": ">=", "≤": "<=",
+}  # fmt: skip
+"""What stands for a symbol where a stream's encoding lacks it."""
+
+
+def plain(text: str) -> str:
+    """The text with every symbol in plain characters, and everything else beyond ASCII as an escape."""
+    return "".join(PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in text)
+
+
 _COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
 
 

@@ -4,6 +4,7 @@ Rules of this file:
 - A fresh browser for every page: Chromium remembers for which host a certificate was chosen.
 - Proofs 1 and 2 only: the blocked page, and the page after a certificate was chosen.
 - The installed Chromium is used; nothing is ever downloaded.
+- Playwright runs in a child (`browser_page`), because it hands on the whole environment of its process.
 - With --cacert the server is not judged by the browser, which knows no such option; httpx and curl judge it.
 
 Playwright presents the certificate itself, through a proxy of its own: facts, edge-and-probes 4.
@@ -11,14 +12,19 @@ Playwright presents the certificate itself, through a proxy of its own: facts, e
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
 import os
-import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls import child_process
 from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
@@ -31,6 +37,11 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Probe
     from cf_mtls.pki.identity import Identity
     from cf_mtls.verify.connect import ConnectTo
+
+PAGE = Path(__file__).with_name("browser_page.py")
+
+GRACE_S = 30.0
+"""How much longer than the page's limit the browser may take to start and end."""
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -52,7 +63,7 @@ FAILURES = (
 
 def found() -> str | None:
     """The path of an installed Chromium, None when there is none."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    return next((path for name in PROGRAMS if (path := child_process.which(name))), None)
 
 
 def has_driver() -> bool:
@@ -75,53 +86,57 @@ class BrowserWitness:
 
     def ask(self, probe: Probe, identity: Identity | None) -> Evidence:
         """What the browser saw, with its picture; never raises for what the other side does."""
-        from playwright.sync_api import Error, sync_playwright
-
         began = time.monotonic()
-        try:
-            with (
-                tempfile.TemporaryDirectory(prefix="cf-mtls-browser-") as home,
-                tunnel(self.connect_to) as proxy,
-                sync_playwright() as driver,
-            ):
-                seen = self._page(driver, probe, identity, home, proxy)
-        except Error as error:
-            said = error.message.splitlines()[0]
-            shape = next((got for word, got in FAILURES if word in said), Got.CONFUSED)
-            seen = Evidence(failure=shape, detail=said)
+        with tempfile.TemporaryDirectory(prefix="cf-mtls-browser-") as home, tunnel(self.connect_to) as proxy:
+            # A home of its own: an empty certificate store, and nothing of this user's.
+            env = child_process.environment(child_process.DRIVER, {"HOME": home})
+            seen = self._run(self._wish(probe, identity, proxy, env), env)
         return replace(seen, witness=self.name, ms=ms_since(began))
 
-    def _page(self, driver: Any, probe: Probe, identity: Identity | None, home: str, proxy: str) -> Evidence:
+    def _wish(
+        self, probe: Probe, identity: Identity | None, proxy: str, env: dict[str, str]
+    ) -> dict[str, Any]:
+        """What `browser_page` is to load, and how."""
         sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to run as root with it
-        environment = {**os.environ, "HOME": home}  # an empty certificate store
-        browser = driver.chromium.launch(executable_path=self.program, args=sandbox, env=environment)
+        return {
+            "url": probe.url,
+            "timeout_ms": self.timeout_s * 1000,
+            "launch": {"executable_path": self.program, "args": sandbox, "env": env},
+            "context": {
+                "proxy": {"server": proxy} if self.connect_to else None,
+                "ignore_https_errors": self.cacert is not None,
+                "client_certificates": _certificates(probe, identity),
+                "viewport": {"width": 960, "height": 600},
+            },
+        }
+
+    def _run(self, wish: dict[str, Any], env: dict[str, str]) -> Evidence:
         try:
-            context = browser.new_context(
-                proxy={"server": proxy} if self.connect_to else None,
-                ignore_https_errors=self.cacert is not None,
-                client_certificates=_certificates(probe, identity),
-                viewport={"width": 960, "height": 600},
-            )
-            page = context.new_page()
-            answer = page.goto(probe.url, timeout=self.timeout_s * 1000, wait_until="load")
-            if answer is None:
-                return Evidence(failure=Got.CONFUSED, detail="the browser got no answer")
-            first = _first(answer.request).response() or answer
-            headers = [(h["name"], h["value"]) for h in first.headers_array()]
-            return replace(evidence(first.status, "", headers, 0), screenshot=page.screenshot())
-        finally:
-            browser.close()
+            ran = subprocess.run(  # noqa: S603 - this interpreter and a file of ours
+                [sys.executable, "-P", str(PAGE)],
+                input=json.dumps(wish).encode(), capture_output=True, check=False, env=env,
+                timeout=self.timeout_s + GRACE_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Evidence(failure=Got.TIMEOUT, detail="the browser did not end in time")
+        try:
+            seen = json.loads(ran.stdout)
+        except ValueError:
+            last = (ran.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"])[-1]
+            return Evidence(failure=Got.CONFUSED, detail=f"the browser could not be driven: {last}")
+        return _evidence(seen)
 
 
-def _first(request: Any) -> Any:
-    """The request that a chain of redirects began with: where it led to is not ours to judge."""
-    while request.redirected_from is not None:
-        request = request.redirected_from
-    return request
+def _evidence(seen: dict[str, Any]) -> Evidence:
+    if "failure" in seen:
+        shape = next((got for word, got in FAILURES if word in seen["failure"]), Got.CONFUSED)
+        return Evidence(failure=shape, detail=seen["failure"])
+    found = evidence(seen["status"], "", [(name, value) for name, value in seen["headers"]], 0)
+    return replace(found, screenshot=base64.b64decode(seen["picture"]))
 
 
-def _certificates(probe: Probe, identity: Identity | None) -> list[dict[str, Any]] | None:
+def _certificates(probe: Probe, identity: Identity | None) -> list[dict[str, str]] | None:
     if identity is None:
         return None
-    pair = {"cert": identity.certificate_pem.encode(), "key": identity.key_pem.encode()}
+    pair = {"cert": identity.certificate_pem, "key": identity.key_pem}
     return [{"origin": f"https://{probe.host}", **pair}]

@@ -6,20 +6,20 @@ Rules of this file:
   file in memory; the command that is shown names the declared files, and curl asks whoever pastes it.
 - A cookie goes through standard input, because arguments stand in the process list.
 - A command that nobody else can run, because its certificate or cookie is gone, is shown as a comment.
-- The user's own .curlrc is ignored (`--disable`, which curl wants first).
+- The user's own .curlrc is ignored (`--disable`, which curl wants first), and so are proxies of the environment.
 - curl's exit code says which layer failed: facts, edge-and-probes 3 and 5.
 """
 
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import time
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cf_mtls import child_process
 from cf_mtls.model.evidence import Evidence, Got
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
@@ -59,7 +59,7 @@ COOKIE = ("--header", "@-")
 
 def found() -> str | None:
     """The path of the curl binary, None when there is none."""
-    return shutil.which("curl")
+    return child_process.which("curl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class CurlWitness:
             ran = subprocess.run(  # noqa: S603 - a list, our own words and the plan's paths
                 [self.binary, *command[1:]],
                 input=said, capture_output=True, check=False, pass_fds=descriptors, timeout=self.timeout_s + GRACE_S,
+                env=child_process.environment(child_process.SERVERS_TRUST),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return Evidence(failure=Got.TIMEOUT, detail="curl did not end in time", ms=ms_since(began))

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Asker, world_of
+from cf_mtls.access.decide import world_of
 from cf_mtls.access.match import governor
 from cf_mtls.access.reach import WORD, concrete
 from cf_mtls.model.evidence import Probe
-from cf_mtls.model.people import Expected, Target
+from cf_mtls.model.people import Asker, Expected, Target
 from cf_mtls.model.resources import AccessApplication
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs

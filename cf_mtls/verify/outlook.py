@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, Asker, credential_kind, decider, world_of
+from cf_mtls.access.decide import LOGIN, credential_kind, decider, world_of
 from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
 from cf_mtls.model.evidence import Control
-from cf_mtls.model.people import Expected
+from cf_mtls.model.people import Asker, Expected
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.quick import dataclass
 

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 from cf_mtls import workflow
 from cf_mtls.access.explain import explain
-from cf_mtls.model.plan import Plan
+from cf_mtls.model.plan import NOTHING, Plan
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessPolicy,
@@ -104,7 +104,7 @@ def work(apps: int, shape: str, folder: Path) -> Iterator[tuple[str, Work]]:
     for name, actual in (("plan of everything", State()), ("plan of a rotation", older(stack.state))):
         yield (
             name,
-            lambda a=actual: plans.append(workflow.planned("big", SCOPE, stack.state, a, workflow.NOTHING)),
+            lambda a=actual: plans.append(workflow.planned("big", SCOPE, stack.state, a, NOTHING)),
         )  # type: ignore[misc]
     yield "both shown and saved", lambda: [shown(plan) for plan in plans]
     urls = [app.domain.partition("/") for _, app in stack.state.of(AccessApplication)][:10]

@@ -189,8 +189,17 @@ def test_a_mark_of_this_very_stack_is_always_brought() -> None:
     mine = app(application_name("mine", "s"), policy=OPEN)
     assert "application/a.net/x" in addresses(bring(state(CA, mine)))
     impossible = app(application_name("mine", "s"), "a.net:1/x")
-    with pytest.raises(Failure, match="in the name of the stack s"):
+    with pytest.raises(Failure, match="in the name of the stack s") as caught:
         bring(state(CA, impossible))
+    assert [d.code.code for d in caught.value.diagnostics] == ["import.stack-taken"]
+
+
+def test_a_draft_that_does_not_read_back_is_never_written() -> None:
+    """An error that no entry is to blame for is a bug, and said as one."""
+    for head in ("nonsense: 1\n", heading("Not A Label", SCOPE, AT)):
+        with pytest.raises(Failure) as caught:
+            settle(Draft(head, ()), State(), "s", AT)
+        assert {d.code.code for d in caught.value.diagnostics} == {"import.not-read-back"}
 
 
 NAMES = st.text(max_size=30) | st.sampled_from(["x\n    evil: 1", "# a", '"', "a: {b", "no"])
@@ -218,6 +227,8 @@ def test_no_name_of_an_account_breaks_out(names: list[str]) -> None:
 def test_labels_are_what_names_become() -> None:
     """Without the mark and the digits, in ASCII; something is always left."""
     assert slug("Penang Clients (2026)", "ca") == "penang-clients-2026"
-    assert slug("penang-clients 2c1e800f (cf-mtls georgetown)", "ca") == "penang-clients"
+    assert (
+        slug("penang-clients 2c1e800fd0f24c02b1a7a3d8c0d5ee11 (cf-mtls georgetown)", "ca") == "penang-clients"
+    )
     assert slug("Zürich", "ca") == "zurich"
     assert slug("客户", "ca") == "ca"

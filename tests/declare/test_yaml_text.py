@@ -69,3 +69,41 @@ def test_no_text_raises(text: str) -> None:
     """Whatever the text, reading it ends in data or in diagnostics."""
     reading = read(text, "f.yaml")
     assert (reading.data is None) == any(d.is_error for d in reading.diagnostics) or reading.data is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a: &x 1\n", "yaml.alias"),
+        ("a: &x [1]\nb: *x\n", "yaml.alias"),
+        ("b: *x\n", "yaml.alias"),
+        ("a: [*x]\n", "yaml.alias"),
+        ("a: {b: &x {}}\n", "yaml.alias"),
+        ("&x a: 1\n", "yaml.alias"),
+        ("a: on\n", "yaml.ambiguous-scalar"),
+        ("a: Off\n", "yaml.ambiguous-scalar"),
+        ("a: yes\n", "yaml.ambiguous-scalar"),
+        ("a: 0777\n", "yaml.ambiguous-scalar"),
+        ("a: 00\n", "yaml.ambiguous-scalar"),
+        ("a: 1_000\n", "yaml.ambiguous-scalar"),
+        ("a: 1:20\n", "yaml.ambiguous-scalar"),
+        ("a: 0x1f\n", "yaml.ambiguous-scalar"),
+        ("a: !!str 1\n", "yaml.tag"),
+        ("a: !x {}\n", "yaml.tag"),
+        ("<<: {b: 1}\n", "yaml.key"),
+        ("? [a]\n: 1\n", "yaml.key"),
+        ("a: 1\na: 2\n", "yaml.duplicate-key"),
+        ("a: {b: 1, b: 1}\n", "yaml.duplicate-key"),
+        ("a: 1\n---\nb: 2\n", "yaml.several-documents"),
+    ],
+)
+def test_everything_that_two_readers_could_read_differently_is_refused(text: str, code: str) -> None:
+    """By its own code; what is quoted is plain text and refused by nobody."""
+    assert code in {d.code.code for d in read(text, "f.yaml").diagnostics}
+
+
+@pytest.mark.parametrize("text", ["on", "0777", "1:20", "no", "true", "null", "12", "*x", "&x"])
+def test_what_is_quoted_is_text(text: str) -> None:
+    """Whatever it looks like."""
+    found = read(f"a: '{text}'\nb: \"{text}\"\n", "f.yaml")
+    assert (found.data, found.diagnostics) == ({"a": text, "b": text}, [])

@@ -15,7 +15,7 @@ import httpx
 from cf_mtls import workflow
 from cf_mtls.diagnostics import Failure
 from cf_mtls.emulator.server import Ready
-from cf_mtls.model.plan import Phase, Plan
+from cf_mtls.model.plan import NOTHING, Allowed, Phase, Plan
 from cf_mtls.remote.apply import Applier
 from cf_mtls.remote.gateway import Reader, Writer, client_for
 from cf_mtls.remote.pace import Clock, Pace
@@ -32,7 +32,7 @@ class Job:
     """A plan file to apply, with what its author typed."""
 
     file: Path
-    allowed: workflow.Allowed = workflow.NOTHING
+    allowed: Allowed = NOTHING
     destroy: bool = False
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from cf_mtls.diagnostics import Failure
 from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.model.plan import NOTHING, Allowed
 from cf_mtls.model.resources import Address, Kind
 from cf_mtls.pki.authority import root
-from cf_mtls.workflow import NOTHING, Allowed
 from tests.conftest import Counted
 from tests.emulated import crash_child
 from tests.emulated.crash_child import Job

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from cf_mtls.access.decide import LOGIN, Asker, Request, decide
+from cf_mtls.access.decide import LOGIN, Request, decide
 from cf_mtls.access.reach import paths_at
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.model.doors import Outcome
 from cf_mtls.model.frozen import freeze
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import CaCertificate, Rule, Scope
 from cf_mtls.model.rules import rule_meaning
 from cf_mtls.model.state import State

@@ -17,9 +17,10 @@ import pytest
 
 from cf_mtls import workflow
 from cf_mtls.emulator.server import Options, Running, running
+from cf_mtls.model.plan import NOTHING, Allowed
 from cf_mtls.model.resources import Address, Kind
 from cf_mtls.pki.authority import root
-from cf_mtls.workflow import Account, Allowed, Hooks
+from cf_mtls.workflow import Account, Hooks
 from tests.emulated.edge import edge_trusts
 
 NOW = datetime.now(UTC)
@@ -65,7 +66,7 @@ class Case:
     now: Declared
     writes: tuple[str, ...]
     because: str
-    allowed: Allowed = workflow.NOTHING
+    allowed: Allowed = NOTHING
 
 
 GENEROUS = Allowed(
@@ -217,7 +218,7 @@ def test_taking_over_an_application_is_one_write(
 ) -> None:
     """Adopted, it is marked in place: one PUT of the same object."""
     (tmp_path / "one.pem").write_text(chains["one"], "ascii")
-    applied(tmp_path, stack(TRUST, DOOR), emulator, account, workflow.NOTHING)
+    applied(tmp_path, stack(TRUST, DOOR), emulator, account, NOTHING)
 
     def unmarked(started: Any) -> None:
         for record in started.world.store["apps"].values():

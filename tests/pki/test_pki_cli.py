@@ -276,12 +276,14 @@ def test_one_name_in_the_way_stops_the_whole_list(pki: Pki) -> None:
 
 
 def test_a_link_is_not_followed(pki: Pki) -> None:
-    """A key's name that is a link to elsewhere: refused, and replaced (not followed) with --force."""
+    """A key's name that is a link to elsewhere: refused, with --force too, and neither is touched."""
     Path("pki").mkdir()
     put("victim", "keep me")
     Path("pki/root.key").symlink_to(Path("victim").resolve())
     assert pki("ca", "fleet", "--no-encrypt")[0] == 1
-    assert pki("ca", "fleet", "--no-encrypt", "--force")[0] == 0
+    code, _, err = pki("ca", "fleet", "--no-encrypt", "--force")
+    assert (code, "it is a symbolic link" in err) == (1, True)
+    assert [p.name for p in Path("pki").iterdir()] == ["root.key"]
     assert Path("victim").read_text("utf-8") == "keep me"
 
 

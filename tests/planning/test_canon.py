@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from cf_mtls.model.frozen import freeze, freeze_object
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, Rule, public
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessGroup,
+    AccessPolicy,
+    CaCertificate,
+    HostnameSettings,
+    Resource,
+    Rule,
+    public,
+)
 from cf_mtls.planning.canon import differing
 
 POLICY = AccessPolicy("p", "non_identity", (Rule("certificate"),))
@@ -93,3 +102,36 @@ def test_the_order_of_policies_means_something() -> None:
     deny = AccessPolicy("d", "deny", (Rule("everyone"),))
     one, two = replace(APP, policies=(POLICY, deny)), replace(APP, policies=(deny, POLICY))
     assert differing(one, two) == ("policies",)
+
+
+CAS = CaCertificate("c", ("a.net", "b.net"), ("11",), ())
+SETTINGS = HostnameSettings("a.net")
+GROUP = AccessGroup("g", (Rule("certificate"),), (), (), "1")
+REUSABLE = replace(POLICY, id="p-1", reusable=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "names"),
+    [
+        (CAS, replace(CAS, associated_hostnames=("B.net", "A.net", "a.net")), ()),
+        (CAS, replace(CAS, id="other"), ()),
+        (CAS, replace(CAS, name="d"), ("name",)),
+        (CAS, replace(CAS, associated_hostnames=("a.net",)), ("associated_hostnames",)),
+        (SETTINGS, replace(SETTINGS, china_network=True), ("china_network",)),
+        (SETTINGS, replace(SETTINGS, client_certificate_forwarding=True), ("client_certificate_forwarding",)),
+        (GROUP, replace(GROUP, include=(Rule("everyone"),)), ("include",)),
+        (GROUP, replace(GROUP, exclude=(Rule("everyone"),)), ("exclude",)),
+        (REUSABLE, replace(REUSABLE, decision="bypass"), ("decision",)),
+        (REUSABLE, replace(REUSABLE, require=(Rule("everyone"),)), ("require",)),
+        (app(allowed_idps=["b", "a"]), app(allowed_idps=["a", "b"]), ()),
+        (app(custom_pages=["b", "a"]), app(custom_pages=["a", "b"]), ()),
+        (app(cors_headers=["b", "a"]), app(cors_headers=["a", "b"]), ("cors_headers",)),
+        (replace(APP, policies=(REUSABLE,)), replace(APP, policies=(replace(REUSABLE, id="p-2"),)), ("policies",)),
+        (replace(APP, policies=(REUSABLE,)), replace(APP, policies=(replace(REUSABLE, decision="bypass"),)), ()),
+    ],
+)  # fmt: skip
+def test_every_kind_of_resource_differs_in_what_it_means(
+    left: Resource, right: Resource, names: tuple[str, ...]
+) -> None:
+    """Hostnames whatever their case and order; each setting; rules of groups; a reusable policy by its id alone."""
+    assert differing(left, right) == differing(right, left) == names

@@ -8,11 +8,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cf_mtls.model.plan import Plan
+from cf_mtls.model.plan import Allowed, Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.ownership import is_ours
-from cf_mtls.workflow import Allowed, planned
+from cf_mtls.workflow import planned
 from tests.planning.test_planfile import Everything
 from tests.planning.worlds import BUDGET, GROUP, a_world
 

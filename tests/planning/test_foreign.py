@@ -100,3 +100,66 @@ def test_rules_kept_elsewhere_that_let_anyone_in_are_a_weakening(
     seen = [*weakenings(State(found), {OURS, MINE})]
     assert [str(w.culprit) for w in seen] == culprits
     assert all(w.reach is Reach.ANYONE and w.domain == "a.net/x" for w in seen)
+    assert {w.warning.code.code for w in seen} <= {"access.foreign-rules"}
+
+
+def placed(app: AccessApplication, domain: str) -> AccessApplication:
+    """The application on another domain, in another scope."""
+    return replace(app, destinations=(public(domain),), elsewhere="zone:1")
+
+
+def beside(domain: str) -> Address:
+    """Where a second application on a domain stands."""
+    return Address(Kind.APPLICATION, f"{domain}#a-9")
+
+
+WITH_TOKEN = AccessPolicy("t", "non_identity", (Rule("service_token", freeze({"token_id": "t"})),))
+
+
+@pytest.mark.parametrize(
+    ("policy", "reach"),
+    [
+        (HOLDERS, None),
+        (WITH_TOKEN, Reach.OTHERS),
+        (AccessPolicy("q", "allow", (Rule("everyone"),)), Reach.OTHERS),
+        (AccessPolicy("q", "bypass", (Rule("everyone"),)), Reach.ANYONE),
+        (AccessPolicy("q", "deny", (Rule("everyone"),)), None),
+    ],
+)
+def test_whoever_gets_in_below_without_a_certificate_is_told(
+    policy: AccessPolicy, reach: Reach | None
+) -> None:
+    """Anyone, and also holders of other credentials: a narrower application decides and inherits nothing."""
+    seen = [*weakenings(state(app=replace(HOLE, policies=(policy,))), {OURS, MINE})]
+    assert [w.reach for w in seen] == ([reach] if reach else [])
+
+
+def test_a_foreign_application_is_blamed_only_where_it_decides() -> None:
+    """Below ours, once for the nearest of ours above it; not above ours, nor where a narrower one of ours decides."""
+    above = State({OURS: APP, MINE: CA, Address(Kind.APPLICATION, "a.net"): placed(HOLE, "a.net")})
+    assert [*weakenings(above, {OURS, MINE})] == []
+    inner, mine = Address(Kind.APPLICATION, "a.net/x/y"), beside("a.net/x/y")
+    open_ = replace(HOLE, policies=(AccessPolicy("all", "bypass", EVERYONE),))
+    ours_decides = State({OURS: APP, MINE: CA, inner: placed(HOLE, "a.net/x/y"), mine: open_})
+    assert [*weakenings(ours_decides, {OURS, MINE, mine})] == []
+
+
+def test_another_application_on_our_own_domain_is_not_taken_for_ours() -> None:
+    """In another scope: what is below is told once, and its rules are not held against ours."""
+    twin = placed(
+        replace(APP, policies=(AccessPolicy("q", "bypass", EVERYONE, id="p", reusable=True),)), "a.net/x"
+    )
+    below = Address(Kind.APPLICATION, "a.net/x/y")
+    for first in (beside("a.net/x"), Address(Kind.APPLICATION, "a.net/w")):
+        there = State({OURS: APP, MINE: CA, first: twin, below: HOLE})
+        culprits = [str(w.culprit) for w in weakenings(there, {OURS, MINE})]
+        assert culprits.count("application/a.net/x/y") == 1
+        assert "policy/p" not in culprits
+
+
+def test_rules_kept_elsewhere_are_blamed_only_where_ours_decides() -> None:
+    """A group beside *everyone* adds nobody; and where another application decides, ours is not what opens."""
+    both = AccessPolicy("q", "bypass", (Rule("everyone"), Rule("group", freeze({"id": "g-1"}))))
+    group = AccessGroup("theirs", EVERYONE, (), (), "g-1")
+    there = State({OURS: replace(APP, policies=(both,)), MINE: CA, GROUP_AT: group})
+    assert [*weakenings(there, {OURS, MINE})] == []

@@ -11,13 +11,13 @@ import pytest
 
 from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.model.people import Client, Expected, Target
-from cf_mtls.model.plan import Plan
+from cf_mtls.model.plan import Allowed, Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.planfile import as_json, digest_of, text
 from cf_mtls.planning.planfile_reader import load
-from cf_mtls.workflow import Allowed, planned
+from cf_mtls.workflow import planned
 from tests.planning.worlds import BUDGET, GROUP, a_world, edited
 
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")

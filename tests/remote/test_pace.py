@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -11,6 +13,7 @@ from tests.remote.fakes import Fake, FakeTime, Reply, ok, refused
 
 BUSY = refused(409, 0, "access.api.error.conflict: previous certificate settings still being updated")
 ACTIVE = refused(400, 12132, "access.api.error.certificate_has_active_associations")
+CONFLICT = "access.api.error.conflict: "
 
 
 def persist(method: Method, *replies: Reply) -> tuple[object, int, FakeTime]:
@@ -35,7 +38,9 @@ def persist(method: Method, *replies: Reply) -> tuple[object, int, FakeTime]:
         ("PUT", BUSY),
         ("PUT", refused(503, 0, "oops")),
         ("DELETE", ACTIVE),
+        ("DELETE", refused(409, 12132, CONFLICT + "certificate has active associations")),
         ("DELETE", refused(409, 12132, "whatever it says")),
+        ("PUT", refused(400, 12132, CONFLICT + "previous certificate settings still being updated")),
         ("POST", refused(429, 971, "Please wait")),
         ("POST", httpx.ConnectError("refused")),
     ],
@@ -57,6 +62,11 @@ def test_named_troubles_are_waited_out_and_said(method: Method, trouble: Reply) 
         ("POST", refused(409, 11010, "application_already_exists")),
         ("PUT", refused(409, 11010, "application_already_exists")),
         ("POST", BUSY),
+        ("POST", ACTIVE),
+        ("POST", refused(409, 12132, "whatever it says")),
+        ("POST", refused(409, 12132, CONFLICT + "certificate already exists")),
+        ("PUT", refused(409, 12132, CONFLICT + "destination belongs to another application")),
+        ("PUT", refused(409, 12132, CONFLICT + "certificate already exists")),
         ("GET", refused(403, 10000, "Authentication error")),
         ("PUT", refused(400, 12130, "policy precedences must be unique")),
         ("DELETE", refused(404, 0, "not found")),
@@ -131,7 +141,48 @@ def test_of_a_large_budget_a_share_is_left_to_others(quota: int, left: int, wait
     assert bool(time.slept) is waits
 
 
+@pytest.mark.parametrize("header", ['"a";r=0;t=999999999', '"a";r=0;t=86400'])
+def test_no_header_makes_anybody_wait_longer_than_the_block(header: str) -> None:
+    """Cloudflare's own window is five minutes; a day, or thirty years, is not waited for."""
+    fake, time = Fake(lambda *_: ok([], ratelimit=header)), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    for _ in range(2):
+        pace.persist("GET", lambda: writer.get("/x"))
+    assert time.slept == [300.0]
+
+
 def test_without_the_header_nothing_is_held_back() -> None:
     """An answer that says nothing about a budget changes nothing."""
     _, _, time = persist("GET", ok([]))
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+def test_the_block_is_known_by_its_code_as_well(status: int) -> None:
+    """971 is *too many requests* whatever the status."""
+    outcome, requests, _ = persist("GET", refused(status, 971, "Please wait"), ok([]))
+    assert isinstance(outcome, Answer)
+    assert (outcome.ok, requests) == (True, 2)
+
+
+def test_whoever_stops_the_run_ends_its_waits() -> None:
+    """The trouble is returned as it is, after the call under way; a condition is taken for not met."""
+    fake, time = Fake(lambda *_: refused(429, 971, "Please wait")), FakeTime()
+    pace, writer = replace(time.pace(), stopping=lambda: True), fake.writer()
+    outcome = pace.persist("GET", lambda: writer.get("/x"))
+    assert isinstance(outcome, Answer)
+    assert not outcome.ok
+    assert (len(fake.seen), time.slept) == (1, [])
+    asked: list[bool] = []
+    assert not pace.until("it", 60, lambda: bool(asked.append(True)))
+    assert (len(asked), time.slept) == (1, [])
+
+
+def test_a_budget_that_was_renewed_holds_nobody_back() -> None:
+    """What an answer said counts until the time it named; afterwards nothing is known until the next."""
+    fake, time = Fake(lambda *_: ok([], ratelimit='"default";r=1;t=30')), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    pace.persist("GET", lambda: writer.get("/x"))
+    time.at += 31
+    pace.persist("GET", lambda: writer.get("/x"))
     assert time.slept == []

@@ -158,7 +158,7 @@ def _context(edge: Edge, clients: Authority, folder: Path) -> tuple[ssl.SSLConte
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "edge.pem")
     context.maximum_version = edge.most
-    if edge.demands:
-        context.verify_mode = ssl.CERT_REQUIRED
+    if edge.demands or edge.asks:
+        context.verify_mode = ssl.CERT_REQUIRED if edge.demands else ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=clients.chain.pem)
     return context, str(folder / "edge-ca.pem")

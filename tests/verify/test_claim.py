@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.diagnostics import Exit
 from cf_mtls.model.evidence import Dossier, Evidence, Extent, Got, Outcome, Probe
-from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.people import Asker, Client, Expected, Target
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessPolicy,

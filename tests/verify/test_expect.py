@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from cf_mtls.access.decide import Asker
 from cf_mtls.model.evidence import Probe
 from cf_mtls.model.frozen import freeze_object
-from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.people import Asker, Client, Expected, Target
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessPolicy,
@@ -190,3 +191,75 @@ def test_every_probe_is_another_one() -> None:
     probes = expect([TARGET, Target("https://a.net/", "y")], [JEAN], both)
     assert len(set(probes)) == len(probes)
     assert all(isinstance(p, Probe) for p in probes)
+
+
+def test_a_probe_carries_what_its_answer_is_judged_by() -> None:
+    """The domains of the application that governs its URL, and where that sends the refused."""
+    both = state(policy("non_identity", VALID), domains=("a.net/x", "a.net"))
+    app = both[Address(Kind.APPLICATION, "a.net/x")]
+    assert isinstance(app, AccessApplication)
+    urls = freeze_object({"custom_deny_url": "https://no/", "custom_non_identity_deny_url": "https://never/"})
+    told = both.put(Address(Kind.APPLICATION, "a.net/x"), replace(app, fields=urls))
+    (probe,) = expect([TARGET], [], told, frozenset({1}))
+    assert (probe.ours, probe.deny_urls) == ({"a.net/x"}, {"https://no/", "https://never/"})
+    (probe,) = expect([Target("https://a.net/y", "x")], [], told, frozenset({1}))
+    assert (probe.ours, probe.deny_urls) == ({"a.net"}, frozenset())
+
+
+def test_a_wrong_certificate_is_shown_only_where_a_ca_is_declared() -> None:
+    """There is nothing to look alike elsewhere; it imitates somebody who gets in, else somebody who is here."""
+    numbers = frozenset({3, 4, 5, 6})
+    bare = state(policy("non_identity", VALID), hosts=("b.net",))
+    assert expect([TARGET], [JEAN], bare, numbers) == ()
+    named = state(policy("non_identity", VALID, require=(rule("common_name", common_name="ana"),)))
+    ana = Party(Client("ana", "c", "k"), Asker(frozenset({CA}), frozenset({"ana"})))
+    away = Party(Client("away", "c", "k", is_here=False), ana.asker)
+    for parties, imitated in (
+        ([JEAN, ana], "ana"), ([away, JEAN], "jean"), ([away], None), ([away, ana], "ana"), ([], None)
+    ):  # fmt: skip
+        probes = expect([TARGET], parties, named, numbers)
+        assert {(p.proof, p.imitates) for p in probes} == {(n, imitated) for n in numbers}
+
+
+def test_a_replay_is_one_and_a_resumption_needs_no_client() -> None:
+    """The cookie alone in the second request; a session may be opened by nobody's certificate too."""
+    closed = state(policy("non_identity", VALID), domains=("a.net/x", "b.net"), hosts=("a.net", "b.net"))
+    (probe,) = expect([TARGET], [JEAN], closed, frozenset({7}))
+    assert (probe.is_replay, probe.shows, probe.expected) == (True, "jean", R)
+    away = Party(Client("away", "c", "k", is_here=False), JEAN.asker)
+    targets = [TARGET, Target("https://b.net/", "x")]
+    assert {p.shows for p in expect(targets, [away], closed, frozenset({9}))} == {None}
+    assert {p.shows for p in expect(targets, [away, JEAN], closed, frozenset({9}))} == {"jean"}
+
+
+@pytest.mark.parametrize(
+    ("url", "paths"),
+    [
+        ("https://a.net/x", ["/x/", "/xcf-mtls-anything"]),
+        ("https://a.net/x/", ["/xcf-mtls-anything"]),
+        ("https://a.net/x?y=1", ["/x/", "/xcf-mtls-anything"]),
+        ("https://a.net/", ["/cf-mtls-anything"]),
+    ],
+)
+def test_a_neighbouring_path_is_another_path(url: str, paths: list[str]) -> None:
+    """Never the URL's own, whatever its slash; a query is no part of it."""
+    found = expect([Target(url, "x")], [], state(policy("non_identity", VALID)), frozenset({8}))
+    assert [p.path for p in found] == paths
+
+
+@pytest.mark.parametrize("kind", ["ip", "ip_list", "geo", "external_evaluation", "group"])
+def test_what_a_request_may_meet_without_meaning_to_cannot_be_foreseen(kind: str) -> None:
+    """Where it comes from, another service, rules that nobody has read."""
+    members = {"ip": "ip", "geo": "country_code"}
+    by = rule(kind, **{members.get(kind, "id"): "192.0.2.0/24" if kind == "ip" else "x"})
+    assert expected(state(policy("non_identity", by)))[1, "no certificate"] is U
+    assert expected(state(policy("bypass", by)))[1, "no certificate"] is U
+
+
+@pytest.mark.parametrize("kind", ["email", "service_token", "device_posture"])
+def test_what_must_be_presented_is_foreseen_as_absent(kind: str) -> None:
+    """A probe presents none of it."""
+    members = {"email": "email", "service_token": "token_id", "device_posture": "integration_uid"}
+    assert (
+        expected(state(policy("non_identity", rule(kind, **{members[kind]: "x"}))))[1, "no certificate"] is R
+    )

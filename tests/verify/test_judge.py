@@ -169,3 +169,109 @@ def test_a_pinned_status_must_be_the_one() -> None:
     target = Target("https://a.net/x", "a", expect_status=204)
     assert verdict(saw(403, ACCESS), saw(204), target) == (PASS, PASS)
     assert verdict(saw(403, ACCESS), saw(200), target) == (PASS, FAIL)
+
+
+REPLAY = Probe(TARGET, JEAN, Expected.ALLOWED, is_replay=True)
+BESIDE = Probe(TARGET, JEAN, Expected.ALLOWED, path="/x/below")
+LOGIN_PAGE = (("location", "https://t.cloudflareaccess.com/cdn-cgi/access/login/a.net"),)
+
+
+@pytest.mark.parametrize(
+    ("probe", "seen", "counts"),
+    [
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(200), True),
+        (Probe(TARGET, None, Expected.ALLOWED), saw(200), True),
+        (Probe(TARGET, JEAN, Expected.LOGIN), saw(302, (*EDGE, *LOGIN_PAGE)), True),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(200, ()), False),
+        (Probe(TARGET, JEAN, Expected.LOGIN), saw(302, LOGIN_PAGE), False),
+        (Probe(TARGET, JEAN, Expected.REFUSED), saw(200), False),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(302, (*EDGE, *LOGIN_PAGE)), False),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(403, ACCESS), False),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(522), False),
+        (Probe(TARGET, JEAN, Expected.ALLOWED), saw(429), False),
+        (REPLAY, saw(200), False),
+        (BESIDE, saw(200), False),
+    ],
+)
+def test_what_makes_a_refusal_count(probe: Probe, seen: Evidence, counts: bool) -> None:
+    """Somebody who got as far as declared, at this very URL, through the edge: no replay, no other path."""
+    refused = Probe(TARGET, None, Expected.REFUSED)
+    (verdict, _) = judge([(refused, saw(403, ACCESS)), (probe, seen)])
+    assert verdict.outcome is (PASS if counts else UNSURE)
+
+
+@pytest.mark.parametrize("status", [502, 504, *range(520, 531)])
+def test_a_status_that_the_edge_makes_is_not_the_origins(status: int) -> None:
+    """A dead origin is not "let in"; 503 and 531 are somebody's answer."""
+    assert shape(saw(status)) is Got.ORIGIN_DOWN
+    assert {shape(saw(other)) for other in (501, 503, 505, 519, 531)} == {Got.ORIGIN}
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        (saw(403, ACCESS), PASS),
+        (saw(403, (("cf-access-aud", "x"),)), UNSURE),
+        (saw(403), UNSURE),
+        (saw(401, ACCESS), PASS),
+        (saw(302, (*ACCESS, ("location", "/denied"))), PASS),
+        (saw(302, (*EDGE, *LOGIN_PAGE)), FAIL),
+        (saw(302, (*EDGE, ("location", "/denied"))), FAIL),
+        (saw(200), FAIL),
+        (saw(200, ()), FAIL),
+        (saw(429), UNSURE),
+        (saw(421), UNSURE),
+        (saw(520), UNSURE),
+        *(
+            (saw(None, failure=got), UNSURE)
+            for got in (Got.TLS_REFUSED, Got.CLOSED, Got.TIMEOUT, Got.UNTRUSTED)
+        ),
+    ],
+)
+def test_who_must_be_refused(seen: Evidence, outcome: Outcome) -> None:
+    """Beside a control: Access's own refusals pass, the origin or a login fail, everything else proves nothing."""
+    control = (Probe(TARGET, JEAN, Expected.ALLOWED), saw(200))
+    (verdict, _) = judge([(Probe(TARGET, None, Expected.REFUSED), seen), control])
+    assert verdict.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        (saw(200), PASS),
+        (saw(404), PASS),
+        (saw(200, ()), UNSURE),
+        (saw(403, ACCESS), FAIL),
+        (saw(401, ACCESS), FAIL),
+        (saw(302, (*EDGE, *LOGIN_PAGE)), FAIL),
+        (saw(None, failure=Got.TLS_REFUSED), FAIL),
+        (saw(None, failure=Got.CLOSED), FAIL),
+        (saw(403), UNSURE),
+        (saw(522), UNSURE),
+        (saw(None, failure=Got.TIMEOUT), UNSURE),
+        (saw(None, failure=Got.UNREACHABLE), UNSURE),
+        (saw(None, failure=Got.UNTRUSTED), UNSURE),
+        (saw(None, failure=Got.UNTRIED), UNSURE),
+    ],
+)
+def test_who_must_get_in(seen: Evidence, outcome: Outcome) -> None:
+    """Only the origin's answer through the edge passes; only Access and the handshake fail it."""
+    assert judge([(Probe(TARGET, JEAN, Expected.ALLOWED), seen)])[0].outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("headers", "outcome"),
+    [
+        ((("cf-ray", "1"), ("cf-access-domain", "a.net/x")), FAIL),
+        ((("cf-access-domain", "a.net/x"),), FAIL),
+        ((("cf-ray", "1"), ("cf-access-domain", "other.net")), PASS),
+        ((("cf-access-domain", "other.net"),), UNSURE),
+        ((("cf-ray", "1"), ("cf-access-aud", "x")), UNSURE),
+    ],
+)
+def test_who_answers_where_nothing_is_declared(
+    headers: tuple[tuple[str, str], ...], outcome: Outcome
+) -> None:
+    """Ours never; another application's refusal only with its name and the edge's ray."""
+    probe = Probe(TARGET, None, Expected.UNDECLARED, path="/zz", ours=frozenset({"a.net/x"}))
+    assert judge([(probe, saw(403, headers))])[0].outcome is outcome

@@ -1,0 +1,7 @@
+"""All mutants, by room."""
+
+from __future__ import annotations
+
+from tests.mutants import declare, planning, remote, usecases, verify
+
+MUTANTS = (*planning.MUTANTS, *remote.MUTANTS, *declare.MUTANTS, *verify.MUTANTS, *usecases.MUTANTS)

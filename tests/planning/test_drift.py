@@ -1,0 +1,172 @@
+"""What a drift check says: which finding is an alarm, what a waiver excuses and until when, which state wins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from cf_mtls.diagnostics import Code, Exit, Fault, Place, Severity
+from cf_mtls.model.plan import Action, Change
+from cf_mtls.model.waiver import Waiver
+from cf_mtls.planning.drift import (
+    ALARMING,
+    EXITS,
+    Checked,
+    Class,
+    Finding,
+    Status,
+    ending,
+    of_change,
+    of_diagnostic,
+    waived,
+    worst,
+)
+from tests.planning.things import app, app_at
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+TODAY = NOW.date()
+DAY = timedelta(days=1)
+AT = "application/a.net"
+
+
+def finding(kind: Class = Class.DRIFT, address: str = AT, essence: str = "x", **more: bool) -> Finding:
+    return Finding(kind, address, "says", essence, **more)
+
+
+def waiver(until: date = TODAY, address: str = AT, of: Finding | None = None) -> Waiver:
+    return Waiver(address, "known", "us", until, of.digest if of else None)
+
+
+def checked(*findings: Finding) -> Checked:
+    return Checked("f.yaml", "s", "account:1", findings)
+
+
+@pytest.mark.parametrize("kind", Class)
+def test_what_nobody_declared_is_an_alarm_and_the_rest_informs(kind: Class) -> None:
+    """Drift, a weakened URL and one that is not enforced; what waits or ends some day is none, unless it is urgent."""
+    alarm = kind in {Class.DRIFT, Class.WEAKENED, Class.UNENFORCED}
+    assert checked().is_alarm(finding(kind)) is alarm is (kind in ALARMING)
+    assert checked().is_alarm(finding(kind, urgent=True))
+    assert not checked().is_alarm(replace(finding(kind, urgent=True), waiver=waiver()))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        ([], Status.CLEAN),
+        ([Class.PENDING, Class.EXPIRING, Class.UNMANAGED], Status.CLEAN),
+        ([Class.UNCHECKED], Status.ERROR),
+        ([Class.UNCHECKED, Class.EXPIRING], Status.ERROR),
+        ([Class.UNCHECKED, Class.DRIFT], Status.DRIFT),
+        ([Class.WEAKENED], Status.DRIFT),
+        ([Class.UNENFORCED], Status.DRIFT),
+    ],
+)
+def test_the_three_states(kinds: list[Class], status: Status) -> None:
+    """What could not be checked is never clean, and never hides a difference that was seen."""
+    found = checked(*map(finding, kinds))
+    assert found.status is status
+    assert found.is_whole is (Class.UNCHECKED not in kinds)
+    assert bool(found.fingerprint) is (status is Status.DRIFT)
+
+
+def test_of_several_stacks_the_worst_counts() -> None:
+    """Drift before could-not-check before clean; each with its own exit code."""
+    clean, error, drift = Status.CLEAN, Status.ERROR, Status.DRIFT
+    assert (worst([]), worst([clean]), worst([clean, error])) == (clean, clean, error)
+    assert worst([error, drift, clean]) is drift
+    assert [EXITS[s] for s in (clean, error, drift)] == [Exit.OK, Exit.ERROR, Exit.DIFFERENCES]
+
+
+@pytest.mark.parametrize(
+    ("until", "holds"), [(TODAY + DAY, True), (TODAY, True), (TODAY - DAY, False), (date(2020, 1, 1), False)]
+)
+def test_a_waiver_holds_through_its_last_day_and_no_longer(until: date, holds: bool) -> None:
+    """Afterwards the finding is an alarm again and says whose waiver has run out."""
+    (marked,), unused = waived([finding()], [waiver(until)], TODAY)
+    assert (marked.waiver, marked.expired) == ((waiver(until), None) if holds else (None, waiver(until)))
+    assert checked(marked).status is (Status.CLEAN if holds else Status.DRIFT)
+    assert unused == ()
+
+
+def test_what_could_not_be_checked_cannot_be_waived() -> None:
+    """A waiver is for a difference that somebody has seen; the stack stays unchecked."""
+    (marked,), unused = waived([finding(Class.UNCHECKED)], [waiver()], TODAY)
+    assert marked.waiver is None
+    assert checked(marked).status is Status.ERROR
+    assert unused == (waiver(),)
+
+
+def test_a_waiver_covers_its_address_and_with_a_digest_one_difference() -> None:
+    """Another address, or another difference at the same one, is not excused; the waiver is then reported as unused."""
+    one, other, elsewhere = finding(), finding(essence="y"), finding(address="application/b.net")
+    marked, unused = waived([one, other, elsewhere], [waiver(of=one)], TODAY)
+    assert [bool(f.waiver) for f in marked] == [True, False, False]
+    marked, _ = waived([one, other, elsewhere], [waiver()], TODAY)
+    assert [bool(f.waiver) for f in marked] == [True, True, False]
+    stale = waiver(address="application/gone.net")
+    assert (unused, waived([one], [stale], TODAY)[1]) == ((), (stale,))
+
+
+def test_an_expired_waiver_yields_to_one_that_holds() -> None:
+    """Whichever stands first."""
+    for waivers in ([waiver(TODAY - DAY), waiver()], [waiver(), waiver(TODAY - DAY)]):
+        (marked,), _ = waived([finding()], waivers, TODAY)
+        assert (marked.waiver, marked.expired) == (waiver(), None)
+
+
+def test_a_digest_recognises_one_difference() -> None:
+    """Class, address and content are in it; what the finding says in words is not."""
+    plain = finding()
+    others = {finding(Class.PENDING), finding(address="application/b.net"), finding(essence="y")}
+    assert len({f.digest for f in (plain, *others)}) == 4
+    assert replace(plain, says="other words").digest == plain.digest
+
+
+def test_the_fingerprint_is_over_the_alarms_alone() -> None:
+    """In any order; what merely informs, or is waived, does not change it."""
+    one, other = finding(), finding(address="application/b.net")
+    print_ = checked(one, other).fingerprint
+    assert checked(other, one, finding(Class.EXPIRING)).fingerprint == print_
+    assert checked(one).fingerprint not in {print_, ""}
+    assert checked(one, replace(other, waiver=waiver())).fingerprint == checked(one).fingerprint
+
+
+def test_a_differences_digest_tells_both_sides() -> None:
+    """From what and to what: a value that moved on is another difference."""
+    sides = [app("a.net", fields={"session_duration": f"{hours}h"}) for hours in (1, 2, 3)]
+    changes = [
+        Change(app_at("a.net"), Action.UPDATE, sides[one], sides[two], ("session_duration",))
+        for one, two in ((0, 2), (1, 2), (0, 1))
+    ]
+    assert len({of_change(change, Class.DRIFT, None).digest for change in changes}) == 3
+
+
+@pytest.mark.parametrize(
+    ("left", "found", "urgent"),
+    [(31 * DAY, False, False), (30 * DAY, True, False), (8 * DAY, True, False), (7 * DAY, True, True),
+     (timedelta(0), True, True), (-DAY, True, True)],
+)  # fmt: skip
+def test_what_ends_soon_is_said_and_within_a_week_is_urgent(
+    left: timedelta, found: bool, urgent: bool
+) -> None:
+    """To the second: at the end of the span it counts."""
+    seen = ending("client/jean", NOW + left, NOW, 30 * DAY, None)
+    assert [f.urgent for f in seen] == ([urgent] if found else [])
+    if found:
+        assert ("ended" in seen[0].says) is (left < timedelta(0))
+
+
+def test_a_diagnostic_stands_at_the_address_it_speaks_of() -> None:
+    """The longest that fits as a whole word: a.net/x is not a.net; without one, at its code."""
+    code = Code("some.code", Severity.ERROR, Fault.ACCOUNT, "it happened")
+    addresses = {"application/a.net", "application/a.net/x"}
+    for detail, address in {
+        "application/a.net is there.": "application/a.net",
+        "application/a.net/x: is there.": "application/a.net/x",
+        "application/a.network is there.": "some.code",
+        "Something else.": "some.code",
+    }.items():
+        assert of_diagnostic(code.found(detail), Class.DRIFT, addresses, Place("f")).address == address
