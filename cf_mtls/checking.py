@@ -22,7 +22,7 @@ from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings
+from cf_mtls.planning.check import Known, findings, unseen
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
@@ -105,7 +105,9 @@ def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checke
         asked = replace(asked, witness=shared(asked.witness))
     scopes = list(dict.fromkeys(i.scope for i in items if i.scope and not i.failed))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = dict(zip(scopes, pool.map(lambda scope: _seen(scope, account, asked), scopes), strict=True))
+        seen = dict(
+            zip(scopes, pool.map(lambda scope: _seen(scope, items, account, asked), scopes), strict=True)
+        )
         return tuple(pool.map(lambda item: _checked(item, items, seen, asked), items))
 
 
@@ -133,11 +135,16 @@ def _only_once(items: Sequence[_Stack]) -> None:
             item.failed = (TWICE.found(detail, "Give each its own name, or check one of them."),)
 
 
-def _seen(scope: Scope, account: Account, asked: Asked) -> _Seen:
+def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
+    """An account or zone, read once for all the stacks that live in it."""
+    stacks = [item.stack for item in items if item.stack and item.scope == scope and not item.failed]
+    hosts = frozenset(host for stack in stacks for host in stack.hosts)
+    names = {stack.name for stack in stacks}
     try:
         with client_for(account.token, account.base_url) as client:
             reader = Reader(client)
-            snapshot, ends = read(reader, scope, account.pace), token_ends(reader, scope, account.pace)
+            snapshot = read(reader, scope, account.pace, hosts, names)
+            ends = token_ends(reader, scope, account.pace)
             known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
             return _Seen(snapshot, *known)
     except Exception as error:  # noqa: BLE001 - one broken account hides no other
@@ -163,6 +170,7 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
+    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Extent, Got, Handshake, Outcome
-from cf_mtls.model.people import Asker, Expected, Target
+from cf_mtls.model.people import Asker, Target
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
+from cf_mtls.model.state import State
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain
 from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning.guard import hosts_touched, known_hosts
+from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import Party, expect, left_out
@@ -40,15 +41,12 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Probe, Verdict
     from cf_mtls.model.plan import Change, Plan
     from cf_mtls.model.resources import Address
-    from cf_mtls.model.state import State
     from cf_mtls.pki.identity import Identity
     from cf_mtls.pki.pem import Certificate
     from cf_mtls.remote.pace import Clock
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
-
-NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
 FREE = nullcontext()
 
@@ -103,18 +101,34 @@ def _not_chosen(chosen: frozenset[int]) -> Iterator[str]:
         yield f"Not asked for: proof {', '.join(map(str, left))}."
 
 
-def after(made: Plan, targets: Sequence[Target], wallet: Wallet, now: datetime, *, binds: bool) -> Subject:
+def after(
+    made: Plan, declared: State, targets: Sequence[Target], wallet: Wallet, now: datetime, *, binds: bool
+) -> Subject:
     """What a run must show: at every URL that it could affect, what Access promises there now.
 
-    targets: the file's. binds: whether what the file demands of its clients holds already; it does not in a partial
-    run, nor in one that destroys.
+    declared, targets: the file's. binds: whether what the file demands of its clients holds already; it does not in a
+    partial run, nor in one that destroys.
     """
     urls = affected(made, targets)
     if not binds:
         wallet = replace(wallet, clients=tuple(replace(c, expect=None) for c in wallet.clients))
+    state = _with_contents(made.desired, declared, made.stack)
     gone = _domains(made.actual) - _domains(made.desired)
     extent = Extent.FILE if binds and set(urls) == set(targets) else Extent.RUN
-    return replace(subject(urls, wallet, made.desired, now, gone=gone), extent=extent)
+    return replace(subject(urls, wallet, state, now, gone=gone), extent=extent)
+
+
+def _with_contents(state: State, declared: State, stack: str) -> State:
+    """The state with what the file knows of the CAs that it declares: the account never shows a PEM."""
+    cas = State(declared.of(CaCertificate))
+    found = {
+        home: replace(ca, pem=known.pem, sha256=known.sha256, contents=known.contents)
+        for address, home in homes(cas, state, stack).items()
+        if isinstance(ca := state[home], CaCertificate)
+        and isinstance(known := cas[address], CaCertificate)
+        and not ca.pem
+    }
+    return state.put_all(found)
 
 
 def affected(made: Plan, targets: Sequence[Target]) -> tuple[Target, ...]:
@@ -269,20 +283,3 @@ def waiting(failed: Sequence[Verdict], total: int) -> str:
     counted = Counter(str(v.evidence.status) if v.evidence.status else f"“{v.got.value}”" for v in failed)
     said = (f"{n} of {total} still answer{'s' if n == 1 else ''} {what}" for what, n in counted.most_common())
     return f"waiting for the edge: {', '.join(said)}"
-
-
-def prove_new_trust(asked: Subject, witness: Witness, patience: Patience) -> tuple[Verdict, ...]:
-    """Verdicts on everybody who must get in. Raises Failure (nothing more is done) when somebody does not."""
-    verdicts = verify_until(asked.only(is_welcome), witness, patience)
-    failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
-    if failed:
-        listed = "\n".join(f"    {v.probe.url}, {v.probe.who}: {v.why}" for v in failed)
-        detail = f"The new trust stands beside the old, but not everybody gets in:\n{listed}"
-        fix = "Nothing was taken away. Mend the clients or their chain, then run the same command again."
-        raise Failure([NOT_PROVEN.found(detail, fix)], Exit.VERIFY_FAILED)
-    return verdicts
-
-
-def is_welcome(probe: Probe) -> bool:
-    """Whether a probe is a declared client's that must get in."""
-    return probe.proof == proofs.CLIENT and probe.expected is Expected.ALLOWED

@@ -19,6 +19,7 @@ from cf_mtls.remote.shape import Misshapen
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.state import State
     from cf_mtls.remote.doctor import Outcome
 
@@ -49,6 +50,10 @@ class Declared:
     stack: str
     state: State
     at: datetime
+    actual: State | None = None
+    """The account as plan reads it, other scopes included; None when it could not be read."""
+    notes: tuple[Diagnostic, ...] = ()
+    """What could not be seen of it, or why it could not be read."""
 
 
 def ok(outcome: Outcome) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -136,9 +135,10 @@ def test_another_application_in_the_place_of_ours_is_never_called_proven(
 def test_an_imported_ca_of_unknown_contents_cannot_be_told(folder: Path, ready: Ready) -> None:
     """The door is healthy: verify, an empty apply and drift --verify end with 1, explain says that it is not known."""
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
-    state: dict[str, Any] = lever(ready, "state")
+    (ca,) = lever(ready, "state")["certificates"]
     edit(folder, "    chain: certs/certchain.pem        # root and intermediates, any order\n",
-         f"    id: {state['certificates'][0]['id']}\n    chain: unknown\n")  # fmt: skip
+         f"    id: {ca['id']}\n    chain: unknown\n    fingerprint: '{ca['fingerprint']}'\n"
+         f"    expires_on: {ca['expires_on']}\n")  # fmt: skip
     edit(folder, ", expect: allowed", "")
     ran = run(folder, ready, "verify", PLAN)
     assert (ran.returncode, "the door is open" in ran.stdout) == (1, False), ran.stdout
