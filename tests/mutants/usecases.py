@@ -34,6 +34,18 @@ MUTANTS = (
         ),
     ),
     *of(
+        "proving",
+        "usecases/test_proving.py",
+        ("affected", "if made.is_empty:", "if False:"),
+        ("affected", "if concrete(_host(t.url)) in hosts", ""),
+        ("affected", "(*ours, *others) or tuple(targets)", "ours"),
+        ("affected", "if not w.is_same and", "if"),
+        ("_hosts", "hosts_touched(change, known) | settings", "hosts_touched(change, known)"),
+        ("after", "if not binds:", "if False:"),
+        ("after", "binds and set(urls) == set(targets)", "binds"),
+        ("after", "_domains(made.actual) - _domains(made.desired)", "frozenset()"),
+    ),
+    *of(
         "rotation",
         "usecases/test_rotation.py",
         ("Rotation._nobody_is_refused", "raise Failure(", "Failure("),
