@@ -21,7 +21,12 @@ MUTANTS = (
             "desired[address] = wanted\n            diagnostics",
         ),
         ("is_pinned", "and not _elsewhere(there)", ""),
-        ("is_pinned", "_id(wanted) is not None and", ""),
+        (
+            "is_pinned",
+            "_id(wanted) is not None and",
+            "",
+            "= everything that an account holds has an id, but settings, which are nobody's by an id",
+        ),
         ("_pinned_but_absent", "_id(wanted) not in there", "False"),
         ("_unknown_policies", "and not policy.decision", "and policy.decision"),
         (
@@ -30,7 +35,7 @@ MUTANTS = (
             "fields=wanted.fields",
             "planning/test_ownership.py",
         ),
-        ("complete", "wanted.destinations + others", "wanted.destinations", "planning/test_ownership.py"),
+        ("complete", "wanted.destinations + others", "wanted.destinations"),
     ),
     *of(
         "planning/ownership",
@@ -79,8 +84,8 @@ MUTANTS = (
         ("_lockout", 'f"{name}@{url}" in allowed', "False"),
         ("lockouts", "yield from _not_judged(people)", "pass"),
         ("lockouts", "people.at and actual != desired", "people.at"),
-        ("unproven", "handover.host not in allowed", "not allowed"),
-        ("unproven", "reason and", ""),
+        ("unproven", "handover.host not in allowed", "not allowed", "planning/test_succession.py"),
+        ("unproven", "reason and", "", "planning/test_succession.py"),
     ),
     *of(
         "planning/admission",
@@ -110,7 +115,12 @@ MUTANTS = (
         ("proofs", "and alone(shown, handover.new, cas, at)", ""),
         ("proofs", "if client.expected_at(target.url) is not Expected.REFUSED", ""),
         ("alone", "with_sent == {ca} and without <= {ca}", "ca in with_sent"),
-        ("alone", "with_sent == {ca} and without <= {ca}", "with_sent == {ca}"),
+        (
+            "alone",
+            "with_sent == {ca} and without <= {ca}",
+            "with_sent == {ca}",
+            "= what a client sends only adds ways up: whoever accepts it without accepts it with",
+        ),
         ("deciding", "and not without.lets_in", ""),
         ("deciding", "by_certificate.lets_in and", ""),
         ("deciding", "at == host and", ""),
