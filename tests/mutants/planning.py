@@ -48,6 +48,17 @@ MUTANTS = (
         ("homes", "if a not in taken", ""),
     ),
     *of(
+        "planning/check",
+        "planning/test_check.py",
+        ("findings", "*weak,", ""),
+        ("findings", "*_expiring(known, merged, now, within),", ""),
+        ("_differences", "Class.PENDING if change.address in pending else Class.DRIFT", "Class.PENDING"),
+        ("_pending", "if known.before is None:", "if True:"),
+        ("unseen", "and UNDECIDED[note.code.code](declared, actual)", ""),
+        ("_refers_to_groups", "(*p.include, *p.require, *p.exclude)", "p.include"),
+        ("_unmanaged", "stack_of(ca.name) is None and", ""),
+    ),
+    *of(
         "planning/contents",
         "planning/test_contents.py",
         ("may_hold", "set(wanted.fingerprints) & set(there.fingerprints)", "True"),
