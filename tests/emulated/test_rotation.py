@@ -381,3 +381,20 @@ def test_a_client_of_two_that_has_not_moved_stops_it_at_planning_and_at_its_own_
     bench.apply(lockout=BOTH)
     assert bench.cas() == {named(new, "a"): [HOSTS[0]], named(old, "b"): [HOSTS[1]]}
     assert sum("Shown: mary" in line for line in bench.said) == 1
+
+
+def test_a_saved_plan_proves_a_rotation_as_its_file_would(
+    folder: Path, ready: Ready, pki: Pki, new: Authority
+) -> None:
+    """What the old CA holds travels in the plan: known again by the digits in its name, also far from its file."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    (folder / "plans/certs/new.pem").write_text(new.chain.pem, "ascii")
+    mary = put(folder, "mary", new.issue("mary", now=NOW))
+    edit(folder, TO_NEW, ("expect: allowed}", f"expect: refused}}\n  mary: {{{mary}, expect: allowed}}"))
+    assert run(folder, ready, "plan", PLAN, "--out", "p.json").returncode == 0
+    (folder / "plans/certs/certchain.pem").unlink()
+    done = run(folder, ready, "apply", "p.json")
+    assert done.returncode == 0, done.stderr
+    assert f"Shown: mary gets in at {URL}" in done.stderr
+    assert f"Shown: jean is refused at {URL}; only the old CA accepted it." in done.stderr
+    assert (status(ready, folder, pki.jean), "Proven" in done.stdout) == (403, True)
