@@ -28,6 +28,7 @@ from cf_mtls.planning.admission import (
     with_bundles,
     with_contents,
 )
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
@@ -245,6 +246,7 @@ def planned(
         ),
         *deletions(changes, actual, desired, name, allowed.delete),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
+        *doubts(merged.desired, merged.ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
     inputs = _inputs(declared, frozenset(), allowed, people)
