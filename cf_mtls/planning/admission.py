@@ -158,7 +158,7 @@ def with_contents(state: State, known: State) -> State:
     found: dict[Address, Resource] = {}
     for address, ca in state.of(CaCertificate):
         other = known.get(address)
-        if ca.pem is None and isinstance(other, CaCertificate) and other.pem:
+        if ca.pem is None and isinstance(other, CaCertificate) and other.contents is not Contents.UNKNOWN:
             contents = agreement(other, ca)
             if contents in {Contents.KNOWN, Contents.RECORDED}:
                 found[address] = replace(ca, pem=other.pem, sha256=other.sha256, contents=contents)

@@ -1,220 +1,230 @@
-"""What must be proven before a hostname leaves a CA: by whom, and when planning knows that nobody can."""
+"""Which new trust must be proven before a hostname leaves a CA, and which declared client can prove it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from cf_mtls.model.people import Expected
-from cf_mtls.model.plan import Allowed, Phase, Step
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.declare.clients import shown_by
+from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.plan import Phase, Step
+from cf_mtls.model.resources import CaCertificate, Contents, Resource
 from cf_mtls.model.state import State
-from cf_mtls.pki.pem import Chain
-from cf_mtls.planning.ownership import is_ours
-from cf_mtls.planning.succession import handovers, proofs
-from tests.planning.things import ANYONE, MAIL, app, policy, rule
-from tests.planning.trust import (
-    JEAN,
-    MARY,
-    NEW,
-    NOW,
-    OF_TWO,
-    OLD,
-    ONE,
-    RENEWED,
-    TOP,
-    TWO,
-    Ca,
-    File,
-    Who,
-    bundle,
-    flags,
-    found,
-    sending,
-    there,
-)
+from cf_mtls.pki.authority import Authority, root
+from cf_mtls.pki.identity import Identity
+from cf_mtls.planning.admission import People
+from cf_mtls.planning.gates import unproven
+from cf_mtls.planning.succession import Handover, handovers, hosts_of_entry, proofs, successors, why_unproven
+from tests.conftest import Pki
+from tests.planning.things import ANYONE, app, app_at, ca, ca_at
 
-A, R = Expected.ALLOWED, Expected.REFUSED
+NOW = datetime.now(UTC)
 URL = "https://a.net/"
-GIVEN_UP = Allowed(lockout=frozenset({f"jean@{URL}", "jean@https://b.net/"}))
-UNPROVEN = "plan.unproven"
-FLAG = "--allow-unproven a.net"
-BEFORE = there(Ca(bundle(OLD)), a=app("a.net"))
+TARGET = Target(URL, "a")
+U, W, S, D, R, N, X = Phase
 
 
-def rotated(to: Chain, **clients: Who) -> File:
-    return File((Ca(to),), (app("a.net"),), clients)
+@pytest.fixture(scope="module")
+def new() -> Authority:
+    return root("New Root", now=NOW)
 
 
-def why(file: File, actual: State = BEFORE) -> list[str]:
-    """The reasons of each refusal, less the CAs' names."""
-    return [
-        line.partition(": ")[2].rstrip(".")
-        for _, detail in found(file.plan(actual, GIVEN_UP), UNPROVEN)
-        for line in detail.splitlines()[1:]
-    ]
+@pytest.fixture(scope="module")
+def mary(new: Authority) -> Identity:
+    return new.issue("mary", now=NOW)
 
 
-NOBODY = "no declared client has a certificate of it"
-KEY = "the private key of mary is not here"
+def named(key: str, entry: str, *hosts: str, stack: str | None = "s") -> CaCertificate:
+    """A CA of an entry of the file, by its name."""
+    mark = f" (cf-mtls {stack})" if stack else ""
+    return replace(ca(key, *hosts), name=f"{entry} {key * 32}{mark}" if stack else entry)
+
+
+def world(*cas: CaCertificate) -> State:
+    return State({ca_at(c.fingerprints[0]): c for c in cas})
+
+
+OLD, SAME, OTHER = named("1", "fleet", "a.net"), named("2", "fleet", "a.net"), named("3", "bank", "a.net")
+FOREIGN = named("4", "by hand", "a.net", stack=None)
+IMPORTED = replace(OLD, name="as it was imported", id="x")
 
 
 @pytest.mark.parametrize(
-    ("file", "reason"),
+    ("start", "desired", "found"),
     [
-        (rotated(bundle(NEW), mary=Who(MARY, A)), None),
-        (rotated(bundle(NEW), mary=Who(MARY)), None),
-        (rotated(bundle(NEW), mary=Who(MARY, ((URL, A),))), None),
-        (rotated(bundle(NEW)), NOBODY),
-        (rotated(bundle(NEW), jean=Who(JEAN)), NOBODY),
-        (rotated(bundle(NEW), mary=Who(None, A)), NOBODY),
-        (rotated(bundle(NEW), mary=Who(MARY, A, is_here=False)), KEY),
-        (rotated(bundle(NEW), mary=Who(MARY, A, is_here=False), two=Who(NEW.issue("two", now=NOW))), None),
-        (
-            rotated(bundle(NEW), mary=Who(MARY, R)),
-            "at no URL there does the certificate of mary decide whether it gets in",
-        ),
-        (
-            rotated(bundle(RENEWED), jean=Who(JEAN, A)),
-            "the old bundle accepts every client that the new one accepts, so no request can tell them apart",
-        ),
-        (rotated(bundle(OLD, NEW), jean=Who(JEAN, A)), "jean: another CA there accepts it too"),
-        (rotated(bundle(OLD, NEW), jean=Who(JEAN, A), mary=Who(MARY)), None),
+        ([OLD], [SAME], ["2"]),
+        ([OLD, SAME], [SAME], ["2"]),
+        ([OLD, OTHER], [OTHER], []),
+        ([OLD], [OTHER], ["3"]),
+        ([OLD, FOREIGN], [FOREIGN], []),
+        ([OLD, SAME, OTHER, FOREIGN], [SAME, OTHER, FOREIGN], ["2"]),
+        ([IMPORTED, SAME, OTHER, FOREIGN], [SAME, OTHER, FOREIGN], ["2", "3"]),
+        ([OLD], [], []),
+        ([OLD], [named("2", "fleet", "b.net")], []),
     ],
 )
-def test_a_successor_needs_a_client_that_it_alone_accepts(file: File, reason: str | None) -> None:
-    """Refused before any write, with the reason and the flag of that host; and the flag opens it."""
-    assert why(file) == ([reason] if reason else [])
-    made = file.plan(BEFORE, GIVEN_UP)
-    assert flags(made) == ([FLAG] if reason else [])
-    for host, opened in (("a.net", True), ("b.net", reason is None)):
-        again = file.plan(BEFORE, replace(GIVEN_UP, unproven=frozenset({host})))
-        assert (flags(again) == []) is opened
+def test_who_takes_over_a_hostname(
+    start: list[CaCertificate], desired: list[CaCertificate], found: list[str]
+) -> None:
+    """What this plan puts there, and what stands there in the same entry; not what stays, nor what is foreign.
+
+    Where the entry of what leaves is not known, every CA of this stack that stays counts.
+    """
+    seen = successors("a.net", ca_at("1"), world(*start), world(*desired), "s")
+    assert [a.key for a in seen] == found
 
 
-@pytest.mark.parametrize(
-    ("who", "reason"),
-    [
-        (OF_TWO, None),
-        (sending(OF_TWO, TWO), "the old bundle accepts every client that the new one accepts"),
-    ],
-)
-def test_what_a_client_sends_may_let_the_old_ca_accept_it(who: object, reason: str | None) -> None:
-    """An issuing CA is added under the same root: only a client that sends its leaf alone tells the bundles apart."""
-    file = rotated(bundle(ONE, TWO, TOP), two=Who(who, A))  # type: ignore[arg-type]
-    said = why(file, there(Ca(bundle(ONE, TOP)), a=app("a.net")))
-    assert [s.partition(",")[0] for s in said] == ([reason] if reason else [])
-
-
-def test_a_ca_of_unknown_contents_on_the_host_means_it_cannot_be_told() -> None:
-    """The old one whose PEM is gone, or a stranger's: whoever gets in may get in by that."""
-    file = rotated(bundle(NEW), mary=Who(MARY, A))
-    stranger = Ca(bundle(TOP), stack=None)
-    unknown = "nobody here has the contents of {}, so who lets a client in cannot be told"
-    assert why(file, there(Ca(bundle(OLD)), stranger, a=app("a.net"))) == [unknown.format("by hand")]
-    file.beside = ()
-    name = f"fleet {bundle(OLD).sha256[:8]}… (cf-mtls s)"
-    assert why(file) == [unknown.format(name)]
-    file.beside = (bundle(TOP), bundle(OLD))
-    assert why(file) == []
-
-
-@pytest.mark.parametrize(
-    "policies", [ANYONE, MAIL, policy("non_identity", rule("common_name", common_name="x"))]
-)
-def test_at_a_url_where_the_certificate_does_not_decide_nothing_is_shown(policies: object) -> None:
-    """Open to anybody, a login for everybody, another's name: who gets in there shows no CA."""
-    file = rotated(bundle(NEW), mary=Who(MARY))
-    file.apps = (app("a.net", policies),)  # type: ignore[arg-type]
-    assert why(file, there(Ca(bundle(OLD)), a=app("a.net", policies))) == [  # type: ignore[arg-type]
-        "at no URL there does the certificate of mary decide whether it gets in"
-    ]
-
-
-def test_a_hostname_without_a_url_of_the_file_is_said() -> None:
-    """Nothing there can be asked for."""
-    file = rotated(bundle(NEW), mary=Who(MARY))
-    file.urls = ("https://b.net/",)
-    assert why(file) == ["the file declares no URL on that hostname"]
-
-
-def test_each_hostname_and_each_successor_needs_its_own() -> None:
-    """Two hosts to two CAs of one entry: four proofs, of which the second CA lacks its own."""
-    hosts = ("a.net", "b.net")
-    file = File(
-        (Ca(bundle(NEW), hosts), Ca(bundle(TWO, TOP), hosts)),
-        (app("a.net"), app("b.net")),
-        {"mary": Who(MARY, A)},
-        (URL, "https://b.net/"),
-    )
-    made = file.plan(there(Ca(bundle(OLD), hosts), a=app("a.net"), b=app("b.net")))
-    assert flags(made) == [FLAG, "--allow-unproven b.net"]
-    details = [detail for _, detail in found(made, UNPROVEN)]
-    assert [d.partition(" ")[0] for d in details] == list(hosts)
-    assert all(bundle(TWO, TOP).sha256[:8] in d and bundle(NEW).sha256[:8] not in d for d in details)
-
-
-def successors(file: File, actual: State) -> set[tuple[str, str]]:
-    made = file.plan(actual)
-    names = State({**made.actual, **made.desired})
-    return {
-        (h.host, names[h.new].name.partition(" ")[0])  # type: ignore[union-attr]
-        for h in handovers(made.steps, made.actual, made.desired, "s", made.actual)
-    }
-
-
-@pytest.mark.parametrize(
-    ("entry", "found_"),
-    [("fleet", {("a.net", "fleet")}), ("other", set())],
-)
-def test_what_stays_is_a_successor_in_the_same_entry_only(entry: str, found_: set[tuple[str, str]]) -> None:
-    """As after a run that was killed, or weeks of both: the CA of the entry that stays. A neighbour's is none."""
-    file = File((Ca(bundle(NEW), entry=entry),), (app("a.net"),))
-    actual = there(Ca(bundle(OLD)), Ca(bundle(NEW), entry=entry), a=app("a.net"))
-    assert successors(file, actual) == found_
-
-
-def test_what_the_plan_puts_there_is_a_successor_whatever_its_entry() -> None:
-    """A new one, one that had other hostnames; not one of another stack, not one that stays elsewhere."""
-    file = File((Ca(bundle(NEW), ("a.net", "b.net"), "other"), Ca(bundle(TWO, TOP), ("b.net",), "third")))
-    actual = there(
-        Ca(bundle(OLD), ("a.net", "b.net")), Ca(bundle(NEW), ("b.net",), "other"),
-        Ca(bundle(ONE, TOP), ("a.net",), "fleet", "elsewhere"),
-    )  # fmt: skip
-    assert successors(file, actual) == {("a.net", "other"), ("b.net", "third")}
-
-
-def test_where_the_entry_of_what_leaves_is_not_known_every_ca_of_ours_counts() -> None:
-    """An imported CA has no mark: what stays of this stack may be meant to take over."""
-    File((Ca(bundle(NEW), entry="other"),), (app("a.net"),))
-    old_at, old = Ca(bundle(OLD), stack=None).there
-    start = there(Ca(bundle(NEW), entry="other"), a=app("a.net")).put(old_at, old)
-    bare = replace(old, associated_hostnames=())
-    step = Step(Phase.NARROW, old_at, bare, old_at)
-    (handover,) = handovers([step], start, start.put(old_at, bare), "s", start)
-    assert (handover.old, is_ours(start[handover.new], "s")) == (old_at, True)
+def step(phase: Phase, key: str, value: Resource | None) -> Step:
+    return Step(phase, ca_at(key), value, ca_at(key))
 
 
 def test_what_leaves_together_is_proven_before_the_first_of_it_leaves() -> None:
-    """Two old CAs: a client that the new one and the second old one accept shows nothing while both are there."""
-    file = rotated(bundle(NEW), mary=Who(MARY, A))
-    both = bundle(OLD, NEW)
-    made = file.plan(there(Ca(bundle(OLD)), Ca(both), a=app("a.net")), GIVEN_UP)
-    listed = handovers(made.steps, made.actual, made.desired, "s", made.actual)
-    assert len(listed) == 2
-    assert {len([*h.state.of(CaCertificate)]) for h in listed} == {3}
-    file.beside = (bundle(OLD), both)
-    again = file.plan(there(Ca(bundle(OLD)), Ca(both), a=app("a.net")), GIVEN_UP)
-    assert [c for c, _ in found(again, UNPROVEN)] == [UNPROVEN]
-    for handover in handovers(again.steps, again.actual, again.desired, "s", again.actual):
-        assert proofs(handover, file.people, NOW) == ()
+    """Both old CAs stand in the state of both proofs; what comes in between starts anew."""
+    two = named("5", "fleet", "a.net")
+    start, desired = world(OLD, two), world(SAME)
+    bare = [replace(c, associated_hostnames=()) for c in (OLD, two)]
+    steps = [
+        step(U, "2", SAME),
+        step(N, "1", bare[0]),
+        step(N, "5", bare[1]),
+        step(X, "1", None),
+        step(X, "5", None),
+    ]
+    found = handovers(steps, start, desired, "s", start)
+    assert [(h.host, h.old.key, h.new.key) for h in found] == [("a.net", "1", "2"), ("a.net", "5", "2")]
+    assert [h.state for h in found] == [world(OLD, two, SAME)] * 2
+    apart = handovers([steps[0], steps[1], step(W, "2", SAME), steps[2]], start, desired, "s", start)
+    assert [hosts(h.state, "1") for h in apart] == [("a.net",), ()]
 
 
-def test_where_a_hostname_takes_one_ca_only_nothing_can_be_tried_before() -> None:
-    """The gap itself is one flag, that nobody proves the new one in time is another."""
-    file = rotated(bundle(NEW), mary=Who(MARY, A))
-    typed = replace(GIVEN_UP, one_ca_per_hostname=True)
-    assert flags(file.plan(BEFORE, typed)) == ["--allow-lockout a.net", FLAG]
-    both = replace(typed, lockout=typed.lockout | {"a.net"}, unproven=frozenset({"a.net"}))
-    assert flags(file.plan(BEFORE, both)) == []
+def hosts(state: State, key: str) -> tuple[str, ...]:
+    found = state[ca_at(key)]
+    assert isinstance(found, CaCertificate)
+    return found.associated_hostnames
+
+
+def test_only_what_a_ca_loses_is_handed_over() -> None:
+    """A hostname that it keeps, an upload, or an application are none."""
+    start = world(named("1", "fleet", "a.net", "b.net"))
+    desired = world(named("1", "fleet", "b.net"), named("2", "fleet", "a.net", "b.net"))
+    steps = [step(U, "2", named("2", "fleet", "a.net", "b.net")), step(N, "1", named("1", "fleet", "b.net"))]
+    assert [h.host for h in handovers(steps, start, desired, "s", start)] == ["a.net"]
+
+
+def test_where_a_hostname_has_one_ca_only_the_new_one_cannot_be_there_before() -> None:
+    """Said as it is: the proof's state has not the new CA."""
+    start, desired = world(OLD), world(SAME)
+    steps = [
+        step(U, "2", replace(SAME, associated_hostnames=())),
+        step(N, "1", replace(OLD, associated_hostnames=())),
+        step(W, "2", SAME),
+    ]
+    (found,) = handovers(steps, start, desired, "s", start, one_ca=True)
+    assert found.state == start
+
+
+def test_the_hosts_of_an_entry_are_those_of_its_cas_that_stay() -> None:
+    """None where the name does not say which entry it was."""
+    desired = world(SAME, OTHER)
+    assert hosts_of_entry(ca_at("1"), world(OLD), desired, "s") == {"a.net"}
+    assert hosts_of_entry(ca_at("1"), world(IMPORTED), desired, "s") == frozenset()
+    assert hosts_of_entry(ca_at("1"), world(OLD), world(OTHER), "s") == frozenset()
+
+
+def with_pem(found: CaCertificate, of: Authority | None) -> CaCertificate:
+    known = Contents.KNOWN if of else Contents.UNKNOWN
+    return replace(found, pem=of.chain.pem if of else None, contents=known)
+
+
+def client(name: str, expect: Expected | None = None, *, here: bool = True) -> Client:
+    return Client(name, f"{name}.pem", f"{name}.key", expect, is_here=here)
+
+
+def people(*pairs: tuple[Client, Identity]) -> People:
+    return People(tuple(c for c, _ in pairs), (TARGET,), {c.name: shown_by(i, NOW) for c, i in pairs}, NOW)
+
+
+def handover(*cas: CaCertificate, policies: object = None) -> Handover:
+    shut = app("a.net") if policies is None else app("a.net", policies)  # type: ignore[arg-type]
+    return Handover("a.net", ca_at("1"), ca_at("2"), world(*cas).put(app_at("a.net"), shut))
+
+
+def test_a_client_that_the_new_ca_alone_accepts_proves_it(pki: Pki, new: Authority, mary: Identity) -> None:
+    """Not one of the old CA, nor one that both accept, nor one that must be refused, nor where the door is open."""
+    old, fresh = with_pem(OLD, pki.clients), with_pem(SAME, new)
+    asked = handover(old, fresh)
+    assert [p.client.name for p in proofs(asked, people((client("mary"), mary)), NOW)] == ["mary"]
+    assert proofs(asked, people((client("jean"), pki.jean)), NOW) == ()
+    assert proofs(asked, people((client("mary", Expected.REFUSED), mary)), NOW) == ()
+    assert proofs(handover(old, fresh, policies=ANYONE), people((client("mary"), mary)), NOW) == ()
+    assert proofs(handover(with_pem(OLD, new), fresh), people((client("mary"), mary)), NOW) == ()
+
+
+def test_a_ca_whose_contents_nobody_knows_proves_nothing_and_lets_nothing_be_proven(
+    pki: Pki, new: Authority, mary: Identity
+) -> None:
+    """It could be the one that let the client in."""
+    unknown = with_pem(named("9", "x", "a.net"), None)
+    for cas in ((with_pem(OLD, None), with_pem(SAME, new)), (with_pem(OLD, pki.clients), with_pem(SAME, new), unknown),
+                (with_pem(OLD, pki.clients), with_pem(SAME, None))):  # fmt: skip
+        assert proofs(handover(*cas), people((client("mary"), mary)), NOW) == ()
+        assert "nobody here has the contents of" in why_unproven(
+            handover(*cas), people((client("mary"), mary)), NOW
+        )
+
+
+def test_what_a_client_sends_must_not_matter(pki: Pki, new: Authority) -> None:
+    """One whom what it sends leads to the new root alone proves it; one whom the old root accepts then does not."""
+    issuing = new.intermediate("New Issuing", now=NOW)
+    sender = issuing.issue("sam", now=NOW)
+    shown = replace(shown_by(sender, NOW), sent=(issuing.certificate.der,))
+    who = replace(people((client("sam"), sender)), shown={"sam": shown})
+    beside = with_pem(OLD, pki.clients)
+    assert [p.client.name for p in proofs(handover(beside, with_pem(SAME, new)), who, NOW)] == ["sam"]
+    both = handover(with_pem(OLD, new), with_pem(SAME, issuing))
+    assert proofs(both, who, NOW) == ()
+
+
+def test_why_nobody_can_prove_it_is_said(pki: Pki, new: Authority, mary: Identity) -> None:
+    """Each cause in its own words; '' where it can be tried."""
+    old, fresh = with_pem(OLD, pki.clients), with_pem(SAME, new)
+    jean, here = (client("jean"), pki.jean), (client("mary"), mary)
+    away, twin = (client("mary", here=False), mary), with_pem(named("7", "z", "a.net"), new)
+    cases: list[tuple[Handover, People, str]] = [
+        (handover(old, fresh), people(jean, here), ""),
+        (handover(old, fresh), people(away), "the private key of mary is not here"),
+        (handover(old, fresh), people(jean), "no declared client has a certificate of it"),
+        (handover(old), people(here), "it comes only after the old one has left"),
+        (handover(with_pem(OLD, new), fresh), people(here), "the old bundle accepts every client that the new one"),
+        (handover(old, fresh, twin), people(here), "mary: another CA there accepts it too"),
+        (handover(old, fresh, policies=ANYONE), people(here), "at no URL there does the certificate of mary decide"),
+        (handover(old, fresh), replace(people(here), targets=(Target("https://b.net/", "b"),)),
+         "the file declares no URL on that hostname"),
+    ]  # fmt: skip
+    for asked, who, why in cases:
+        said = why_unproven(asked, who, NOW)
+        assert said.startswith(why) if why else said == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "refused"),
+    [((), True), (("b.net", "*", "net"), True), (("a.net",), False)],
+)
+def test_what_cannot_be_proven_is_refused_until_its_host_is_typed(
+    pki: Pki, new: Authority, typed: tuple[str, ...], refused: bool
+) -> None:
+    """By its own name and no other; where it can be tried nothing is refused, nor in a plan that judges nobody."""
+    asked = handover(with_pem(OLD, pki.clients), with_pem(SAME, new))
+    who = people((client("jean"), pki.jean))
+    seen = [*unproven([asked], who, asked.state, frozenset(typed))]
+    assert [d.code.code for d in seen] == (["plan.unproven"] if refused else [])
+    assert all("--allow-unproven a.net" in d.fix for d in seen)
+    assert [*unproven([asked], replace(who, at=None), asked.state, frozenset())] == []
+
+
+def test_what_can_be_tried_is_not_refused(pki: Pki, new: Authority, mary: Identity) -> None:
+    """Whether it works shows itself in the run."""
+    asked = handover(with_pem(OLD, pki.clients), with_pem(SAME, new))
+    assert [*unproven([asked], people((client("mary"), mary)), asked.state, frozenset())] == []
