@@ -1,4 +1,4 @@
-"""Who is out after whole plans on accounts, in every way the edge may judge it; the rules one by one: `test_lockouts`."""
+"""Who is out after whole plans, in every way that the edge may judge it; the rules one by one: `test_lockouts`."""
 
 from __future__ import annotations
 
