@@ -180,8 +180,9 @@ def test_a_client_that_cannot_be_opened_keeps_nobody_from_applying(
     key.write_text(pkcs8(pki.jean.key, b"a passphrase that nobody gives"), "ascii")
     ran = run(folder, ready, "apply", PLAN, "-y")
     assert "warning: a client's key was not checked [client.not-checked]" in ran.stderr
+    assert (ran.returncode, ran.stdout.strip().endswith("not proven at 1 URL.")) == (1, True), ran.stderr
     assert "warning: a declared client cannot be sent [client.cannot-be-sent]" in ran.stderr
-    assert "Applied in 2 steps" in ran.stdout
+    assert "Applied in 3 steps" in ran.stderr
 
 
 def test_curl_hands_the_cookie_over_where_nobody_sees_it(applied: Path, ready: Ready, tmp_path: Path) -> None:
