@@ -140,8 +140,8 @@ def _settler(
     from cf_mtls.settle import Settler
 
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    asked = (declared.targets, wallet, asking)
-    rotation = Rotation(made.stack, *asked, patience, now, console.say, allowed.unproven, allowed.lockout)
+    asked, given = (declared.targets, wallet, asking), made.inputs.allowed | allowed
+    rotation = Rotation(made.stack, *asked, patience, now, console.say, given.unproven, given.lockout)
     return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 

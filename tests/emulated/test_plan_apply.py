@@ -198,7 +198,8 @@ def test_one_ca_per_hostname_is_told_learned_and_done_as_a_lockout(folder: Path)
         ):
             (certs / name).write_text(text, "ascii")
         edit(folder, "certs/certchain.pem ", "certs/new.pem ")
-        edit(folder, "certs/clientcert.pem, key: certs/clientcert.key", "certs/mary.pem, key: certs/mary.key")
+        mary_too = "refused}\n  mary: {certificate: certs/mary.pem, key: certs/mary.key, expect: allowed}"
+        edit(folder, "allowed}", mary_too)
         refused = run(folder, ready, "apply", PLAN, "-y")
         assert refused.returncode == 1
         assert "    --one-ca-per-hostname" in refused.stderr
