@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 from cf_mtls import diagnostics, input_file, proving, workflow
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
-from cf_mtls.model.evidence import Outcome
+from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings, unseen
+from cf_mtls.planning.check import Known, findings, said_of_contents, unseen
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
 from cf_mtls.remote.token_end import token_ends
+from cf_mtls.verify.claim import claim
 from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
@@ -173,7 +174,13 @@ def _judged(
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
     return Checked(
-        file, stack.name, str(scope), marked, asked.alarming, unused, (*snapshot.diagnostics, *there.notes)
+        file,
+        stack.name,
+        str(scope),
+        marked,
+        asked.alarming,
+        unused,
+        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state)),
     )
 
 
@@ -225,12 +232,18 @@ def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
 
 
 def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
-    """What real requests say: a failed proof is a finding, an inconclusive one could not be checked."""
-    kinds = {Outcome.FAIL: Class.UNENFORCED, Outcome.INCONCLUSIVE: Class.UNCHECKED}
+    """What real requests say: a failed proof is a finding; what keeps a URL from being proven could not be checked."""
     subject = proving.subject(stack.targets, asked.opened(stack.clients), stack.state, asked.now)
-    for verdict in proving.verify(subject, witness):
-        if verdict.outcome in kinds:
-            probe = verdict.probe
-            says = f"{probe.who}: {verdict.why}"
-            address = f"proof/{probe.url} {probe.who}"
-            yield Finding(kinds[verdict.outcome], address, says, verdict.got.value)
+    verdicts = proving.verify(subject, witness)
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.FAIL:
+            yield _of_request(
+                Class.UNENFORCED, verdict.probe.url, verdict.probe.who, verdict.why, verdict.got.value
+            )
+    for gap in claim(Dossier(verdicts)).gaps:
+        essence = gap.verdict.got.value if gap.verdict else gap.why
+        yield _of_request(Class.UNCHECKED, gap.url, gap.who or "proof", gap.why, essence)
+
+
+def _of_request(kind: Class, url: str, who: str, why: str, essence: str) -> Finding:
+    return Finding(kind, f"proof/{url} {who}", f"{who}: {why}", essence)

@@ -1,8 +1,9 @@
 """The clients of a plan file: who verify sends, and how Access would see them.
 
 Rules of this file:
-- A client's fault warns and no more: it must not keep anybody from changing the account.
-- Keys are not read; whether they are there is known from `files`.
+- A file that is there and is not what it should be is an error: a key of another certificate, another kind of file.
+  What is absent, or encrypted, is *not checked*, a warning: plan and drift jobs rightly hold no keys.
+- Whether anybody lets the client in warns and no more: it must not keep anybody from changing the account.
 """
 
 from __future__ import annotations
@@ -12,24 +13,34 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare.applications import targets
 from cf_mtls.declare.values import same_url
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Asker, Client, Expected
+from cf_mtls.model.people import Asker, Client, Expected, Shown
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
 from cf_mtls.pki.client_rules import NO_SERVER_TAKES
-from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
+from cf_mtls.pki.identity import (
+    LOCKED,
+    MISMATCH,
+    NO_CERTIFICATE,
+    NO_KEY,
+    UNREADABLE,
+    UNSUPPORTED,
+    read_client_certificates,
+)
 from cf_mtls.pki.lint import lint_client
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.pki.pkcs12 import is_pkcs12
+from cf_mtls.pki.pkcs12 import is_pkcs12, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cf_mtls.declare.ledger import Ledger
     from cf_mtls.declare.trust import Trust
     from cf_mtls.declare.yaml_text import Path
+    from cf_mtls.diagnostics import Place
     from cf_mtls.model.people import Expect
     from cf_mtls.model.state import State
+    from cf_mtls.pki.identity import Identity
     from cf_mtls.pki.pem import Certificate, Chain
 
 WOULD_BE_REFUSED = Code(
@@ -39,6 +50,13 @@ KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's
 OTHER_URL = Code(
     "client.other-url", Severity.ERROR, Fault.FILE, "a client's expect names no URL of this file"
 )
+UNFIT = frozenset({"client.no-client-auth", "client.no-signing"})
+"""Warnings about a certificate alone with which no TLS server accepts it."""
+
+OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED})
+"""What is said of a key's file; the rest is about the certificate's."""
+
+NOT_CHECKED = Code("client.not-checked", Severity.WARNING, Fault.FILE, "a client's key was not checked")
 CLIENT_ABSENT = Code(
     "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
 )
@@ -61,6 +79,28 @@ def asker_of(data: bytes, state: State, at: datetime) -> Asker:
     return Asker(trusted, frozenset(leaf.common_names))
 
 
+def shown(file: str, data: bytes, at: datetime) -> Shown | None:
+    """What a client's file shows, None when it cannot be read without a passphrase. at: an aware moment."""
+    if is_pkcs12(file):
+        identity, _ = load(data, None)
+        return shown_by(identity, at) if identity else None
+    certificates, problems = read_client_certificates(data)
+    return (
+        _shown(certificates[0], certificates[1:], at) if certificates and not has_errors(problems) else None
+    )
+
+
+def shown_by(identity: Identity, at: datetime) -> Shown:
+    """What a client that could be opened shows. at: an aware moment."""
+    return _shown(identity.certificate, identity.sent, at)
+
+
+def _shown(leaf: Certificate, sent: Sequence[Certificate], at: datetime) -> Shown:
+    own = [d for d in lint_client(leaf, None, at=at) if d.is_error or d.code.code in UNFIT]
+    fault = f"{own[0].code.summary[0].upper()}{own[0].code.summary[1:]}: {own[0].detail}" if own else ""
+    return Shown(leaf.der, tuple(c.der for c in sent), frozenset(leaf.common_names), fault)
+
+
 def _ders(pem: str) -> list[bytes]:
     return [c.der for c in read_certificates(pem.encode("ascii"))[0]]
 
@@ -73,6 +113,10 @@ class Clients:
         self._urls = {same_url(t.url): t.url for t in targets(ledger.source.document)}
         self.askers: dict[str, Asker] = {}
         """Each client whose certificate could be read, as Access would see it."""
+        self.shown: dict[str, Shown] = {}
+        """What the file of each of them shows, also where it is PKCS#12 that needs no passphrase."""
+        self.places: dict[str, Place] = {}
+        """Where something is demanded of each client, else where it is declared."""
         self.listed = tuple(self._clients())
 
     @property
@@ -96,16 +140,22 @@ class Clients:
             has_key = self._ledger.source.keys[key]
             path: Path = ("clients", name)
             expect = self._demands(client.expect, (*path, "expect"))
+            self.places[name] = self._ledger.source.reading.place(
+                (*path, "expect") if client.expect else path
+            )
+            if not isinstance(certificate, Diagnostic):
+                self._show(name, client.certificate, certificate)
             if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(name, certificate, expect, (*path, "certificate"))
+            self._check_files(name, path)
             if isinstance(certificate, Diagnostic):
                 self._ledger.problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
                 )
             elif not has_key:
-                detail = (
-                    f"There is no readable file {self._ledger.source.beside(key)}. verify cannot send {name}."
-                )
+                where = self._ledger.source.beside(key)
+                what = f"There is no readable file {where}." if client.key else f"{where} holds none."
+                detail = f"{what} verify cannot send {name}."
                 fix = "Put the key there to have the client proven."
                 self._ledger.problem(KEY_ABSENT, (*path, "key"), detail, fix)
             yield Client(
@@ -117,6 +167,11 @@ class Clients:
                 client.passphrase_env,
                 str(self._ledger.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
+
+    def _show(self, name: str, file: str, data: bytes) -> None:
+        found = shown(file, data, self._ledger.at)
+        if found:
+            self.shown[name] = found
 
     def _demands(self, found: str | Mapping[str, str] | None, path: Path) -> Expect:
         """What is demanded of a client, by the URLs as the targets have them."""
@@ -140,11 +195,20 @@ class Clients:
     def _listed_urls(self) -> str:
         return "\n".join(f"    {url}" for url in self._urls.values())
 
+    def _check_files(self, name: str, path: Path) -> None:
+        """Whether key and certificate are what they should be and belong together, as far as they are here."""
+        has_key = self._ledger.source.document.clients[name].key is not None
+        for problem in self._ledger.source.faults[name]:
+            place = (*path, "key" if has_key and problem.code in OF_THE_KEY else "certificate")
+            if problem.code is LOCKED:
+                detail = f"It is encrypted: whether it belongs to the certificate of {name} is seen when it is used."
+                self._ledger.problem(NOT_CHECKED, place, detail)
+            else:
+                self._ledger.placed(problem, place)
+
     def _check_client(self, name: str, data: bytes, expect: Expect, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
         certificates, problems = read_client_certificates(data)
-        for problem in problems:
-            self._ledger.placed(problem, path)
         if problems or not certificates:
             return
         leaf, sent = certificates[0], [c.der for c in certificates[1:]]
