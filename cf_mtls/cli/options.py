@@ -94,6 +94,10 @@ OneCa: TypeAlias = Annotated[
     bool,
     typer.Option("--one-ca-per-hostname", help="This account takes a hostname on one CA only."),
 ]
+WildcardHostnames: TypeAlias = Annotated[
+    bool,
+    typer.Option("--wildcard-hostnames", help="This account takes a wildcard as the hostname of a CA."),
+]
 
 
 Target: TypeAlias = Annotated[
@@ -117,6 +121,7 @@ def gates(
     delete: int | None,
     target: list[str] | None,
     one_ca: bool,
+    wildcards: bool,
 ) -> Allowed:
     """What was typed out on the command line."""
     from cf_mtls.model.plan import Allowed
@@ -128,6 +133,7 @@ def gates(
         weaken=frozenset(weaken or []),
         delete=delete,
         one_ca_per_hostname=one_ca,
+        wildcard_hostnames=wildcards,
         targets=addresses(target),
     )
 
