@@ -6,14 +6,14 @@ Rules of this file:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.model.plan import Action, Change, Condition, Phase, Promise, Step
-from cf_mtls.model.resources import Scope
+from cf_mtls.model.resources import Kind, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.planfile import SCHEMA, SEALED
@@ -37,6 +37,67 @@ Demand = Literal["allowed", "refused"]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Certificate(_Strict):
+    name: str
+    associated_hostnames: list[str]
+    fingerprints: list[str] = Field(min_length=1)
+    expirations: list[Annotated[AwareDatetime, Field(strict=False)]] = Field(min_length=1)
+    sha256: str | None
+    pem: str | None
+    id: str | None
+    elsewhere: str | None
+    contents: str
+
+
+class _Settings(_Strict):
+    hostname: str
+    client_certificate_forwarding: bool
+    china_network: bool
+
+
+class _Rules(_Strict):
+    name: str
+    include: list[dict[str, Any]]
+    require: list[dict[str, Any]]
+    exclude: list[dict[str, Any]]
+
+
+class _Policy(_Rules):
+    decision: str
+    fields: dict[str, Any]
+    id: str | None
+    reusable: bool
+
+
+class _Group(_Rules):
+    id: str
+
+
+class _Application(_Strict):
+    name: str
+    destinations: list[dict[str, Any]]
+    policies: list[_Policy]
+    fields: dict[str, Any]
+    id: str | None
+    elsewhere: str | None
+
+
+SHAPES: dict[Kind, type[_Strict]] = {
+    Kind.CERTIFICATE: _Certificate,
+    Kind.SETTINGS: _Settings,
+    Kind.APPLICATION: _Application,
+    Kind.POLICY: _Policy,
+    Kind.GROUP: _Group,
+}
+"""What `codec` writes of each kind."""
+
+
+class _Promise(_Strict):
+    requests: int
+    states: int
+    is_kept: bool
 
 
 class _Step(_Strict):
@@ -86,7 +147,7 @@ class _Ours(_Strict):
     relied_on: dict[str, str]
     changes: list[_Change]
     steps: list[_Step]
-    promise: dict[str, Any]
+    promise: _Promise
     targets: list[_Target]
     clients: list[_Client]
     desired: dict[str, dict[str, Any]] = {}
@@ -111,7 +172,7 @@ def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
     try:
         found = _File.model_validate_json(raw)
         saved = _saved(found.cf_mtls)
-    except (ValidationError, KeyError, ValueError, TypeError) as error:
+    except (ValidationError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         why = str(error).splitlines()[0][:200]
         raise Failure(
             [NOT_A_PLAN.found(f"{file}: {why}.", "Make it with:\n    cf-mtls plan --out", place)]
@@ -138,7 +199,7 @@ def _saved(ours: _Ours) -> Saved:
         tuple(_read_change(change) for change in ours.changes),
         tuple(_read_step(step) for step in ours.steps),
         {codec.address(a): standing for a, standing in ours.relied_on.items()},
-        Promise(**ours.promise),
+        Promise(**ours.promise.model_dump()),
         tuple(Target(**t.model_dump()) for t in ours.targets),
         tuple(map(_read_client, ours.clients)),
         ours.digest,
@@ -170,18 +231,24 @@ def _demands(raw: str | Mapping[str, str] | None) -> Expect:
 def _read_desired(raw: dict[str, dict[str, Any]]) -> Iterable[tuple[Address, Resource]]:
     for text_, value in raw.items():
         address = codec.address(text_)
-        resource = codec.read(address.kind, value)
+        resource = _resource(address, value)
         if resource is not None:
             yield address, resource
 
 
+def _resource(address: Address, raw: dict[str, Any] | None) -> Resource | None:
+    if raw is not None:
+        SHAPES[address.kind].model_validate(raw)
+    return codec.read(address.kind, raw)
+
+
 def _read_change(raw: _Change) -> Change:
     address = codec.address(raw.address)
-    before, after = codec.read(address.kind, raw.before), codec.read(address.kind, raw.after)
+    before, after = _resource(address, raw.before), _resource(address, raw.after)
     return Change(address, Action(raw.action), before, after, tuple(raw.attributes))
 
 
 def _read_step(raw: _Step) -> Step:
     address = codec.address(raw.address)
-    value = codec.read(address.kind, raw.value)
+    value = _resource(address, raw.value)
     return Step(Phase[raw.phase.upper()], address, value, codec.address(raw.cause), raw.wait, raw.group)
