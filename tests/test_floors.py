@@ -15,7 +15,7 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ child_process quick | diagnostics | output_file"),
-    ("model", "frozen marks waiver | resources | people | evidence | rules state doors | plan"),
+    ("model", "asked frozen marks waiver | resources | people | evidence | rules state doors | plan"),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
     ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
