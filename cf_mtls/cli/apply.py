@@ -21,6 +21,7 @@ from cf_mtls.cli.options import (
     OneCa,
     PlanFile,
     Target,
+    WildcardHostnames,
     WitnessName,
     account,
     asked,
@@ -72,6 +73,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    wildcard_hostnames: WildcardHostnames = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -100,6 +102,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        wildcards=wildcard_hostnames,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
