@@ -25,19 +25,19 @@ from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.doors import Decision
     from cf_mtls.model.people import Asker, Client, Target
-    from cf_mtls.model.plan import Change, Step
+    from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.elsewhere import Beside
@@ -118,7 +118,7 @@ def states_to_explain(stack: Stack | None, account: Account, host: str, *, offli
     seen = _snapshot(scope_of(stack, account), account, hosts, stacks)
     if stack is None:
         return Views({"now": seen.state}, beside=seen.beside, notes=seen.diagnostics)
-    merged = merge(stack.state, seen.state, stack.name)
+    merged = merge(stack.state, seen.state, stack.name, removed=stack.removed)
     states = {"now": seen.state, "once applied": merged.desired}
     return Views(states, merged.moved, merged.ours, seen.beside, seen.diagnostics)
 
@@ -185,25 +185,43 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
-    declared = State() if destroy else stack.state
     everybody = People(stack.clients, stack.targets, stack.askers)
     people = NO_PEOPLE if destroy else everybody
-    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
+    made = planned(
+        stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
+    )
     inputs = Inputs(
-        declared, stack.hosts, allowed, everybody.clients, everybody.targets, everybody.askers, destroy
+        stack.state,
+        stack.hosts,
+        allowed,
+        everybody.clients,
+        everybody.targets,
+        everybody.askers,
+        destroy,
+        stack.removed,
     )
     said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
 
 
 def planned(
-    name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
+    name: str,
+    scope: Scope,
+    declared: State,
+    actual: State,
+    allowed: Allowed,
+    people: People = NO_PEOPLE,
+    removed: Sequence[Removed] = (),
+    *,
+    destroy: bool = False,
 ) -> Plan:
     """The plan from what is declared and what is there; pure. people: who must not be locked out.
 
+    removed: ids that the file retires or forgets. destroy: everything of the stack is to go, what is pinned included.
+
     Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
     """
-    merged = merge(declared, actual, name, allowed.adopt)
+    merged = merge(declared, actual, name, allowed.adopt, removed, destroy=destroy)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
     if allowed.targets:
@@ -219,11 +237,20 @@ def planned(
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
         *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
-        *deletions(changes, actual, desired, name, allowed.delete),
+        *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    inputs = Inputs(declared, frozenset(), allowed, people.clients, people.targets, people.askers)
+    inputs = Inputs(
+        declared,
+        frozenset(),
+        allowed,
+        people.clients,
+        people.targets,
+        people.askers,
+        destroy,
+        tuple(removed),
+    )
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
     )

@@ -30,7 +30,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved",
+        "canon contents host_settings leaving | diff ownership moves codec foreign | board | guard | search",
+    ),
+    (
+        "planning",
+        "gates order reliance | saved",
     ),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
