@@ -22,7 +22,7 @@ from cf_mtls.model.evidence import Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings, unseen
+from cf_mtls.planning.check import Known, findings, said_of_contents, unseen
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
@@ -174,7 +174,13 @@ def _judged(
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
     return Checked(
-        file, stack.name, str(scope), marked, asked.alarming, unused, (*snapshot.diagnostics, *there.notes)
+        file,
+        stack.name,
+        str(scope),
+        marked,
+        asked.alarming,
+        unused,
+        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state)),
     )
 
 

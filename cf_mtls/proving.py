@@ -14,9 +14,8 @@ from contextlib import nullcontext
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome
-from cf_mtls.model.people import Asker, Expected
+from cf_mtls.model.people import Asker
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
-
-NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
 FREE = nullcontext()
 
@@ -210,20 +207,3 @@ def waiting(failed: Sequence[Verdict], total: int) -> str:
     counted = Counter(str(v.evidence.status) if v.evidence.status else f"“{v.got.value}”" for v in failed)
     said = (f"{n} of {total} still answer{'s' if n == 1 else ''} {what}" for what, n in counted.most_common())
     return f"waiting for the edge: {', '.join(said)}"
-
-
-def prove_new_trust(asked: Subject, witness: Witness, patience: Patience) -> tuple[Verdict, ...]:
-    """Verdicts on everybody who must get in. Raises Failure (nothing more is done) when somebody does not."""
-    verdicts = verify_until(asked.only(is_welcome), witness, patience)
-    failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
-    if failed:
-        listed = "\n".join(f"    {v.probe.url}, {v.probe.who}: {v.why}" for v in failed)
-        detail = f"The new trust stands beside the old, but not everybody gets in:\n{listed}"
-        fix = "Nothing was taken away. Mend the clients or their chain, then run the same command again."
-        raise Failure([NOT_PROVEN.found(detail, fix)], Exit.VERIFY_FAILED)
-    return verdicts
-
-
-def is_welcome(probe: Probe) -> bool:
-    """Whether a probe is a declared client's that must get in."""
-    return probe.proof == proofs.CLIENT and probe.expected is Expected.ALLOWED

@@ -10,22 +10,32 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.doors import doorways
-from cf_mtls.declare.files import load
+from cf_mtls.declare.clients import shown_by
+from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
+from cf_mtls.planning.admission import (
+    NO_PEOPLE,
+    People,
+    cas_on,
+    departed,
+    host_and_path,
+    with_bundles,
+    with_contents,
+)
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
-from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
+from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge, pins
+from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
@@ -35,14 +45,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.doors import Decision
-    from cf_mtls.model.people import Asker, Client, Target
     from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.elsewhere import Beside
     from cf_mtls.remote.snapshot import Snapshot
-    from cf_mtls.remote.stages import Boundary
+    from cf_mtls.remote.stages import Boundary, Setback
+    from cf_mtls.verify.wallet import Wallet
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -153,53 +162,69 @@ def _agree(key: str, in_file: str, variable: str, in_environment: str | None) ->
         raise Failure([SCOPE_MISMATCH.found(detail, f"Unset {variable}, or mend the file.")])
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """The declared clients and where they go."""
-
-    clients: tuple[Client, ...] = ()
-    targets: tuple[Target, ...] = ()
-    askers: Mapping[str, Asker] = field(default_factory=dict)
-
-    def decisions(
-        self, actual: State, desired: State, moved: Mapping[Address, Address]
-    ) -> Iterator[tuple[str, str, Decision, Decision]]:
-        """For each client that must get in, at each URL: what Access does now and would do afterwards.
-
-        moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
-        """
-        for client in (c for c in self.clients if c.name in self.askers):
-            asker = self.askers[client.name]
-            here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))
-            targets = (t for t in self.targets if client.expected_at(t.url) is not Expected.REFUSED)
-            for target in targets:
-                host, _, path = target.url.removeprefix("https://").partition("/")
-                request = Request(host, f"/{path}", here)
-                yield client.name, target.url, decide(actual, request), decide(desired, request)
+NOBODY_KNOWN = State()
 
 
-NO_PEOPLE = People()
+def people_of(stack: Stack, actual: State = NOBODY_KNOWN) -> People:
+    """The declared clients of a stack, judged by their own files at the moment for which it was resolved.
+
+    actual: what the account holds; CAs of ours that left the file are looked for beside its chains.
+    """
+    beside = tuple(
+        chain.pem for chain in chains_beside(stack.folders, departed(actual, stack.state, stack.name))
+    )
+    return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places, beside)
+
+
+def _inputs(
+    declared: State,
+    hosts: frozenset[str],
+    allowed: Allowed,
+    people: People,
+    removed: Sequence[Removed],
+    *,
+    is_destroy: bool = False,
+) -> Inputs:
+    return Inputs(
+        declared,
+        hosts,
+        allowed,
+        people.clients,
+        people.targets,
+        people.shown,
+        people.beside,
+        is_destroy,
+        tuple(removed),
+    )
+
+
+def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
+    """A stack whose clients are judged by what could be opened, also where a passphrase was needed."""
+    opened = {n: shown_by(i, stack.at) for n, i in wallet.identities.items()} if stack.at else {}
+    return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
+
+
+def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
+    """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
+
+    Passed over: hostnames on which the file declares no CA, because the account may have one.
+    """
+    people = people_of(stack)
+    decided = [t for t in people.targets if cas_on(stack.state, host_and_path(t.url)[0])]
+    found = lockouts(replace(people, targets=tuple(decided)), State(), stack.state, ())
+    return tuple(d for d in found if d.code is IMPOSSIBLE)
 
 
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
-    everybody = People(stack.clients, stack.targets, stack.askers)
+    everybody = people_of(stack, snapshot.state)
     people = NO_PEOPLE if destroy else everybody
     made = planned(
         stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
     )
-    inputs = Inputs(
-        stack.state,
-        stack.hosts,
-        allowed,
-        everybody.clients,
-        everybody.targets,
-        everybody.askers,
-        destroy,
-        stack.removed,
-    )
+    inputs = _inputs(stack.state, stack.hosts, allowed, everybody, stack.removed, is_destroy=destroy)
     said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
 
@@ -222,6 +247,7 @@ def planned(
     Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
     """
     merged = merge(declared, actual, name, allowed.adopt, removed, destroy=destroy)
+    actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
     if allowed.targets:
@@ -236,21 +262,19 @@ def planned(
         *_partial(left_out),
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
-        *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
+        *lockouts(people, actual, desired, allowed.lockout),
+        *unproven(
+            handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
+            people,
+            State({**actual, **desired}),
+            allowed.unproven,
+        ),
         *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
+        *doubts(merged.desired, merged.ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    inputs = Inputs(
-        declared,
-        frozenset(),
-        allowed,
-        people.clients,
-        people.targets,
-        people.askers,
-        destroy,
-        tuple(removed),
-    )
+    inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
     )
@@ -311,4 +335,4 @@ class Hooks:
     """What happens along an apply: after each step, and between two phases."""
 
     said: Callable[[Step], None] = lambda _: None
-    between: Callable[[Boundary], None] = lambda _: None
+    between: Callable[[Boundary], Setback | None] = lambda _: None

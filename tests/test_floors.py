@@ -21,7 +21,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
     (
         "pki",
-        "chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
+        "vouching chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
     (
         "declare",
@@ -30,12 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents host_settings leaving | diff ownership moves codec foreign | board | guard | search",
+        "canon contents host_settings leaving | diff ownership moves codec foreign | admission board | succession",
     ),
-    (
-        "planning",
-        "gates order reliance | saved",
-    ),
+    ("planning", "guard | search | gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "bounds shape stages | gateway wire | conflicts | pace errors | pages token_end"),
@@ -55,7 +52,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow proving | bringing settle story checking"),
+    ("", "workflow proving | rotation | bringing settle story checking"),
     ("cli", "console | options journal passphrase live history many ci_step | proof plan_many"),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
     ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),

@@ -12,6 +12,7 @@ from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowUnproven,
     AllowWeaken,
     CaCert,
     ConnectTo,
@@ -67,6 +68,7 @@ def apply(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
@@ -88,6 +90,7 @@ def apply(
     allowed = gates(
         adopt=adopt,
         lockout=allow_lockout,
+        unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
         target=target,
@@ -97,18 +100,16 @@ def apply(
     stop = Stop()
     where = account(stop.asked)
     with Journal(journal) as written:
-        made, declared, is_saved = _read(path, where, allowed, destroy=destroy)
+        made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
         plan.show(made)
         _approved(made, expect)
-        wallet = proof.open_what_can_be(declared.clients if declared.targets else ())
         if not made.is_empty:
             if not auto_approve and not is_saved and not confirmed():
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
-                _perform(
-                    made, _settler(declared, wallet, asking, where, connect_to, deadline), where, written
-                )
+                settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
+                _perform(made, settler, where, written)
         if target:
             console.say(
                 f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
@@ -120,34 +121,41 @@ def apply(
 
 
 def _settler(
+    made: Plan,
     declared: proof.Declared,
     wallet: Wallet,
     asking: Witness,
     where: Account,
     connect_to: list[str] | None,
     deadline_s: float,
+    allowed: Allowed,
 ) -> Settler:
-    """What waits for the edge between two phases."""
+    """What waits for the edge between two phases, and proves what takes over in a rotation."""
+    from cf_mtls.rotation import Rotation
     from cf_mtls.settle import Settler
 
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    return Settler(declared.targets, wallet, asking, mappings(connect_to), patience, now, console.say)
+    asked = (declared.targets, wallet, asking)
+    rotation = Rotation(made.stack, *asked, patience, now, console.say, allowed.unproven, allowed.lockout)
+    return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 
 def _read(
     path: Path, where: Account, allowed: Allowed, *, destroy: bool
-) -> tuple[Plan, proof.Declared, bool]:
-    """The plan, what to verify afterwards, and whether the plan was saved earlier."""
+) -> tuple[Plan, proof.Declared, Wallet, bool]:
+    """The plan, what to verify afterwards, who can be sent, and whether the plan was saved earlier."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import is_saved_plan, read_bytes
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
-        return made, proof.Declared(saved.targets, saved.clients, made.desired), True
+        wallet = proof.open_what_can_be(saved.clients if saved.targets else ())
+        return made, proof.Declared(saved.targets, saved.clients, made.desired), wallet, True
     stack = workflow.validate(path, now())
-    made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, made.desired), False
+    wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
+    made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
+    return made, proof.Declared(stack.targets, stack.clients, made.desired), wallet, False
 
 
 def _approved(made: Plan, expect: str | None) -> None:

@@ -16,6 +16,7 @@ from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import CaCertificate, HostnameSettings, hosts_on
 from cf_mtls.planning import baseline, drift
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import weakenings
@@ -67,6 +68,12 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     ]
     order = list(Class)
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
+
+
+def said_of_contents(known: Known, actual: State) -> tuple[Diagnostic, ...]:
+    """Notes on the CAs of which nobody proved what they hold: what is said of their clients rests on that."""
+    merged = merge(known.declared, actual, known.stack)
+    return tuple(doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}))
 
 
 def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:

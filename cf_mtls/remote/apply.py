@@ -13,11 +13,11 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.plan import Phase
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+from cf_mtls.model.plan import Phase, Step
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
 from cf_mtls.planning.contents import may_hold
@@ -31,10 +31,11 @@ from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cf_mtls.model.plan import Plan, Step
+    from cf_mtls.model.plan import Plan
     from cf_mtls.model.resources import Resource, Scope
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
+    from cf_mtls.remote.stages import Setback
 
 WRONG_CONTENT = Code(
     "apply.wrong-fingerprint", Severity.ERROR, Fault.CLOUDFLARE, "what was uploaded is not ours"
@@ -68,9 +69,9 @@ class Applier:
     pace: Pace
     said: Callable[[Step], None] = lambda _: None
     """Called after each step that was done."""
-    between: Callable[[Boundary], None] = lambda _: None
-    """Called before the first phase of writes (an earlier run may just have written) and wherever one gives way to
-    another; may wait for the edge, or raise Failure to stop."""
+    between: Callable[[Boundary], Setback | None] = lambda _: None
+    """Called before the first phase of writes (an earlier run may just have written), wherever one gives way to
+    another, and at the end; may wait for the edge, raise Failure to stop, or say what must be put back."""
     ids: dict[Address, str] = field(default_factory=dict)
     values: dict[Address, list[Resource]] = field(default_factory=dict)
     """What each address held when the run began and after each of its steps: Cloudflare may show any of them."""
@@ -83,15 +84,43 @@ class Applier:
         for batch in batches(plan.steps):
             self._may_go_on(plan, done)
             if not done or done[-1].phase is not batch[0].phase:
-                self.between(
-                    Boundary(tuple(done), plan.steps[len(done) :], after(plan.actual, done), plan.desired)
-                )
+                self._look(plan, done)
             if batch[0].phase is Phase.SETTINGS:
                 self._settings(plan, batch)
             else:
                 self._together(plan, batch)
             done += batch
+        if done:
+            self._look(plan, done)
         return len(done)
+
+    def _look(self, plan: Plan, done: list[Step]) -> None:
+        state = after(plan.actual, done)
+        boundary = Boundary(tuple(done), plan.steps[len(done) :], state, plan.desired, plan.actual)
+        if setback := self.between(boundary):
+            raise self._put_back(plan, boundary, setback)
+
+    def _put_back(self, plan: Plan, boundary: Boundary, setback: Setback) -> Failure:
+        """The failure of a run that has put hostnames back on the CAs that it took them from: one PUT each."""
+        base, said, failed = plan.scope.path + PATHS[Kind.CERTIFICATE], list[str](), list[Diagnostic]()
+        for address, taken in boundary.taken.items():
+            back, now = taken & setback.hosts, boundary.state.get(address)
+            if not back or not isinstance(now, CaCertificate):
+                continue
+            value = replace(now, associated_hostnames=tuple(sorted(back | set(now.associated_hostnames))))
+            path, step = f"{base}/{self.ids[address]}", Step(Phase.WIDEN, address, value, address)
+            try:
+                self._unmoved(path, step)
+                self._put(path, wire.certificate_update(value), f"putting hostnames back on {address}")
+            except Failure as failure:
+                failed += failure.diagnostics
+                continue
+            self._did(step)
+            said.append(f"{now.name} has {', '.join(sorted(back))} again.")
+        if not said and not failed:
+            said.append("Which hostnames the old CA had is not known to this run, so none was put back.")
+        detail = "\n".join([setback.why.detail, *said, "No CA was deleted."])
+        return Failure([replace(setback.why, detail=detail), *failed], Exit.VERIFY_FAILED)
 
     def _may_go_on(self, plan: Plan, done: list[Step]) -> None:
         if self.pace.stopping():

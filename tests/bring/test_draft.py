@@ -102,7 +102,8 @@ account_id: {SCOPE.id}
 
 certificates:
   # The PEM was not found, so only hostnames are managed. To finish: put the chain beside this
-  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on.
+  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on;
+  # plan then says which sha256: to write beside it.
   fleet-ca:  # Fleet CA, expires 2030-01-01
     chain: unknown
     fingerprint: {MD5}

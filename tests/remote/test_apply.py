@@ -135,7 +135,7 @@ def test_new_trust_is_proven_before_old_trust_is_taken() -> None:
     old = replace(CA, fingerprints=("22" * 16,), id="1")
 
     def disproved(boundary: Boundary) -> None:
-        if boundary.is_retiring:
+        if boundary.leaving:
             raise Failure([])
 
     steps = [UPLOAD, step(Phase.NARROW, old_at, replace(old, associated_hostnames=()), wait="detached")]

@@ -188,13 +188,16 @@ def test_one_of_several_side_by_side_that_fails_stops_the_run() -> None:
 @pytest.mark.parametrize(
     ("phases", "asked"),
     [
-        ((Phase.UPLOAD,), [Phase.UPLOAD]),
-        ((Phase.UPLOAD, Phase.UPLOAD, Phase.DEMAND), [Phase.UPLOAD, Phase.DEMAND]),
-        ((Phase.RELEASE, Phase.NARROW, Phase.DELETE), [Phase.RELEASE, Phase.NARROW, Phase.DELETE]),
+        ((), []),
+        ((Phase.UPLOAD,), [Phase.UPLOAD, None]),
+        ((Phase.UPLOAD, Phase.UPLOAD, Phase.DEMAND), [Phase.UPLOAD, Phase.DEMAND, None]),
+        ((Phase.RELEASE, Phase.NARROW, Phase.DELETE), [Phase.RELEASE, Phase.NARROW, Phase.DELETE, None]),
     ],
 )
-def test_the_edge_is_looked_at_before_every_phase(phases: tuple[Phase, ...], asked: list[Phase]) -> None:
-    """Also before the first: an earlier run may have been killed a moment ago."""
+def test_the_edge_is_looked_at_before_every_phase(
+    phases: tuple[Phase, ...], asked: list[Phase | None]
+) -> None:
+    """Also before the first (an earlier run may have been killed a moment ago), and at the end."""
     steps = [step(phase, Address(Kind.CERTIFICATE, str(n)), None) for n, phase in enumerate(phases)]
     seen: list[Boundary] = []
     Applier(Fake(lambda *_: ok([])).writer(), FakeTime().pace(), between=seen.append).apply(plan(steps))

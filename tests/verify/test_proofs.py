@@ -197,7 +197,7 @@ def test_other_proofs_are_a_usage_error(text: str) -> None:
 
 def test_an_explicit_expectation_of_the_plan_wins(stage: Stage) -> None:
     """`expect: refused` for a client that the policies let in makes the proof fail: the file said otherwise."""
-    clients = tuple(replace(c, expected=Expected.REFUSED) for c in stage.wallet.clients)
+    clients = tuple(replace(c, expect=Expected.REFUSED) for c in stage.wallet.clients)
     wallet = replace(stage.wallet, clients=clients)
     target = [t for t in stage.stack.targets if t.url == PLAIN]
     asked = proving.subject(target, wallet, stage.stack.state, datetime.now(UTC), frozenset({1, 2}))
