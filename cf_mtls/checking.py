@@ -18,7 +18,7 @@ from cf_mtls import diagnostics, proving, workflow
 from cf_mtls.declare.files import read_bytes
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
-from cf_mtls.model.evidence import Outcome
+from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
@@ -29,6 +29,7 @@ from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
 from cf_mtls.remote.token_end import token_ends
+from cf_mtls.verify.claim import claim
 from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
@@ -233,12 +234,18 @@ def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
 
 
 def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
-    """What real requests say: a failed proof is a finding, an inconclusive one could not be checked."""
-    kinds = {Outcome.FAIL: Class.UNENFORCED, Outcome.INCONCLUSIVE: Class.UNCHECKED}
+    """What real requests say: a failed proof is a finding; what keeps a URL from being proven could not be checked."""
     subject = proving.subject(stack.targets, asked.opened(stack.clients), stack.state, asked.now)
-    for verdict in proving.verify(subject, witness):
-        if verdict.outcome in kinds:
-            probe = verdict.probe
-            says = f"{probe.who}: {verdict.why}"
-            address = f"proof/{probe.url} {probe.who}"
-            yield Finding(kinds[verdict.outcome], address, says, verdict.got.value)
+    verdicts = proving.verify(subject, witness)
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.FAIL:
+            yield _of_request(
+                Class.UNENFORCED, verdict.probe.url, verdict.probe.who, verdict.why, verdict.got.value
+            )
+    for gap in claim(Dossier(verdicts)).gaps:
+        essence = gap.verdict.got.value if gap.verdict else gap.why
+        yield _of_request(Class.UNCHECKED, gap.url, gap.who or "proof", gap.why, essence)
+
+
+def _of_request(kind: Class, url: str, who: str, why: str, essence: str) -> Finding:
+    return Finding(kind, f"proof/{url} {who}", f"{who}: {why}", essence)

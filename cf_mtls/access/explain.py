@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide, world_of
@@ -44,7 +45,9 @@ class Explanation:
     is_disputed: bool
     """Whether it is not known which of two applications decides (facts 3.8)."""
     client: Decision | None
-    """What happens to the client that was asked about; None when none was."""
+    """What happens to the client that was asked about, as far as the known CAs say; None when none was."""
+    is_client_known: bool = True
+    """Whether the same happens to it if a CA of unknown contents vouches for it."""
     is_in_no_zone: bool = False
     """Whether no zone holds the hostname, so that its requests may never reach Access."""
     weakened: tuple[str, ...] = ()
@@ -61,8 +64,16 @@ class Explanation:
         )
 
 
-def explain(state: State, host: str, path: str, client: Asker | None = None) -> Explanation:
-    """Who can get in at a host and path of a state, and why."""
+def explain(
+    state: State,
+    host: str,
+    path: str,
+    client: Asker | None = None,
+    unknown: frozenset[Address] = frozenset(),
+) -> Explanation:
+    """Who can get in at a host and path of a state, and why. unknown: the CAs whose contents are not known."""
+    perhaps = replace(client, trusted_by=client.trusted_by | unknown) if client else None
+    decided, otherwise = (decide(state, Request(host, path, c)) if c else None for c in (client, perhaps))
     deciding = governor(state, host, path)
     return Explanation(
         host,
@@ -82,7 +93,8 @@ def explain(state: State, host: str, path: str, client: Asker | None = None) -> 
         ),
         tuple((a, ca) for a, ca in state.of(CaCertificate) if _has_by_wildcard(ca, host)),
         disputed(state, host, path),
-        decide(state, Request(host, path, client)) if client else None,
+        decided,
+        is_client_known=decided == otherwise,
     )
 
 

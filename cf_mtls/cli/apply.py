@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls.cli import console, plan, proof
+from cf_mtls.cli import applied, console, plan, proof
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.model.plan import Allowed, Plan, Step
-    from cf_mtls.proving import Subject
-    from cf_mtls.remote.pace import Pace
     from cf_mtls.settle import Settler
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
@@ -75,6 +73,10 @@ def apply(
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Leave the proof at the end out: then nothing is proven.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="How it ended and the verdicts, as JSON.")] = False,
     connect_to: ConnectTo = None,
     cacert: CaCert = None,
     witness_name: WitnessName = "httpx",
@@ -82,9 +84,10 @@ def apply(
     """Do what plan shows, then verify it with real requests. FILE: a plan file, or a plan saved by plan --out.
 
     A saved plan is applied as it stands, without a question, and refused when the account moved since.
-    Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
+    Exit codes: 0 applied (or nothing to do) and proven, or --no-verify; 1 error, or applied and not proven, as the last
+    line says; 3 applied and not enforced as declared, 4 refused, 130 stopped.
     """
-    from cf_mtls.verify.proofs import ALL
+    from cf_mtls import proving
 
     path = plan_file(file)
     allowed = gates(
@@ -99,25 +102,27 @@ def apply(
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
-    with Journal(journal) as written:
-        made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
-        plan.show(made)
-        _approved(made, expect)
-        if not made.is_empty:
-            if not auto_approve and not is_saved and not confirmed():
-                console.say("Nothing was changed.")
-                return Exit.ERROR
-            with stop:
-                settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
-                _perform(made, settler, where, written)
-        if target:
-            console.say(
-                f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
-            )
-            return Exit.OK
-        if destroy:
-            return Exit.OK
-        return prove(proof.subject(declared, ALL, wallet), asking, where.pace, deadline)
+    try:
+        with Journal(journal) as written:
+            made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
+            plan.check(made) if as_json else plan.show(made)
+            _approved(made, expect)
+            ran = applied.Ran(None, path, written, as_json)
+            if not made.is_empty:
+                if not auto_approve and not is_saved and not confirmed():
+                    console.say("Nothing was changed.")
+                    return Exit.ERROR
+                with stop:
+                    settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
+                    ran = applied.Ran(_perform(made, settler, where, written), path, written, as_json)
+            if no_verify:
+                return applied.unproven(ran)
+            binds = not target and not destroy
+            asked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            return applied.prove(ran, asked, asking, where.pace, deadline)
+    except Failure:
+        applied.not_applied(as_json=as_json)
+        raise
 
 
 def _settler(
@@ -135,8 +140,8 @@ def _settler(
     from cf_mtls.settle import Settler
 
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    asked = (declared.targets, wallet, asking)
-    rotation = Rotation(made.stack, *asked, patience, now, console.say, allowed.unproven, allowed.lockout)
+    asked, given = (declared.targets, wallet, asking), made.inputs.allowed | allowed
+    rotation = Rotation(made.stack, *asked, patience, now, console.say, given.unproven, given.lockout)
     return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 
@@ -151,11 +156,11 @@ def _read(
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         made, saved = workflow.saved_plan(raw, str(path), where)
         wallet = proof.open_what_can_be(saved.clients if saved.targets else ())
-        return made, proof.Declared(saved.targets, saved.clients, made.desired), wallet, True
+        return made, proof.Declared(saved.targets, saved.clients, saved.desired), wallet, True
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, made.desired), wallet, False
+    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, False
 
 
 def _approved(made: Plan, expect: str | None) -> None:
@@ -167,7 +172,8 @@ def _approved(made: Plan, expect: str | None) -> None:
         raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
 
 
-def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> None:
+def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> int:
+    """The number of steps done. Raises Failure where it stopped."""
     from cf_mtls import workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
@@ -178,6 +184,7 @@ def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> 
 
     done = workflow.apply(made, where, workflow.Hooks(said, settler.between))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
+    return done
 
 
 def confirmed() -> bool:
@@ -187,20 +194,3 @@ def confirmed() -> bool:
         fix = "To apply without a question:\n    cf-mtls apply --auto-approve"
         raise Failure([NEEDS_ANSWER.found(detail, fix)])
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
-
-
-def prove(subject: Subject, asking: Witness, pace: Pace, deadline_s: float) -> int:
-    """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
-    from cf_mtls import proving
-    from cf_mtls.model.evidence import Dossier, Proof
-    from cf_mtls.report.proof_text import exit_for
-
-    if not subject.probes:
-        console.say("Nothing to verify: no application is declared.")
-        return Exit.OK
-    live = proof.live_line()
-    verdicts = proving.verify_until(subject, asking, proof.patience(pace, deadline_s, live))
-    live.end()
-    console.out()
-    proof.Reports().give([Proof("", Dossier(verdicts, notes=subject.notes))])
-    return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

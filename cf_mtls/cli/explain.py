@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Address
+    from cf_mtls.model.state import State
     from cf_mtls.planning.foreign import Weakening
     from cf_mtls.workflow import Views
 
@@ -73,7 +74,10 @@ def explain(
     data: dict[str, Any] = {}
     for title, state in views.states.items():
         weak = tuple(weakenings(state, views.ours))
-        found = [(u, _seen(views, weak, explained(state, host, path, who))) for u, host, path in places]
+        unknown = _unknown(state, views)
+        found = [
+            (u, _seen(views, weak, explained(state, host, path, who, unknown))) for u, host, path in places
+        ]
         data[title] = [explain_json(one) for _, one in found]
         if not as_json:
             console.out(f"{paint.bold(title)}:" if len(views.states) > 1 else "")
@@ -83,6 +87,14 @@ def explain(
     if as_json:
         console.data(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
     return Exit.OK
+
+
+def _unknown(state: State, views: Views) -> frozenset[Address]:
+    """The CAs of a state whose contents neither it nor the file knows."""
+    from cf_mtls.model.resources import CaCertificate
+
+    declared = {a for a, ca in views.ours.items() if isinstance(ca, CaCertificate) and ca.pem}
+    return frozenset(a for a, ca in state.of(CaCertificate) if not ca.pem and a not in declared)
 
 
 def _seen(views: Views, weak: Sequence[Weakening], found: Explanation) -> Explanation:

@@ -3,7 +3,8 @@
 Rules of this file:
 - Paths in a plan file are relative to the plan file.
 - A file is read whole or refused: not there, unreadable, too large and not UTF-8 each say so.
-- Client keys are not read here; `verify/` hands their paths to TLS.
+- Client keys are opened without a passphrase, to see whether they belong to their certificate, and nothing of them is
+  kept; `verify/` hands their paths to TLS.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
-from cf_mtls.declare.document import ChainDocument, Document
+from cf_mtls.declare.document import ChainDocument, ClientDocument, Document
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.pem import read_chain
+from cf_mtls.pki.pkcs12 import check_files, is_pkcs12
 from cf_mtls.pki.vault import UNREADABLE
 from cf_mtls.quick import dataclass
 
@@ -63,7 +65,9 @@ class Source:
     clients: dict[str, bytes | Diagnostic] = field(default_factory=dict)
     """By the path as written: the bytes of each client certificate, or why there are none."""
     keys: dict[str, bool] = field(default_factory=dict)
-    """By the path as written: whether each client's private key is there. Its bytes are not read."""
+    """By the path as written: whether each client's private key is there. Its bytes are not kept."""
+    faults: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    """By a client's name: what is wrong with its files, and what could not be checked for want of a passphrase."""
 
     def beside(self, name: str) -> Path:
         """The path of a file that the plan file names."""
@@ -94,11 +98,28 @@ def load(path: Path) -> Source:
     source = Source(path, reading, found)
     for name in chain_files(found):
         source.chains[name] = read_bytes(source.beside(name))
-    for client in found.clients.values():
+    for name, client in found.clients.items():
         source.clients[client.certificate] = read_bytes(source.beside(client.certificate))
         key = client.key or client.certificate
-        source.keys[key] = os.access(source.beside(key), os.R_OK)
+        source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
+        source.faults[name] = tuple(_faults(source, client.certificate, client.key))
     return source
+
+
+def _may_hold_key(source: Source, client: ClientDocument) -> bool:
+    """False for a PEM file of the certificate alone, beside which no key is named."""
+    shown = source.clients[client.certificate]
+    alone = client.key is None and not is_pkcs12(client.certificate)
+    return not (alone and isinstance(shown, bytes) and not holds_private_key(shown))
+
+
+def _faults(source: Source, certificate: str, key: str | None) -> Iterator[Diagnostic]:
+    """What is wrong with a client's files that are there. A file that is not there is no fault."""
+    shown, held = source.clients[certificate], read_bytes(source.beside(key)) if key else None
+    yield from (d for d in (shown, held) if isinstance(d, Diagnostic) and d.code is TOO_LARGE)
+    if isinstance(shown, Diagnostic) or isinstance(held, Diagnostic):
+        return
+    yield from check_files(shown, held, is_packed=is_pkcs12(certificate))
 
 
 def is_saved_plan(raw: bytes) -> bool:

@@ -152,6 +152,8 @@ SWITCHES: tuple[Switch, ...] = (
     Switch("rate-per-second", 200, "requests an address may make in a second", f"{_API} 7.5"),
     Switch("access-enabled", ON, "Zero Trust is enabled on the account; off: 9999", f"{_API} 3.5"),
     # The edge.
+    Switch("access-domain", "application", "what cf-access-domain names in a refusal or a login",
+           f"{_API} 6.2", choices=("application", "hostname", "none")),
     Switch("list-ca-names", ON, "the certificate request names the CAs; off: an empty list",
            f"{_EDGE} 6.3, 7"),
     Switch("use-sent-intermediates", ON, "intermediates that the client sends may complete a chain",

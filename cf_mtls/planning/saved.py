@@ -13,6 +13,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Plan
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
+from cf_mtls.planning.admission import with_contents
 from cf_mtls.planning.reliance import relied_on
 from cf_mtls.quick import dataclass
 
@@ -52,6 +53,8 @@ class Saved:
 
     def on(self, actual: State) -> Plan:
         """The plan on the account as it is now. Raises Failure (refused) naming what moved since it was made."""
+        sides = [(c.address, r) for c in self.changes for r in (c.after, c.before) if r is not None]
+        actual = with_contents(actual, State([*self.desired.items(), *sides]))
         now = {a: codec.standing(r) for a, r in relied_on(self.changes, actual, self.stack).items()}
         moved = sorted({a for a in now.keys() | self.relied_on.keys() if now.get(a) != self.relied_on.get(a)})
         if moved:

@@ -55,7 +55,8 @@ class Paging:
         """Why a list is not whole when a page brings nothing new, '' when it is."""
         if self.items is not None:
             return f"{seen} of {self.items} items were shown" if seen < self.items else ""
-        if self.pages is not None and page < self.pages:
+        # An empty list may be one page; a second one that repeats the first is no page at all.
+        if self.pages is not None and max(page, 2) <= self.pages:
             return f"page {page} of {self.pages} holds nothing that was not on the ones before"
         return ""
 

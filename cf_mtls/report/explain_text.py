@@ -32,10 +32,7 @@ def explain_text(found: Explanation, state: State, paint: Paint) -> str:
 
 def _lines(found: Explanation, state: State) -> Iterator[str]:
     yield f"  who gets in   {who_words(found, state)}"
-    if found.client:
-        outcome = "gets in" if found.client.outcome.lets_in else "is refused"
-        policy = f", by {found.client.policy.name}" if found.client.policy else ""
-        yield f"  this client   {outcome}: {found.client.outcome.value}{policy}"
+    yield from _client(found)
     if found.governor:
         app = found.governor.application
         yield f"  decided by    {found.governor.address}, {_owned(app.name, app.id, found)}"
@@ -68,6 +65,16 @@ def who_words(found: Explanation, state: State) -> str:
     return f"not known: no zone that this token sees holds {found.host}; if Access covers it, {words}"
 
 
+def _client(found: Explanation) -> Iterator[str]:
+    """What happens to the client that was asked about."""
+    if found.client and not found.is_client_known:
+        yield "  this client   not known: a CA whose contents are not known may vouch for it, or not"
+    elif found.client:
+        outcome = "gets in" if found.client.outcome.lets_in else "is refused"
+        policy = f", by {found.client.policy.name}" if found.client.policy else ""
+        yield f"  this client   {outcome}: {found.client.outcome.value}{policy}"
+
+
 def _owned(name: str, identifier: str | None, found: Explanation) -> str:
     whose = "" if stack_of(name) else ", pinned by the file" if identifier in found.pinned else ", foreign"
     return f"{shown(name)} ({f'id {identifier}' if identifier else 'not made yet'}{whose})"
@@ -95,9 +102,9 @@ def explain_json(found: Explanation) -> dict[str, Any]:
         "client": None
         if found.client is None
         else {
-            "gets_in": found.client.outcome.lets_in,
-            "outcome": found.client.outcome.value,
-            "policy": found.client.policy.name if found.client.policy else None,
+            "gets_in": found.client.outcome.lets_in if found.is_client_known else None,
+            "outcome": found.client.outcome.value if found.is_client_known else "not known",
+            "policy": found.client.policy.name if found.client.policy and found.is_client_known else None,
         },
         "options_let_through": found.lets_options_through,
         "opened_by": list(found.weakened),

@@ -139,7 +139,7 @@ MUTANTS = (
         ("Trust._certificates", "if listed and group.id:", "if False:"),
         (
             "Trust._certificates",
-            "if chain and isinstance(item, ChainDocument): self._overdue(item, path)",
+            "self._overdue(item, path)",
             "pass",
         ),
         ("Trust._overdue", "item.until < self._ledger.at.date()", "item.until <= self._ledger.at.date()"),
@@ -149,8 +149,6 @@ MUTANTS = (
         "declare/test_stack.py declare/test_resolve.py",
         ("resolve", "if document.account_id and document.zone_id:", "if False:"),
         ("resolve", "if not has_errors(ledger.found):", "if False:"),
-        ("Stack.hosts", "(*domains, *named)", "domains"),
-        ("Stack.hosts", "(*domains, *named)", "named"),
         (
             "_settings",
             "found.client_certificate_forwarding, found.china_network",

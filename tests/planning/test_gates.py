@@ -176,6 +176,13 @@ def test_the_last_ca_of_a_hostname_never_goes_without_a_word(
         assert "--allow-delete 1" in diagnostic.fix
 
 
+def test_a_rotation_is_no_loss() -> None:
+    """However large its share: its hostname passes to the new CA of the same plan."""
+    made = plan(account(a=app("a.net"), c=ca("1", "a.net")), app("a.net"), ca("2", "a.net"))
+    assert TOO_MUCH not in errors(made)
+    assert sorted(c.action.value for c in made.changes) == ["create", "delete"]
+
+
 def test_a_foreign_ca_on_the_hostname_is_no_loss_either() -> None:
     """The hostname still has one; that its clients get in is told elsewhere."""
     actual = account(c=ca("1", "a.net"), d=ca("2", "a.net", stack=None), e=ca("3"), f=ca("4"), g=ca("5"))
