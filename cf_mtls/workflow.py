@@ -31,7 +31,16 @@ from cf_mtls.planning.admission import (
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
-from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
+from cf_mtls.planning.gates import (
+    IMPOSSIBLE,
+    by_wildcard,
+    deletions,
+    lockouts,
+    no_order,
+    unproven,
+    weaker,
+    wildcards,
+)
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge, pins
@@ -257,12 +266,15 @@ def planned(
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
     hosts = known_hosts(actual, changes)
     ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
+    judged, not_judged = by_wildcard(people, actual, desired)
     diagnostics = (
         *merged.diagnostics,
+        *not_judged,
         *_partial(left_out),
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
+        *wildcards(changes, allowed=allowed.wildcard_hostnames),
         *weaker(ways, allowed.weaken),
-        *lockouts(people, actual, desired, allowed.lockout),
+        *lockouts(judged, actual, desired, allowed.lockout),
         *unproven(
             handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
             people,

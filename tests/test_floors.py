@@ -14,7 +14,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ child_process quick | diagnostics | output_file"),
+    ("", "__init__ child_process quick | diagnostics | input_file output_file"),
     ("model", "frozen marks waiver | resources | people | evidence | rules state doors | plan"),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),

@@ -20,6 +20,7 @@ from cf_mtls.cli.options import (
     OneCa,
     PlanFile,
     Target,
+    WildcardHostnames,
     WitnessName,
     account,
     gates,
@@ -70,6 +71,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    wildcard_hostnames: WildcardHostnames = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -98,6 +100,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        wildcards=wildcard_hostnames,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()

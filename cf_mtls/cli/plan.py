@@ -21,6 +21,7 @@ from cf_mtls.cli.options import (
     OneCa,
     PlanFiles,
     Target,
+    WildcardHostnames,
     account,
     gates,
     now,
@@ -67,6 +68,7 @@ def plan(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    wildcard_hostnames: WildcardHostnames = False,
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
@@ -83,6 +85,7 @@ def plan(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        wildcards=wildcard_hostnames,
     )
     path, *more = plan_files(files)
     if more:
