@@ -124,7 +124,7 @@ class Trust:
     def on(host: str, actual: State, desired: State) -> Trust:
         """What is known of a hostname."""
         before, after = cas_on(actual, host), cas_on(desired, host)
-        pems = {a: ca.pem for a, ca in {**before, **after}.items()}
+        pems = {a: ca.pem or (before.get(a) or ca).pem for a, ca in {**before, **after}.items()}
         kinds: dict[tuple[bool, bool], set[Address]] = {}
         for address in (a for a, pem in pems.items() if pem is None):
             kinds.setdefault((address in before, address in after), set()).add(address)
