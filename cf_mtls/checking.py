@@ -205,6 +205,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
         frozenset(a for other in others if actual is not None for a in _cas_of(other, actual)),
         applied,
         None if applied else asked.before(item.path),
+        stack.removed,
     )
 
 
