@@ -107,6 +107,7 @@ MUTANTS = (
         ("Trust.askers", "(True, False) if shown.sent else (True,)", "(False,)"),
         ("Trust.askers", "for chosen in _subsets(self.dark):", "for chosen in [()]:"),
         ("Trust.on", "(address in before, address in after)", "(True, True)"),
+        ("Trust.on", "(before.get(a) or ca).pem", "None"),
         ("with_contents", "ca.pem is None and", ""),
         ("with_contents", "and other.contents is not Contents.UNKNOWN", ""),
         ("with_contents", "if contents in {Contents.KNOWN, Contents.RECORDED}:", "if True:"),
