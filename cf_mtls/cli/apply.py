@@ -125,8 +125,15 @@ def apply(
                     ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
-            binds = not target and not destroy
-            looked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            looked = proving.after(
+                made,
+                declared.state,
+                declared.targets,
+                wallet,
+                now(),
+                binds=not target and not destroy,
+                authorities=declared.authorities(),
+            )
             return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
@@ -168,7 +175,7 @@ def _read(
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, False
+    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, False
 
 
 def _approved(made: Plan, expect: str | None) -> None:
