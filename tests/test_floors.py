@@ -30,9 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved",
+        "canon | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved approval",
     ),
-    ("planning", "planfile | planfile_reader | drift baseline | check"),
+    ("planning", "planfile declared_again | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (
         "remote",
@@ -89,7 +89,6 @@ DOORS: dict[str, tuple[str, ...]] = {
         "declare/document",
         "declare/application_document",
         "declare/values",
-        "planning/planfile_reader",
     ),
     "typer": ("cli/",),
     "yaml": ("declare/",),

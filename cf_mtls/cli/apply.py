@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.model.plan import Allowed, Plan, Step
+    from cf_mtls.planning.saved import Saved
     from cf_mtls.proving import Subject
     from cf_mtls.remote.pace import Pace
     from cf_mtls.settle import Settler
@@ -41,9 +42,19 @@ if TYPE_CHECKING:
     from cf_mtls.workflow import Account
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
-OTHER_DIGEST = Code(
-    "apply.other-digest", Severity.ERROR, Fault.INVOCATION, "this is not the plan that was approved"
+SHAPED = Code(
+    "apply.saved-plan-option",
+    Severity.ERROR,
+    Fault.INVOCATION,
+    "an option would make the saved plan another one",
 )
+
+CONTINUED = (
+    "Have the plan as it is now approved. After a run that was stopped, what is left is another plan; under the digest "
+    "that it was approved by only a saved plan continues:\n    cf-mtls plan --out PLANFILE"
+    "\n    cf-mtls apply PLANFILE --expect DIGEST"
+)
+"""What helps when the digest is another one."""
 
 DEADLINE_S = 60.0
 """How long after a change the edge may take to agree, unless --deadline says otherwise."""
@@ -97,24 +108,27 @@ def apply(
     stop = Stop()
     where = account(stop.asked)
     with Journal(journal) as written:
-        made, declared, is_saved = _read(path, where, allowed, destroy=destroy)
-        plan.show(made)
-        _approved(made, expect)
+        made, declared, saved = _read(path, where, allowed, expect, destroy=destroy)
+        plan.show(made, saved.digest if saved else None)
+        if saved is None:
+            _approved(made, expect)
+        elif made.steps != saved.steps:
+            console.say(_what_is_left(made, saved))
         wallet = proof.open_what_can_be(declared.clients if declared.targets else ())
         if not made.is_empty:
-            if not auto_approve and not is_saved and not confirmed():
+            if not auto_approve and saved is None and not confirmed():
                 console.say("Nothing was changed.")
                 return Exit.ERROR
             with stop:
                 _perform(
                     made, _settler(declared, wallet, asking, where, connect_to, deadline), where, written
                 )
-        if target:
+        if made.inputs.allowed.targets:
             console.say(
                 f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
             )
             return Exit.OK
-        if destroy:
+        if made.inputs.is_destroy:
             return Exit.OK
         return prove(proof.subject(declared, ALL, wallet), asking, where.pace, deadline)
 
@@ -135,28 +149,41 @@ def _settler(
 
 
 def _read(
-    path: Path, where: Account, allowed: Allowed, *, destroy: bool
-) -> tuple[Plan, proof.Declared, bool]:
-    """The plan, what to verify afterwards, and whether the plan was saved earlier."""
+    path: Path, where: Account, allowed: Allowed, expect: str | None, *, destroy: bool
+) -> tuple[Plan, proof.Declared, Saved | None]:
+    """The plan, what to verify afterwards, and the saved plan when it was one."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import is_saved_plan, read_bytes
+    from cf_mtls.model.plan import NOTHING, SHAPES
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
-        made, saved = workflow.saved_plan(raw, str(path), where)
-        return made, proof.Declared(saved.targets, saved.clients, made.desired), True
+        if destroy or allowed.only(SHAPES) != NOTHING:
+            raise Failure([SHAPED.found("Which changes it makes was said when it was made.")], Exit.USAGE)
+        made, saved = workflow.saved_plan(raw, str(path), where, allowed, expect)
+        return made, proof.Declared(saved.targets, saved.clients, made.desired), saved
     stack = workflow.validate(path, now())
     made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, made.desired), False
+    return made, proof.Declared(stack.targets, stack.clients, made.desired), None
+
+
+def _what_is_left(made: Plan, saved: Saved) -> str:
+    """How far an earlier run of a saved plan came."""
+    from cf_mtls.report.terminal import plural
+
+    return (
+        f"An earlier run of this plan was here: {plural(len(made.steps), 'step')} of {len(saved.steps)} left."
+    )
 
 
 def _approved(made: Plan, expect: str | None) -> None:
     """Raise Failure (refused) unless the plan is the one whose digest was approved."""
     from cf_mtls.planning.planfile import digest_of
+    from cf_mtls.workflow import OTHER_DIGEST
 
     if expect is not None and digest_of(made) != expect:
         detail = f"Approved was {expect}; the plan now is {digest_of(made)}. File or account changed since."
-        raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
+        raise Failure([OTHER_DIGEST.found(detail, CONTINUED)], Exit.REFUSED)
 
 
 def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> None:
