@@ -93,7 +93,7 @@ class Story:
     def check_chain(self, chain: Chain, jean: Identity) -> None:
         """A root and an intermediate make certchain.pem; the client's certificate fits it."""
         self._title("A root and an intermediate CA, in one file, and a client certificate")
-        if shutil.which("openssl"):
+        if child_process.which("openssl"):
             said = self._run(["openssl", "verify", "-CAfile", CHAIN, CERTIFICATE])
             self._must(said.endswith(": OK"), said)
             return
@@ -141,7 +141,7 @@ class Story:
 
     def _ask(self, *, with_certificate: bool, status: int) -> None:
         who = ["--cert", CERTIFICATE, "--key", KEY] if with_certificate else []
-        if shutil.which("curl"):
+        if child_process.which("curl"):
             where = ["--connect-to", f"::{self.ready.edge}", "--cacert", EDGE_CA]
             quiet = ["-sS", "-o", os.devnull, "-w", STATUS_LINE]
             said = self._run(["curl", *quiet, *where, *who, URL])

@@ -30,9 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon | diff ownership moves codec foreign | board | guard | search | gates order reliance | saved approval",
+        "canon contents | diff ownership moves codec foreign | board | guard | search | gates order reliance",
     ),
-    ("planning", "planfile declared_again | planfile_reader | drift baseline | check"),
+    ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     (
         "remote",

@@ -2,8 +2,9 @@
 
 Rules of this file:
 - Pure: the files' bytes come in.
-- A CA is recognised by MD5 and end of validity, of any block of a chain: which one Cloudflare hashes is not
+- A CA is a candidate by MD5 and end of validity, of any block of a chain: which one Cloudflare hashes is not
   known (facts 1.3). The first block is the likeliest, so it wins; then the shorter chain, then the path.
+- Digits in a CA's name, which this program wrote when it uploaded it, must be those of the chain.
 - One chain is one CA. A file that matches and cannot be used is told with its reason, never used.
 - A file with a private key in it is not read.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.marks import DIGITS, digits_of
 from cf_mtls.pki.lint import check_chain_file
 from cf_mtls.pki.pem import Certificate, Chain, read_certificates, read_chain
 from cf_mtls.quick import dataclass
@@ -53,11 +55,11 @@ def match(
     taken: set[str] = set()
     for block, _, path, address in sorted(_pairs(cas, whole)):
         chain = whole[path]
-        if address in found or chain.md5s[0] in taken:
+        if address in found or chain.sha256 in taken:
             continue
         why = _unusable(chain, at)
         found[address] = Misfit(path, why) if why else Match(path, chain, block)
-        taken |= set() if why else {chain.md5s[0]}
+        taken |= set() if why else {chain.sha256}
     return {**dict(_parts(cas, files)), **found}
 
 
@@ -67,7 +69,8 @@ def _pairs(
     for path, chain in chains.items():
         for block, certificate in enumerate(chain.certificates, start=1):
             for address in _named(certificate, cas):
-                yield block, len(chain.certificates), path, address
+                if (digits_of(cas[address].name) or chain.sha256[:DIGITS]) == chain.sha256[:DIGITS]:
+                    yield block, len(chain.certificates), path, address
 
 
 def _named(certificate: Certificate, cas: Mapping[Address, CaCertificate]) -> Iterable[Address]:

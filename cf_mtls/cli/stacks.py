@@ -9,7 +9,10 @@ import typer
 
 from cf_mtls.cli import console
 from cf_mtls.cli.options import plan_files
-from cf_mtls.diagnostics import Exit
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+
+SPLIT = Code("stacks.name", Severity.ERROR, Fault.FILE, "a plan file's name cannot be passed on")
+RENAME = "Give it a name without line breaks and without blanks at its ends."
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +36,14 @@ def stacks(
     from cf_mtls.report.terminal import harmless
 
     found = plan_files([name for name in folders or [] if name.strip()] or ["plans"])
+    split = [path for path in found if str(path) != str(path).strip() or len(str(path).splitlines()) > 1]
+    if as_json and split:
+        raise Failure(
+            [
+                SPLIT.found(f"{harmless(str(path))}: jobs are given names one a line.", RENAME)
+                for path in split
+            ]
+        )
     if as_json:
         console.data(json.dumps(matrix(found, jobs)))
     else:

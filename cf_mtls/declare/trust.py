@@ -1,7 +1,7 @@
 """The certificates of a plan file: CA chains read, named and put on their hostnames.
 
 Rules of this file:
-- A CA is addressed by content: the MD5 of its first block; each is declared once.
+- A CA is addressed by content: the SHA-256 over the set of its certificates; each bundle is declared once.
 - The PEM of a CA that is only pinned may be nobody's: what the file recorded of it stands for it.
 """
 
@@ -14,7 +14,7 @@ from cf_mtls.declare.document import ChainDocument
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.model.marks import application_name, certificate_name
-from cf_mtls.model.resources import Address, CaCertificate, Kind
+from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind
 from cf_mtls.pki.lint import check_chain_file
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Trust:
     def _unknown(self, label: str, group: CertificateDocument, hosts: tuple[str, ...], path: Path) -> None:
         """A CA that is in the account and whose PEM nobody has: what the file recorded of it."""
         fingerprint, ends = group.fingerprint or "", group.expires_on
-        address = Address(Kind.CERTIFICATE, fingerprint)
+        address = Address(Kind.CERTIFICATE, group.id or "")
         if ends is None or self._twice(address, path):  # the model has seen to it that there is an end
             return
         self.unknown.add(address)
@@ -86,12 +86,21 @@ class Trust:
     def _certificate(
         self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
     ) -> None:
-        address = Address(Kind.CERTIFICATE, chain.md5s[0])
+        address = Address(Kind.CERTIFICATE, chain.sha256)
         if self._twice(address, path):
             return
         self.chains[address] = chain
         name = certificate_name(label, chain.sha256, self._ledger.source.document.stack)
-        resource = CaCertificate(name, hosts, chain.md5s, chain.expirations, chain.sha256, chain.pem, pin)
+        resource = CaCertificate(
+            name,
+            hosts,
+            chain.md5s,
+            chain.expirations,
+            chain.sha256,
+            chain.pem,
+            pin,
+            contents=Contents.RECORDED if pin else Contents.KNOWN,
+        )
         self._ledger.add(address, resource, path)
 
     def _chain(self, name: str, path: Path) -> Chain | None:

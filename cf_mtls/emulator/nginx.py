@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 from contextlib import suppress
@@ -74,7 +73,7 @@ _PROXY = """proxy_pass http://decisions; proxy_http_version 1.1; proxy_set_heade
 
 def program() -> str:
     """Where nginx is. Errors: `Unusable` when it is not installed."""
-    found = next((path for name in _PLACES if (path := shutil.which(name))), None)
+    found = next((path for name in _PLACES if (path := child_process.which(name))), None)
     if found is None:
         raise Unusable("nginx is not installed; the embedded edge needs nothing")
     return found

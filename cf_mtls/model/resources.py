@@ -47,7 +47,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """Kind and natural key of one thing: a CA's fingerprint, a hostname, an application's first domain."""
+    """Kind and natural key of one thing: a declared CA's SHA-256, a hostname, an application's first domain.
+
+    A CA of the account, and one whose PEM nobody has, is addressed by its id: decision 0002.
+    """
 
     kind: Kind
     key: str
@@ -57,9 +60,19 @@ class Address:
         return f"{self.kind}/{self.key}"
 
 
+class Contents(StrEnum):
+    """How well it is known which certificates a CA of the account holds; the account never shows them: facts 1.3."""
+
+    KNOWN = "known"
+    """Uploaded by this program: its name holds the digits of the whole bundle, and MD5 and expiry agree."""
+    RECORDED = "recorded"
+    """Somebody else's upload, with a chain file beside its id or its mark: recorded, not proven."""
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class CaCertificate:
-    """A CA chain in Access, trusted on its hostnames. The API never returns the PEM: facts 1.3."""
+    """A CA bundle in Access, trusted on its hostnames. The API never returns the PEM: facts 1.3."""
 
     name: str
     associated_hostnames: tuple[str, ...]
@@ -69,11 +82,13 @@ class CaCertificate:
     expirations: tuple[datetime, ...]
     """Aware UTC, one per fingerprint."""
     sha256: str | None = None
-    """Over the chain's DER; None while we know the account's object only by its MD5."""
+    """Over the set of its certificates; None while the account's object is known only by its MD5."""
     pem: str | None = None
+    """Set for known and recorded contents."""
     id: str | None = None
     elsewhere: str | None = None
     """The other scope that it lives in, such as `zone:…`; None when it is the plan's own."""
+    contents: Contents = Contents.UNKNOWN
 
     @property
     def expires_on(self) -> datetime:

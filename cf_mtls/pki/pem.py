@@ -142,8 +142,11 @@ class Chain:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 over the DERs in order, 64 lower-case hex digits; of one certificate its fingerprint."""
-        return hashlib.sha256(b"".join(c.der for c in self.certificates)).hexdigest()
+        """SHA-256 over the set of its certificates, 64 lower-case hex digits; of one certificate its fingerprint.
+
+        Over the DERs, each once, sorted as bytes: the order of a file and its repeats do not matter.
+        """
+        return hashlib.sha256(b"".join(sorted(c.der for c in self.certificates))).hexdigest()
 
     @property
     def md5s(self) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
-from cf_mtls.model.resources import CaCertificate, HostnameSettings, Kind
+from cf_mtls.model.resources import CaCertificate, Contents, HostnameSettings
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import differing
+from cf_mtls.planning.contents import agreement
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.ownership import complete, merge
@@ -34,18 +35,18 @@ def as_applied(saved: Saved, actual: State, changes: Sequence[Change]) -> frozen
 
 def _as_left(saved: Saved, there: Resource | None, address: Address) -> bool:
     for change in saved.changes:
-        if change.address == address or _same_ca(change, address):
+        if change.address == address or _made(change, there):
             return _means(change.after, there)
     if address in saved.relied_on:
         return there is not None and codec.standing(there) == saved.relied_on[address]
     return there is None  # neither made nor seen then, and still not there: new in the file
 
 
-def _same_ca(change: Change, address: Address) -> bool:
-    """Whether a plan made this CA under the MD5 of another of its certificates: decision 0002."""
-    ca = change.after
-    is_one = address.kind is Kind.CERTIFICATE and isinstance(ca, CaCertificate)
-    return is_one and isinstance(ca, CaCertificate) and address.key.partition("#")[0] in ca.fingerprints
+def _made(change: Change, there: Resource | None) -> bool:
+    """Whether a plan uploaded this CA, which the account addresses by its id: decision 0002."""
+    if isinstance(change.after, CaCertificate) and isinstance(there, CaCertificate):
+        return agreement(change.after, there) is Contents.KNOWN
+    return False
 
 
 def _means(wanted: Resource | None, there: Resource | None) -> bool:

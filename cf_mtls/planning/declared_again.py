@@ -16,7 +16,14 @@ from cf_mtls.declare.applications import policy_of
 from cf_mtls.declare.values import ID32, LABEL, hostname
 from cf_mtls.model.frozen import freeze_object, thaw
 from cf_mtls.model.marks import application_name, certificate_name
-from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of, public
+from cf_mtls.model.resources import (
+    AccessApplication,
+    CaCertificate,
+    Contents,
+    HostnameSettings,
+    host_of,
+    public,
+)
 from cf_mtls.pki.pem import read_chain
 from cf_mtls.planning.saved import host_at
 
@@ -86,13 +93,14 @@ def _is_bundle(address: Address, ca: CaCertificate, stack: str) -> bool:
     if ca.pem is None:
         recorded = ca.id is not None and len(ca.fingerprints) == len(ca.expirations) == 1
         is_named = ca.name.endswith(application_name("", stack))
-        return recorded and is_named and address.key in {ca.id, ca.fingerprints[0]}
+        return recorded and is_named and (address.key, ca.contents) == (ca.id, Contents.UNKNOWN)
     chain, _ = read_chain(ca.pem.encode("ascii"))
     if chain is None:
         return False
     said = (ca.sha256, ca.fingerprints, ca.expirations, ca.pem)
     is_named = ca.name.endswith(certificate_name("", chain.sha256, stack))
-    is_there = address.key in {chain.sha256, chain.md5s[0]}
+    contents = Contents.RECORDED if ca.id else Contents.KNOWN
+    is_there = (address.key, ca.contents) == (chain.sha256, contents)
     return is_named and is_there and said == (chain.sha256, chain.md5s, chain.expirations, chain.pem)
 
 

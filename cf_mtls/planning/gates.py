@@ -14,6 +14,7 @@ from cf_mtls.access.decide import LOGIN
 from cf_mtls.access.reach import NOBODY_NAMED, WORD
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
+from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.planning.ownership import is_ours
@@ -88,7 +89,7 @@ def asker_words(asker: Asker, state: State) -> str:
     parts = []
     for address in sorted(asker.trusted_by):
         ca = state.get(address)
-        parts.append(f"with a certificate of {ca.name if isinstance(ca, CaCertificate) else address}")
+        parts.append(f"with a certificate of {shown(ca.name) if isinstance(ca, CaCertificate) else address}")
     names = asker.common_names - {NOBODY_NAMED}
     if names and asker.trusted_by:
         parts.append(f"named {' and '.join(sorted(names))}")
@@ -96,8 +97,8 @@ def asker_words(asker: Asker, state: State) -> str:
         parts.append("without a certificate")
     others = sorted(asker.holds)
     if others:
-        shown = ["a login" if c == LOGIN else c for c in others[:3]]
-        parts.append(f"holding {', '.join(shown)}{' and more' if len(others) > 3 else ''}")
+        listed = ["a login" if c == LOGIN else c for c in others[:3]]
+        parts.append(f"holding {', '.join(listed)}{' and more' if len(others) > 3 else ''}")
     return " ".join(parts)
 
 

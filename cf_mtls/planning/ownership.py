@@ -3,8 +3,8 @@
 Rules of this file:
 - Ours is what carries our stack's mark in its name, or whose id the file pins.
   Everything else is foreign and is copied into desired, so that the diff can never touch it.
-- A CA is found by content: the account's one MD5 may be of any block of the declared chain (which one
-  Cloudflare hashes is not known), and the expiry must agree.
+- A CA of ours is the declared bundle when the digits in its name say so, with MD5 and expiry agreeing (`contents`).
+  A bundle that differs in any certificate is another CA: made beside, and the old one retired; never renamed.
 - Hostname settings carry no name, so they are ours exactly where the file declares them.
 - Only declared fields are managed: what the file leaves out keeps its actual value.
 """
@@ -15,9 +15,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
-from cf_mtls.model.marks import digits_of, stack_of
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, CaCertificate, HostnameSettings
+from cf_mtls.model.marks import stack_of
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    Contents,
+    HostnameSettings,
+)
 from cf_mtls.model.state import State
+from cf_mtls.planning.contents import agreement, taken_over
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -31,6 +39,9 @@ POLICY_ABSENT = Code(
     "ownership.policy-absent", Severity.ERROR, Fault.FILE, "a reusable policy is not in the account"
 )
 COLLISION = Code("ownership.foreign", Severity.ERROR, Fault.ACCOUNT, "what stands there is not ours")
+AMBIGUOUS = Code(
+    "ownership.ambiguous", Severity.ERROR, Fault.FILE, "a CA may be one of several declared bundles"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +60,19 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
     declared: only what the file says; an id in it pins a thing. adopt: foreign things to take over in place.
     """
     moved = homes(declared, actual, stack)
+    adopted = {moved.get(address, address) for address in adopt}
     aligned = State({moved.get(address, address): resource for address, resource in declared.items()})
     known = {policy.id: policy for _, policy in actual.of(AccessPolicy)}
     desired: dict[Address, Resource] = {}
+    managed: set[Address] = set()
     diagnostics = list(_pinned_but_absent(aligned, actual))
     for address, there in actual.items():
         wanted = aligned.get(address)
         if wanted is None:
             if not is_ours(there, stack):
                 desired[address] = there
-        elif _may_manage(wanted, there, stack) or (address in adopt and not _elsewhere(there)):
+        elif _may_manage(wanted, there, stack) or (address in adopted and not _elsewhere(there)):
+            managed.add(address)
             diagnostics += _other_content(address, wanted, there)
             desired[address] = complete(_with_policies(wanted, known), there)
         else:
@@ -66,7 +80,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
             diagnostics.append(_collision(address, there))
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
     desired |= {address: _with_policies(wanted, known) for address, wanted in new.items()}
-    diagnostics += _unknown_policies(desired)
+    diagnostics += (*_guessed(aligned, actual, managed), *_unknown_policies(desired))
     return Merged(State(without_defaults(desired)), tuple(diagnostics), moved)
 
 
@@ -108,7 +122,7 @@ def _other_content(address: Address, wanted: Resource, there: Resource) -> Itera
         isinstance(wanted, CaCertificate)
         and isinstance(there, CaCertificate)
         and is_pinned(wanted, there)
-        and not same_content(wanted, there)
+        and agreement(wanted, there) is None
     ):
         detail = f"The id {wanted.id} is {address}, which is not the chain that the file declares beside it."
         fix = (
@@ -156,7 +170,7 @@ def homes(declared: State, actual: State, stack: str) -> Mapping[Address, Addres
             named.setdefault(name, []).append(address)
     moved: dict[Address, Address] = {}
     taken: set[Address] = set()
-    for address, wanted in declared.items():
+    for address, wanted in sorted(declared.items(), key=lambda item: (_id(item[1]) is None, item[0])):
         close = {a: actual[a] for name in _names(wanted) for a in named.get(name, ()) if a not in taken}
         home = _home(address, wanted, close, stack)
         if home is not None:
@@ -181,12 +195,13 @@ def _home(
     """Where the account has a declared thing; None when it has it nowhere, or for settings, which never move."""
     if isinstance(wanted, HostnameSettings):
         return None
-    same = [(a, r) for a, r in close.items() if _is_same(wanted, r, stack)]
-    # The pinned one, then ours, then by address: the choice never depends on the order of a listing.
+    same = [(a, r) for a, r in close.items() if _is_same(wanted, r)]
+    # The pinned one, then ours, known before guessed, then by address: never by the order of a listing.
     same.sort(
         key=lambda found: (
             not is_pinned(wanted, found[1]),
             not is_ours(found[1], stack),
+            not _is_known(wanted, found[1]),
             found[0] != address,
             found[0],
         )
@@ -194,55 +209,67 @@ def _home(
     return same[0][0] if same else None
 
 
-def _is_same(wanted: Resource, there: Resource, stack: str) -> bool:
+def _is_same(wanted: Resource, there: Resource) -> bool:
     match wanted, there:
-        case CaCertificate(), CaCertificate():
-            same = (
-                not there.elsewhere and same_content(wanted, there) and not _other_chain(wanted, there, stack)
-            )
-            return same or is_pinned(wanted, there)
+        case CaCertificate(), CaCertificate() if wanted.id is None:
+            return not there.elsewhere and agreement(wanted, there) is not None
         case AccessApplication(), AccessApplication():
             # The account keeps each domain unique, so one shared domain is enough: facts 3.5.
             return bool(set(wanted.domains) & set(there.domains)) or is_pinned(wanted, there)
         case _:
-            return False
+            return is_pinned(wanted, there)
 
 
-def same_content(wanted: CaCertificate, there: CaCertificate) -> bool:
-    """Whether the account's object can be the declared chain: its MD5 and expiry are those of a block."""
-    return bool(set(wanted.fingerprints) & set(there.fingerprints)) and bool(
-        set(wanted.expirations) & set(there.expirations)
-    )
+def _is_known(wanted: Resource, there: Resource) -> bool:
+    if isinstance(wanted, CaCertificate) and isinstance(there, CaCertificate):
+        return agreement(wanted, there) is Contents.KNOWN
+    return False
 
 
-def _other_chain(wanted: CaCertificate, there: CaCertificate, stack: str) -> bool:
-    """Whether one of ours says by its name that it is another chain which shares a block with this one."""
-    digits = digits_of(there.name)
-    return is_ours(there, stack) and digits is not None and digits != (wanted.sha256 or "")[:8]
+def _guessed(aligned: State, actual: State, merged: Collection[Address]) -> Iterator[Diagnostic]:
+    """A CA without digits that more than one declared bundle could be: which one is not known, so none is said."""
+    for address, there in actual.of(CaCertificate):
+        home = aligned.get(address)
+        if address not in merged or not isinstance(home, CaCertificate) or _is_known(home, there) or home.id:
+            continue
+        rivals = [
+            a
+            for a, wanted in aligned.of(CaCertificate)
+            if a != address and _is_rival(a, wanted, there, actual)
+        ]
+        if rivals:
+            detail = (
+                f"{address}, named {there.name}, may be {home.name} or another bundle that the file declares: "
+                "the account shows one certificate of it, which they share."
+            )
+            fix = f"Write the id beside the chain that was uploaded there:\n    id: {there.id}"
+            yield AMBIGUOUS.found(detail, fix)
+
+
+def _is_rival(address: Address, wanted: CaCertificate, there: CaCertificate, actual: State) -> bool:
+    """Whether a declared bundle that the account is not known to hold may be this CA too."""
+    at_home = actual.get(address)
+    settled = wanted.id is not None or (at_home is not None and _is_known(wanted, at_home))
+    return not settled and agreement(wanted, there) is not None
 
 
 def complete(wanted: Resource, there: Resource) -> Resource:
     """The declared resource with the id and every undeclared field of the one that is there."""
     match wanted, there:
         case CaCertificate(), CaCertificate():
-            return replace(wanted, id=there.id, name=_name(wanted, there))
+            return taken_over(wanted, there, pinned=is_pinned(wanted, there))
         case AccessApplication(), AccessApplication():
             others = tuple(d for d in there.destinations if d.get("type") != "public")
             return replace(
                 wanted,
                 id=there.id,
-                name=_name(wanted, there),
+                name=there.name if is_pinned(wanted, there) else wanted.name,
                 destinations=wanted.destinations + others,
                 policies=_policies(wanted.policies, there.policies),
                 fields=there.fields.merged(wanted.fields),
             )
         case _:
             return wanted
-
-
-def _name(wanted: CaCertificate | AccessApplication, there: CaCertificate | AccessApplication) -> str:
-    """The declared name, except that what is pinned keeps its own."""
-    return there.name if is_pinned(wanted, there) else wanted.name
 
 
 def _policies(wanted: tuple[AccessPolicy, ...], there: tuple[AccessPolicy, ...]) -> tuple[AccessPolicy, ...]:

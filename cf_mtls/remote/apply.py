@@ -20,6 +20,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
+from cf_mtls.planning.contents import may_hold
 from cf_mtls.remote import pages as listing
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import decoded, failure
@@ -261,7 +262,8 @@ def _is_in(hostname: str, zone: str | None) -> bool:
 
 
 def _same_ca(raw: Any, ca: CaCertificate) -> bool:
-    return wire.certificate(raw)[1].fingerprints[0] in ca.fingerprints and raw["name"] == ca.name
+    found = wire.certificate(raw)[1]
+    return found.name == ca.name and may_hold(ca, found)
 
 
 def _same_app(raw: Any, app: AccessApplication) -> bool:

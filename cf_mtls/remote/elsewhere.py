@@ -116,7 +116,7 @@ def _id(resource: Any) -> str | None:
 def _address(resource: Resource) -> Address:
     match resource:
         case CaCertificate():
-            return Address(Kind.CERTIFICATE, resource.fingerprints[0])
+            return Address(Kind.CERTIFICATE, str(resource.id))
         case AccessApplication():
             return Address(Kind.APPLICATION, resource.domain or f"id:{resource.id}")
         case _:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.resources import Address, HostnameSettings, Kind
+from cf_mtls.model.resources import Address, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.resources import CaCertificate, Resource, Scope
+    from cf_mtls.model.resources import Resource, Scope
     from cf_mtls.remote.gateway import Reader
     from cf_mtls.remote.pace import Pace
 
@@ -49,7 +49,7 @@ def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) 
     Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
-        (CERTIFICATES, _certificates),
+        (CERTIFICATES, lambda raws: dict(map(wire.certificate, raws))),
         (SETTINGS, _settings),
         (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
     ]
@@ -79,19 +79,6 @@ def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resour
 
 def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[Address, Resource]:
     return decoded(decode, list(pages(reader, path, pace)), f"GET {path}")
-
-
-def _certificates(raws: Iterable[Any]) -> dict[Address, Resource]:
-    """CAs by fingerprint; a second one with the same fingerprint keeps its id in the address."""
-    found: dict[Address, Resource] = {}
-    for raw in sorted(raws, key=lambda r: str(r["id"])):
-        address, ca = wire.certificate(raw)
-        found[_free(address, ca, found)] = ca
-    return found
-
-
-def _free(address: Address, ca: CaCertificate, found: dict[Address, Resource]) -> Address:
-    return address if address not in found else Address(Kind.CERTIFICATE, f"{address.key}#{ca.id}")
 
 
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:

@@ -39,10 +39,10 @@ POLICY_MODELLED = ("name", "decision", "include", "require", "exclude")
 
 
 def certificate(raw: Json) -> tuple[Address, CaCertificate]:
-    """A CA as the account shows it, addressed by the MD5 that it returns."""
+    """A CA as the account shows it, addressed by its id; which certificates it holds is never shown."""
     fingerprint = raw["fingerprint"].rpartition("=")[2].replace(":", "").lower()
-    return Address(Kind.CERTIFICATE, fingerprint), CaCertificate(
-        raw["name"],
+    return Address(Kind.CERTIFICATE, raw["id"]), CaCertificate(
+        raw.get("name") or "",
         hostnames(raw),
         (fingerprint,),
         (instant(raw["expires_on"]),),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.model.marks import stack_of
+from cf_mtls.model.marks import shown, stack_of
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
 from cf_mtls.report.plan_text import days
 from cf_mtls.report.terminal import harmless
@@ -97,4 +97,4 @@ def _applications(state: State, paint: Paint) -> Iterator[str]:
 
 def _named(name: str, paint: Paint) -> str:
     stack = stack_of(name)
-    return f"{harmless(name)}  {paint.dim(f'stack {stack}' if stack else 'without a mark')}"
+    return f"{harmless(shown(name))}  {paint.dim(f'stack {stack}' if stack else 'without a mark')}"

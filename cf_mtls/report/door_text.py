@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.doors import Reach
-from cf_mtls.model.marks import stack_of
+from cf_mtls.model.marks import shown, stack_of
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.report.terminal import harmless
 
@@ -52,7 +52,7 @@ def ca_words(state: State, address: Any) -> str:
     ca = state.get(address)
     if not isinstance(ca, CaCertificate):
         return str(address)
-    return ca.name if stack_of(ca.name) else f"{ca.name} (foreign)"
+    return shown(ca.name) if stack_of(ca.name) else f"{ca.name} (foreign)"
 
 
 def _credential(canonical: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.access.explain import advice
-from cf_mtls.model.marks import stack_of
+from cf_mtls.model.marks import shown, stack_of
 from cf_mtls.report.door_text import WORDS, door_words
 from cf_mtls.report.plan_text import policy_words
 from cf_mtls.report.terminal import harmless
@@ -57,7 +57,7 @@ def _lines(found: Explanation, state: State) -> Iterator[str]:
 
 def _owned(name: str, identifier: str | None) -> str:
     stack = stack_of(name)
-    return f"{name} ({f'id {identifier}' if identifier else 'not made yet'}{'' if stack else ', foreign'})"
+    return f"{shown(name)} ({f'id {identifier}' if identifier else 'not made yet'}{'' if stack else ', foreign'})"
 
 
 def explain_json(found: Explanation) -> dict[str, Any]:

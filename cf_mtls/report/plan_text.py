@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import has_errors
 from cf_mtls.model.frozen import thaw
+from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
 from cf_mtls.report.door_text import door_table
@@ -124,7 +125,7 @@ def attributes(resource: Resource, now: datetime) -> Iterator[tuple[str, list[st
     """What a person wants to see of a resource, by Cloudflare's names, each value on a line of its own."""
     match resource:
         case CaCertificate():
-            yield "name", [resource.name]
+            yield "name", [shown(resource.name)]
             yield "associated_hostnames", list(resource.associated_hostnames) or ["none"]
             if resource.sha256:
                 yield "sha256", [resource.sha256]
@@ -181,5 +182,5 @@ def _rule(rule: Rule) -> str:
 def step_text(step: Step, plan: Plan) -> str:
     """One done step as a line: phase, address and name."""
     resource = step.value or plan.actual.get(step.address)
-    name = "" if resource is None or isinstance(resource, HostnameSettings) else f"  {resource.name}"
+    name = "" if resource is None or isinstance(resource, HostnameSettings) else f"  {shown(resource.name)}"
     return f"{PHASES[step.phase]:<9} {harmless(str(step.address))}{harmless(name)}"

@@ -16,7 +16,6 @@ import base64
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,7 +63,7 @@ FAILURES = (
 
 def found() -> str | None:
     """The path of an installed Chromium, None when there is none."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    return next((path for name in PROGRAMS if (path := child_process.which(name))), None)
 
 
 def has_driver() -> bool:

@@ -13,7 +13,6 @@ Rules of this file:
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import time
 from contextlib import nullcontext
@@ -60,7 +59,7 @@ COOKIE = ("--header", "@-")
 
 def found() -> str | None:
     """The path of the curl binary, None when there is none."""
-    return shutil.which("curl")
+    return child_process.which("curl")
 
 
 @dataclass(frozen=True, slots=True)

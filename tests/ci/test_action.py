@@ -34,10 +34,10 @@ def github() -> Iterator[FakeGitHub]:
 
 
 def a_runner(folder: Path, ready: Ready, github: FakeGitHub, **inputs: str) -> Runner:
-    """A job that uses the action: the virtual environment's `cf-mtls` is this very program."""
-    program = folder / "cf-mtls/bin/cf-mtls"
+    """A job that uses the action: the virtual environment's Python is this very one."""
+    program = folder / "cf-mtls/bin/python"
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cf_mtls "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     program.chmod(0o755)
     defaults = {f"inputs.{k}": v["default"] for k, v in read(ACTION)["inputs"].items()}
     given = {f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()}

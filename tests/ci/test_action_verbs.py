@@ -211,19 +211,18 @@ def test_another_version_is_installed_by_its_hash_or_not_at_all(
 ) -> None:
     """Pip itself takes the right hash and refuses the wrong one; without a hash, or with more, nothing is installed."""
     version = version.format(digest=a_wheel(tmp_path, "9.9.9"))
-    pip = tmp_path / "venv/bin/pip"
-    pip.parent.mkdir(parents=True)
-    real = f'"{sys.executable}" -m pip'
-    pip.write_text(
-        f'#!/bin/bash\necho "$*" >> "{tmp_path}/called"\n[[ "$*" == *requirements.lock || "$*" != *-r* ]] && exit 0\n'
-        f'exec {real} "$@" --target "{tmp_path}/there" --no-index --find-links "{tmp_path}" --no-cache-dir\n'
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        f'#!/bin/bash\n[[ "$*" == *"-m venv"* ]] && exit 0\necho "$*" >> "{tmp_path}/called"\n'
+        '[[ "$*" == *requirements.lock || "$*" != *-r* ]] && exit 0\n'
+        f'exec "{sys.executable}" "$@" --target "{tmp_path}/there" --no-index --find-links "{tmp_path}"'
+        " --no-cache-dir\n"
     )
-    pip.chmod(0o755)
-    (pip.parent / "python").write_text("#!/bin/sh\n")
-    (pip.parent / "python").chmod(0o755)
+    python.chmod(0o755)
     (step,) = [step for name, step in steps_of(ACTION) if "Install" in name]
     given = {
-        "PATH": f"{pip.parent}:/usr/bin:/bin",
+        "PATH": f"{python.parent}:/usr/bin:/bin",
         "VENV": str(tmp_path / "venv"),
         "ACTION": "the-action",
         "VERSION": version,

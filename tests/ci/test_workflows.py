@@ -71,9 +71,8 @@ def test_no_step_hides_an_exit_code(name: str, step: dict[str, Any], code: int, 
     environment = stubs(tmp_path, programs, code)
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
-    for program in ("pip", "cf-mtls"):
-        (venv / "bin" / program).symlink_to(tmp_path / "bin" / program)
-    given = {"VENV": str(venv), "CF_MTLS": str(venv / "bin/cf-mtls"), "ACTION": "a", "CONFIG": "plans", "TAG": "v1",
+    (venv / "bin/python").symlink_to(tmp_path / "bin/python")
+    given = {"VENV": str(venv), "PYTHON": str(venv / "bin/python"), "ACTION": "a", "CONFIG": "plans", "TAG": "v1",
              "FOLDER": "r", "NUMBER": "1", "GITHUB_OUTPUT": str(tmp_path / "out")}  # fmt: skip
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/cf_mtls-1-py3-none-any.whl").touch()
@@ -82,6 +81,21 @@ def test_no_step_hides_an_exit_code(name: str, step: dict[str, Any], code: int, 
                           capture_output=True, text=True, timeout=30)  # fmt: skip
     assert done.returncode == code, done.stderr
     assert (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize(("name", "step"), RUNS, ids=[name for name, _ in RUNS])
+def test_python_never_takes_a_module_from_the_checkout(name: str, step: dict[str, Any]) -> None:
+    """Every interpreter is started with -I or -P; the programs of a step are named by path or are system ones."""
+    starts = re.findall(
+        r"(?:^|[\s;&|(])(?:\"\$[A-Z_]*/?(?:bin/)?python3?\"|\"\$PYTHON\"|python3?)\s+(\S+)", step["run"]
+    )
+    assert set(starts) <= {"-I", "-P"}
+
+
+def test_no_script_of_ours_starts_python_without_it() -> None:
+    """`.ci/run` too, which begins in a checkout."""
+    text = (ROOT / ".ci/run").read_text("utf-8")
+    assert re.findall(r'"\$python" (\S+) ', text) == ["-P"]
 
 
 def test_every_action_is_pinned_by_a_full_sha_with_its_version_behind_it() -> None:

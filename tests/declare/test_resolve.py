@@ -36,11 +36,11 @@ def test_the_example_becomes_three_resources(folder: Path, pki: Pki) -> None:
     """A CA by content, settings by hostname, an application by domain; names carry the mark."""
     stack = resolved(folder)
     chain = pki.clients.chain
-    ca = stack.state[Address(Kind.CERTIFICATE, chain.md5s[0])]
+    ca = stack.state[Address(Kind.CERTIFICATE, chain.sha256)]
     app = stack.state[Address(Kind.APPLICATION, "jeann.net/georgetown-penang-malaysia")]
     assert isinstance(ca, CaCertificate)
     assert isinstance(app, AccessApplication)
-    assert ca.name == f"penang-clients {chain.sha256[:8]} (cf-mtls georgetown)"
+    assert ca.name == f"penang-clients {chain.sha256[:32]} (cf-mtls georgetown)"
     assert ca.associated_hostnames == ("jeann.net",)
     assert app.name == "georgetown (cf-mtls georgetown)"
     assert app.policies == (DEFAULT_POLICY,)

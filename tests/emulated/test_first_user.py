@@ -26,7 +26,7 @@ COMMANDS = (
     f"plan {PLAN}",
 )
 ALSO_STEADY = (
-    (r"(-clients) [0-9a-f]{8} ", r"\1 5ec3a1b2 "),
+    (r"(-clients) [0-9a-f]{8}… ", r"\1 5ec3a1b2… "),
     (r"SHA-256 [0-9a-f ]{8,}", "SHA-256 5ec3 … "),
     (r"\d{4}-\d\d-\d\d", "2031-11-23"),
     (r"\d\d:\d\d UTC", "06:00 UTC"),

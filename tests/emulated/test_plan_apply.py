@@ -90,7 +90,7 @@ def test_a_rotation_proves_the_new_ca_before_the_old_one_goes(folder: Path, read
     assert done.returncode == 0, done.stderr
     assert "Proving that the new trust works" in done.stderr
     assert "Proven" in done.stdout
-    assert [c["name"].split()[1] for c in table(ready, "certificates")] == [new.chain.sha256[:8]]
+    assert [c["name"].split()[1] for c in table(ready, "certificates")] == [new.chain.sha256[:32]]
 
 
 def test_a_rotation_stops_when_a_declared_client_of_the_new_ca_does_not_get_in(

@@ -14,6 +14,7 @@ from cf_mtls.model.resources import (
     AccessPolicy,
     Address,
     CaCertificate,
+    Contents,
     HostnameSettings,
     Kind,
     Resource,
@@ -67,7 +68,7 @@ def an_app(random: Random, domain: str) -> AccessApplication:
 
 def a_ca(random: Random, key: str) -> CaCertificate:
     hosts = tuple(host for host in HOSTS if random.random() < 0.6)
-    return CaCertificate(f"{key} (cf-mtls s)", hosts, (key,), END, key, "PEM")
+    return CaCertificate(f"{key} (cf-mtls s)", hosts, (key,), END, key, "PEM", contents=Contents.RECORDED)
 
 
 def a_world(random: Random) -> State:

@@ -56,11 +56,11 @@ def snapshot(fake: Fake) -> State:
 
 
 def test_the_account_becomes_a_state_with_five_gets() -> None:
-    """Every kind at its address: fingerprint, hostname, first domain."""
+    """Every kind at its address: id, hostname, first domain."""
     fake = account([CA], [{"hostname": "A.net", "client_certificate_forwarding": True}], [APP])
     state = snapshot(fake)
     assert [m for m, _, _ in fake.seen] == ["GET"] * 5
-    ca = state[Address(Kind.CERTIFICATE, "2c1e00000000000000000000000000ff")]
+    ca = state[Address(Kind.CERTIFICATE, CA["id"])]
     app = state[Address(Kind.APPLICATION, "a.net/x")]
     assert isinstance(ca, CaCertificate)
     assert ca.associated_hostnames == ("a.net", "b.net")
@@ -75,10 +75,17 @@ def test_the_account_becomes_a_state_with_five_gets() -> None:
 def test_two_cas_with_one_fingerprint_keep_two_addresses() -> None:
     """Cloudflare may hash a root that two chains share; neither object is lost."""
     state = snapshot(account([CA, {**CA, "id": "9"}]))
-    assert [a.key for a in state] == [
-        "2c1e00000000000000000000000000ff",
-        "2c1e00000000000000000000000000ff#9",
-    ]
+    assert [a.key for a in state] == [CA["id"], "9"]
+
+
+@pytest.mark.parametrize("odd", [{"name": None}, {"name": ""}, {"associated_hostnames": None}])
+def test_a_ca_without_a_name_or_a_hostname_is_read(odd: dict[str, Any]) -> None:
+    """What was made elsewhere may lack either; it is foreign, and no fault of Cloudflare's answer."""
+    (found,) = (r for _, r in snapshot(account([{**CA, **odd}])).of(CaCertificate))
+    assert (found.name, found.associated_hostnames) == (
+        odd.get("name", CA["name"]) or "",
+        ("a.net", "b.net") if "name" in odd else (),
+    )
 
 
 def test_a_list_that_ignores_page_ends() -> None:
