@@ -281,11 +281,13 @@ def again(saved: Saved, actual: State, typed: Allowed = NOTHING, *, is_approved:
     inputs = saved.inputs
     allowed = typed | (inputs.allowed if is_approved else inputs.allowed.only(SHAPES))
     people = NO_PEOPLE if inputs.is_destroy else People(inputs.clients, inputs.targets, inputs.askers)
-    made = planned(saved.stack, saved.scope, inputs.declared, actual, allowed, people)
+    try:
+        made = planned(saved.stack, saved.scope, inputs.declared, actual, allowed, people)
+    except Failure as failure:  # what was targeted is there no more
+        raise Failure(failure.diagnostics, Exit.REFUSED) from None
     found = () if is_approved else (*losses(made), *not_counted(inputs.allowed, allowed))
     made = replace(made, diagnostics=(*made.diagnostics, *found), inputs=replace(inputs, allowed=allowed))
-    if not has_errors(made.diagnostics):
-        saved.check(actual, made)
+    saved.check(actual, made)
     return made
 
 

@@ -12,7 +12,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import decider
-from cf_mtls.access.reach import askers_at
+from cf_mtls.access.doors import url
+from cf_mtls.access.reach import askers_at, paths_at
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.plan import NOTHING
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.doors import Doorway
     from cf_mtls.model.plan import Allowed, Plan
+    from cf_mtls.model.state import State
 
 UNVOUCHED = Code(
     "plan.losses-not-approved", Severity.ERROR, Fault.INVOCATION, "nobody approved who loses access"
@@ -30,14 +31,20 @@ NOT_COUNTED = Code(
     "plan.allowed-not-approved", Severity.NOTE, Fault.INVOCATION, "what was allowed was not approved"
 )
 
+MOST = 5
+"""URLs that a refusal names."""
+
 HOW = "Apply it with the digest that plan printed:\n    cf-mtls apply PLANFILE --expect DIGEST"
 
 
 def losses(made: Plan) -> Iterator[Diagnostic]:
     """A refusal that names every URL at which somebody gets in now and would not afterwards; nothing without one."""
-    urls = [way.url for way in made.doors if _takes(made, way)]
+    ends = (made.actual, made.desired)
+    hosts = sorted({way.before.host for way in made.doors})
+    urls = [url(host, path) for host in hosts for path in paths_at(ends, host) if _takes(ends, host, path)]
     if urls:
-        listed = "\n".join(f"    {url}" for url in urls)
+        more = [f"and {len(urls) - MOST} more"] if urls[MOST:] else []
+        listed = "\n".join(f"    {found}" for found in (*urls[:MOST], *more))
         detail = (
             f"Somebody gets in now and would not afterwards at:\n{listed}\n"
             "Which clients must get in is written in the saved plan, and counts only with its digest."
@@ -45,12 +52,11 @@ def losses(made: Plan) -> Iterator[Diagnostic]:
         yield UNVOUCHED.found(detail, HOW)
 
 
-def _takes(made: Plan, way: Doorway) -> bool:
-    host, path = way.before.host, way.before.path
-    before, after = (decider(state, host, path) for state in (made.actual, made.desired))
+def _takes(ends: tuple[State, State], host: str, path: str) -> bool:
+    before, after = (decider(state, host, path) for state in ends)
     return any(
         before(asker).outcome.lets_in and not after(asker).outcome.lets_in
-        for asker in askers_at((made.actual, made.desired), host, path)
+        for asker in askers_at(ends, host, path)
     )
 
 

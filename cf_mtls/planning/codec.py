@@ -19,7 +19,7 @@ from functools import cache, partial
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from cf_mtls.model.frozen import Frozen, Record, canonical, freeze, thaw
+from cf_mtls.model.frozen import Record, canonical, freeze, thaw
 from cf_mtls.model.people import Client
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -132,17 +132,22 @@ def _plain(kind: type, raw: Any) -> Any:
 
 MADE: dict[Any, Callable[[Any], Any]] = {
     **{kind: partial(_plain, kind) for kind in (str, bool, int, float, NoneType)},
-    Frozen: freeze,
     Address: lambda raw: address(_plain(str, raw)),
     datetime: lambda raw: _moment(_plain(str, raw)),
     Record: lambda raw: freeze(_plain(dict, raw)),
 }
 """How plain types are read."""
 
+
+def _union(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """What reads one of several types; with a JSON object among them it is any JSON, which refers to itself."""
+    return freeze if Record in kinds else partial(_either, tuple(map(_reader, kinds)))
+
+
 GENERIC: dict[Any, Callable[[tuple[Any, ...]], Callable[[Any], Any]]] = {
     Literal: lambda values: partial(_one_of, values),
-    Union: lambda kinds: partial(_either, tuple(map(_reader, kinds))),
-    UnionType: lambda kinds: partial(_either, tuple(map(_reader, kinds))),
+    Union: _union,
+    UnionType: _union,
     tuple: lambda kinds: (
         partial(_list, tuple, _reader(kinds[0]))
         if kinds[1:] == (...,)

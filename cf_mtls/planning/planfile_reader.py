@@ -35,7 +35,7 @@ NOT_APPLYABLE = Code(
     "planfile.refused", Severity.ERROR, Fault.FILE, "the saved plan was refused when it was made"
 )
 
-WRONG = (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
+WRONG = (LookupError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 """What reading anything but a saved plan may raise."""
 
 
@@ -48,24 +48,29 @@ def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
     try:
         found = _parsed(raw)
         saved = _saved(found["cf_mtls"])
+        why = _changed(saved, found)
+        if why:
+            raise Failure([CHANGED.found(why, "Plan again.", place)], Exit.REFUSED)
         reason = next(faults(saved), None)
-        is_whole = canonical(written(saved)) == canonical(found)
     except WRONG as error:
-        reason, is_whole = f"{type(error).__name__}: {error}".splitlines()[0][:200], False
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     if reason:
         raise Failure(
             [NOT_A_PLAN.found(f"{file}: {reason}.", "Make it with:\n    cf-mtls plan --out", place)]
         )
-    if codec.digest(sealed(saved)) != saved.digest:
-        detail = "Its digest is not that of its content."
-        raise Failure([CHANGED.found(detail, "Plan again.", place)], Exit.REFUSED)
-    if not is_whole:
-        detail = "It holds something that was not written by `cf-mtls plan`, or its two halves say different things."
-        raise Failure([CHANGED.found(detail, "Plan again.", place)], Exit.REFUSED)
     if to_apply and saved.refused:
         detail = f"What stood in its way: {', '.join(saved.refused)}."
         raise Failure([NOT_APPLYABLE.found(detail, "Plan again and read what it says.", place)], Exit.REFUSED)
     return saved
+
+
+def _changed(saved: Saved, found: dict[str, Any]) -> str:
+    """What shows that a file is not as it was written; empty when nothing does."""
+    if codec.digest(sealed(saved)) != saved.digest:
+        return "Its digest is not that of its content."
+    if canonical(written(saved)) != canonical(found):
+        return "It holds something that `cf-mtls plan` did not write, or its two halves say different things."
+    return ""
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -9,17 +9,17 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.reach import concrete, hosts_of
 from cf_mtls.access.scene import near
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.resources import CaCertificate, HostnameSettings, host_of
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import differing
-from cf_mtls.planning.ownership import homes
+from cf_mtls.planning.ownership import complete, homes
 from cf_mtls.planning.reliance import relied_on
 from cf_mtls.quick import dataclass
 
@@ -77,14 +77,32 @@ class Saved:
         """Raise Failure (refused) unless a plan made again is this one, or the part of it that is left.
 
         made: what the inputs come to on the account as it is now. A part is left where nothing moved but what the plan
-        itself had been doing.
+        itself had been doing. A plan with something in its way is only looked at for what moved.
         """
         now = {a: codec.standing(r) for a, r in relied_on(self.changes, actual, self.stack).items()}
         moved = sorted({a for a in now.keys() | self.relied_on.keys() if now.get(a) != self.relied_on.get(a)})
         if moved and not Progress(self, actual).holds(moved, made.changes):
             raise Failure([_stale(self, moved, now)], Exit.REFUSED)
-        if not moved and (made.changes, made.steps) != (self.changes, self.steps):
+        can_be_told = not moved and not has_errors(made.diagnostics)
+        if can_be_told and not self._is(made):
             raise Failure([_other_steps()], Exit.REFUSED)
+
+    def _is(self, made: Plan) -> bool:
+        """Whether a plan does the same: what it was made from is looked at as the server shows it."""
+        same = [_change(c) for c in self.changes] == [_change(c) for c in made.changes]
+        return same and [_step(s) for s in self.steps] == [_step(s) for s in made.steps]
+
+
+def _change(change: Change) -> tuple[object, ...]:
+    return change.address, change.action, change.attributes, _standing(change.after)
+
+
+def _step(step: Step) -> tuple[object, ...]:
+    return step.phase, step.address, step.cause, step.wait, step.group, _standing(step.value)
+
+
+def _standing(resource: Resource | None) -> str | None:
+    return None if resource is None else codec.standing(resource)
 
 
 class Progress:
@@ -111,7 +129,7 @@ class Progress:
         change, there = self._change(address), self._actual.get(address)
         if change is None:
             return False
-        values = [change.before, *self._values.get(change.address, ())]
+        values = self._values.get(change.address, ())
         return any(_is(value, there, change) for value in values) or _between(change, there)
 
     def _is_part(self, left: Change) -> bool:
@@ -120,9 +138,20 @@ class Progress:
 
 
 def _is(value: Resource | None, there: Resource | None, change: Change) -> bool:
-    """Whether what is there is this value of the very thing that a plan changes, or the one that it makes."""
-    known = _id(change.before)
-    return _means(value, there) and (known is None or there is None or known == _id(there))
+    """Whether what is there is this value of the very thing that a plan changes, or the one that it makes.
+
+    What a new application left unsaid is what the server made of it. The rules of a reusable policy count: where those
+    that it was made with are not known, it is not.
+    """
+    wanted, here, known = _said(value), _said(there), _id(change.before)
+    if wanted is None or here is None or type(wanted) is not type(here):
+        return wanted is here
+    filled = complete(wanted, here)
+    if isinstance(wanted, AccessApplication) and isinstance(filled, AccessApplication):
+        wanted = replace(filled, name=wanted.name)
+    if not isinstance(wanted, HostnameSettings):
+        wanted = replace(wanted, id=known or _id(here) or "")
+    return codec.standing(wanted) == codec.standing(here)
 
 
 def _means(wanted: Resource | None, there: Resource | None) -> bool:
