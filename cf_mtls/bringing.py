@@ -10,19 +10,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cf_mtls.diagnostics import Failure
 from cf_mtls.model.state import State
 from cf_mtls.planning.ownership import homes
 from cf_mtls.workflow import actual, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from cf_mtls.bring.draft import Draft
     from cf_mtls.bring.select import Wish
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.evidence import Handshake
+    from cf_mtls.remote.doctor import Readings
     from cf_mtls.remote.findings import Finding
+    from cf_mtls.remote.gateway import Reader
     from cf_mtls.workflow import Account
 
 
@@ -59,19 +63,35 @@ def doctor(
 
     look: how to see whether the edge asks for a certificate on a hostname; None looks at no edge.
     """
-    from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, host_of
     from cf_mtls.remote import doctor as asking
     from cf_mtls.remote.diagnosis import diagnose
     from cf_mtls.remote.findings import Declared
     from cf_mtls.remote.gateway import Reader, client_for
 
-    declared = stack.state if stack else State()
-    hosts = {host for _, ca in declared.of(CaCertificate) for host in ca.associated_hostnames}
-    hosts |= {host_of(domain) for _, app in declared.of(AccessApplication) for domain in app.domains}
-    hosts |= {settings.hostname for _, settings in declared.of(HostnameSettings)}
-    scope = scope_of(stack, account)
+    scope, name = scope_of(stack, account), stack.name if stack else ""
+    hosts = stack.hosts if stack else frozenset()
     with client_for(account.token, account.base_url) as client:
-        readings = asking.read(Reader(client), scope, account.token or "", hosts)
+        reader = asking.Once(Reader(client))
+        readings = asking.read(reader, scope, account.token or "", hosts)
+        actual, notes = _as_plan_reads(reader, readings, hosts, name) if stack else (None, ())
     edge = {host: look(host) for host in readings.hosts if not host.startswith("*")} if look else {}
     readings = replace(readings, edge=edge)
-    return diagnose(readings, Declared(stack.name if stack else "", declared, at))
+    declared = stack.state if stack else State()
+    return diagnose(readings, Declared(name, declared, at, actual, notes))
+
+
+def _as_plan_reads(
+    reader: Reader, readings: Readings, hosts: Collection[str], name: str
+) -> tuple[State | None, tuple[Diagnostic, ...]]:
+    """The account as plan and drift read it, and what could not be seen; nothing is waited for."""
+    from cf_mtls.remote.findings import ok
+    from cf_mtls.remote.pace import Pace
+    from cf_mtls.remote.snapshot import read
+
+    if not all(ok(readings.access[part]) for part in ("certificates", "settings", "applications")):
+        return None, ()
+    try:
+        seen = read(reader, readings.scope, Pace(stopping=lambda: True), hosts, {name})
+    except Failure as failed:
+        return None, failed.diagnostics
+    return seen.state, seen.diagnostics

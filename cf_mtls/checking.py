@@ -18,17 +18,18 @@ from cf_mtls import diagnostics, proving, workflow
 from cf_mtls.declare.files import read_bytes
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
-from cf_mtls.model.evidence import Outcome
+from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings
+from cf_mtls.planning.check import Known, findings, said_of_contents, unseen
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
 from cf_mtls.remote.token_end import token_ends
+from cf_mtls.verify.claim import claim
 from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
@@ -104,7 +105,9 @@ def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checke
         asked = replace(asked, witness=shared(asked.witness))
     scopes = list(dict.fromkeys(i.scope for i in items if i.scope and not i.failed))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = dict(zip(scopes, pool.map(lambda scope: _seen(scope, account, asked), scopes), strict=True))
+        seen = dict(
+            zip(scopes, pool.map(lambda scope: _seen(scope, items, account, asked), scopes), strict=True)
+        )
         return tuple(pool.map(lambda item: _checked(item, items, seen, asked), items))
 
 
@@ -132,11 +135,16 @@ def _only_once(items: Sequence[_Stack]) -> None:
             item.failed = (TWICE.found(detail, "Give each its own name, or check one of them."),)
 
 
-def _seen(scope: Scope, account: Account, asked: Asked) -> _Seen:
+def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
+    """An account or zone, read once for all the stacks that live in it."""
+    stacks = [item.stack for item in items if item.stack and item.scope == scope and not item.failed]
+    hosts = frozenset(host for stack in stacks for host in stack.hosts)
+    names = {stack.name for stack in stacks}
     try:
         with client_for(account.token, account.base_url) as client:
             reader = Reader(client)
-            snapshot, ends = read(reader, scope, account.pace), token_ends(reader, scope, account.pace)
+            snapshot = read(reader, scope, account.pace, hosts, names)
+            ends = token_ends(reader, scope, account.pace)
             known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
             return _Seen(snapshot, *known)
     except Exception as error:  # noqa: BLE001 - one broken account hides no other
@@ -162,11 +170,18 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
+    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
     return Checked(
-        file, stack.name, str(scope), marked, asked.alarming, unused, (*snapshot.diagnostics, *there.notes)
+        file,
+        stack.name,
+        str(scope),
+        marked,
+        asked.alarming,
+        unused,
+        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state)),
     )
 
 
@@ -218,12 +233,18 @@ def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
 
 
 def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
-    """What real requests say: a failed proof is a finding, an inconclusive one could not be checked."""
-    kinds = {Outcome.FAIL: Class.UNENFORCED, Outcome.INCONCLUSIVE: Class.UNCHECKED}
+    """What real requests say: a failed proof is a finding; what keeps a URL from being proven could not be checked."""
     subject = proving.subject(stack.targets, asked.opened(stack.clients), stack.state, asked.now)
-    for verdict in proving.verify(subject, witness):
-        if verdict.outcome in kinds:
-            probe = verdict.probe
-            says = f"{probe.who}: {verdict.why}"
-            address = f"proof/{probe.url} {probe.who}"
-            yield Finding(kinds[verdict.outcome], address, says, verdict.got.value)
+    verdicts = proving.verify(subject, witness)
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.FAIL:
+            yield _of_request(
+                Class.UNENFORCED, verdict.probe.url, verdict.probe.who, verdict.why, verdict.got.value
+            )
+    for gap in claim(Dossier(verdicts)).gaps:
+        essence = gap.verdict.got.value if gap.verdict else gap.why
+        yield _of_request(Class.UNCHECKED, gap.url, gap.who or "proof", gap.why, essence)
+
+
+def _of_request(kind: Class, url: str, who: str, why: str, essence: str) -> Finding:
+    return Finding(kind, f"proof/{url} {who}", f"{who}: {why}", essence)

@@ -14,13 +14,17 @@ from contextlib import nullcontext
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome
-from cf_mtls.model.people import Asker, Expected
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.access.doors import doorways
+from cf_mtls.access.reach import concrete
+from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Extent, Got, Handshake, Outcome
+from cf_mtls.model.people import Asker, Target
+from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
+from cf_mtls.model.state import State
 from cf_mtls.pki.chain import SSLCLIENT
 from cf_mtls.pki.chain import judge as judge_chain
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.planning.guard import hosts_touched, known_hosts
+from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import Party, expect, left_out
@@ -33,18 +37,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from cf_mtls.access.match import Hosts
     from cf_mtls.model.evidence import Probe, Verdict
-    from cf_mtls.model.people import Target
+    from cf_mtls.model.plan import Change, Plan
     from cf_mtls.model.resources import Address
-    from cf_mtls.model.state import State
     from cf_mtls.pki.identity import Identity
     from cf_mtls.pki.pem import Certificate
     from cf_mtls.remote.pace import Clock
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
-
-NOT_PROVEN = Code("apply.not-proven", Severity.ERROR, Fault.FILE, "the new trust does not let everybody in")
 
 FREE = nullcontext()
 
@@ -63,6 +65,7 @@ class Subject:
     identities: Mapping[str, Identity] = field(default_factory=dict, repr=False)
     expiries: tuple[Expiry, ...] = ()
     notes: tuple[str, ...] = ()
+    extent: Extent = Extent.FILE
 
     def only(self, keep: Callable[[Probe], bool]) -> Subject:
         """The same with some of the probes."""
@@ -75,18 +78,88 @@ def subject(
     state: State,
     now: datetime,
     chosen: frozenset[int] = proofs.ALL,
+    gone: frozenset[str] = frozenset(),
 ) -> Subject:
-    """What a state promises at these URLs, as probes with everything they need. now: an aware moment."""
+    """What a state promises at these URLs, as probes with everything they need.
+
+    now: an aware moment. gone: the domains of applications that were just removed.
+    """
     if not targets:
         return Subject()
     cas = {address: _ders(ca) for address, ca in state.of(CaCertificate) if ca.pem}
     parties = [Party(c, _asker(wallet.identities.get(c.name), cas, now)) for c in wallet.clients]
-    probes = expect(targets, parties, state, chosen)
+    probes = expect(targets, parties, state, chosen, gone)
     wrong = wrong_certificates(probes, state, wallet.identities, now)
     probes = tuple(p for p in probes if p.client or not p.shows or p.shows in wrong)
-    return Subject(
-        probes, {**wallet.identities, **wrong}, tuple(_expiries(wallet, state)), left_out(probes, chosen)
-    )
+    notes = (*left_out(probes, chosen), *_not_chosen(chosen))
+    return Subject(probes, {**wallet.identities, **wrong}, tuple(_expiries(wallet, state)), notes)
+
+
+def _not_chosen(chosen: frozenset[int]) -> Iterator[str]:
+    """Which proofs nobody asked for, in a sentence."""
+    if left := sorted(proofs.ALL - chosen):
+        yield f"Not asked for: proof {', '.join(map(str, left))}."
+
+
+def after(
+    made: Plan, declared: State, targets: Sequence[Target], wallet: Wallet, now: datetime, *, binds: bool
+) -> Subject:
+    """What a run must show: at every URL that it could affect, what Access promises there now.
+
+    declared, targets: the file's. binds: whether what the file demands of its clients holds already; it does not in a
+    partial run, nor in one that destroys.
+    """
+    urls = affected(made, targets)
+    if not binds:
+        wallet = replace(wallet, clients=tuple(replace(c, expect=None) for c in wallet.clients))
+    state = _with_contents(made.desired, declared, made.stack)
+    gone = _domains(made.actual) - _domains(made.desired)
+    extent = Extent.FILE if binds and set(urls) == set(targets) else Extent.RUN
+    return replace(subject(urls, wallet, state, now, gone=gone), extent=extent)
+
+
+def _with_contents(state: State, declared: State, stack: str) -> State:
+    """The state with what the file knows of the CAs that it declares: the account never shows a PEM."""
+    cas = State(declared.of(CaCertificate))
+    found = {
+        home: replace(ca, pem=known.pem, sha256=known.sha256, contents=known.contents)
+        for address, home in homes(cas, state, stack).items()
+        if isinstance(ca := state[home], CaCertificate)
+        and isinstance(known := cas[address], CaCertificate)
+        and not ca.pem
+    }
+    return state.put_all(found)
+
+
+def affected(made: Plan, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """The URLs that a run could affect, the file's first; all of the file's where there is nothing to change.
+
+    Those of the file on a hostname that changes, and others there at which other people get in than before.
+    """
+    if made.is_empty:
+        return tuple(targets)
+    known = known_hosts(made.actual, made.changes)
+    hosts = {host for change in made.changes for host in _hosts(change, known)}
+    ours = tuple(t for t in targets if concrete(_host(t.url)) in hosts)
+    named = {concrete(t.url).rstrip("/") for t in ours}
+    ways = (w for w in doorways(made.actual, made.desired, hosts) if not w.is_same and "*" not in w.url)
+    others = tuple(Target(way.url, "") for way in ways if way.url.rstrip("/") not in named)
+    return (*ours, *others) or tuple(targets)
+
+
+def _hosts(change: Change, known: Hosts) -> frozenset[str]:
+    """The hosts that a change can affect; settings change what the origin is told there."""
+    sides = (change.before, change.after)
+    settings = {side.hostname for side in sides if isinstance(side, HostnameSettings)}
+    return hosts_touched(change, known) | settings
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].lower()
+
+
+def _domains(state: State) -> frozenset[str]:
+    return frozenset(domain for _, app in state.of(AccessApplication) for domain in app.domains)
 
 
 def _ders(ca: CaCertificate) -> tuple[bytes, ...]:
@@ -157,7 +230,7 @@ def verify_all(
         for witness in witnesses
         if planned - witness.can
     ]
-    return Dossier(found, handshakes(asked, connect_to, gate), asked.expiries, tuple(notes))
+    return Dossier(found, handshakes(asked, connect_to, gate), asked.expiries, tuple(notes), asked.extent)
 
 
 def handshakes(
@@ -210,20 +283,3 @@ def waiting(failed: Sequence[Verdict], total: int) -> str:
     counted = Counter(str(v.evidence.status) if v.evidence.status else f"“{v.got.value}”" for v in failed)
     said = (f"{n} of {total} still answer{'s' if n == 1 else ''} {what}" for what, n in counted.most_common())
     return f"waiting for the edge: {', '.join(said)}"
-
-
-def prove_new_trust(asked: Subject, witness: Witness, patience: Patience) -> tuple[Verdict, ...]:
-    """Verdicts on everybody who must get in. Raises Failure (nothing more is done) when somebody does not."""
-    verdicts = verify_until(asked.only(is_welcome), witness, patience)
-    failed = [v for v in verdicts if v.outcome is Outcome.FAIL]
-    if failed:
-        listed = "\n".join(f"    {v.probe.url}, {v.probe.who}: {v.why}" for v in failed)
-        detail = f"The new trust stands beside the old, but not everybody gets in:\n{listed}"
-        fix = "Nothing was taken away. Mend the clients or their chain, then run the same command again."
-        raise Failure([NOT_PROVEN.found(detail, fix)], Exit.VERIFY_FAILED)
-    return verdicts
-
-
-def is_welcome(probe: Probe) -> bool:
-    """Whether a probe is a declared client's that must get in."""
-    return probe.proof == proofs.CLIENT and probe.expected is Expected.ALLOWED

@@ -2,7 +2,8 @@
 
 Rules of this file:
 - Before a demand: the handshake of every hostname with a CA that stays asks for a certificate.
-- Before trust is taken: requests get what the state by now promises, and in a rotation every declared client gets in.
+- Before trust is taken: requests get what the state by now promises, and `rotation` proves what takes over; once it
+  was taken, `rotation` proves it again.
 - A wait ends at its deadline, and then the run stops: it never goes on regardless. Only where the edge cannot be
   reached from here, a fixed pause stands in, said aloud.
 - Also at the beginning of a run, because an earlier one may have been killed a moment ago.
@@ -18,10 +19,10 @@ from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.evidence import Got, Outcome
 from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Phase
-from cf_mtls.proving import is_welcome, prove_new_trust, subject, verify_until
+from cf_mtls.proving import subject, verify_until
 from cf_mtls.quick import dataclass
 from cf_mtls.verify.handshake import look
-from cf_mtls.verify.proofs import CLIENT, NO_CERTIFICATE
+from cf_mtls.verify.proofs import NO_CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Handshake, Probe
     from cf_mtls.model.people import Target
     from cf_mtls.proving import Patience
-    from cf_mtls.remote.stages import Boundary
+    from cf_mtls.remote.stages import Boundary, Setback
+    from cf_mtls.rotation import Rotation
     from cf_mtls.verify.connect import ConnectTo
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
@@ -60,14 +62,19 @@ class Settler:
     now: Callable[[], datetime]
     say: Callable[[str], None]
 
-    def between(self, boundary: Boundary) -> None:
-        """Wait until the edge does what stands. Raises Failure when it does not in time."""
+    rotation: Rotation
+
+    def between(self, boundary: Boundary) -> Setback | None:
+        """Wait until the edge does what stands. Raises Failure when it does not in time.
+
+        What must be put back because a declared client lost its access, None when nothing must.
+        """
         if boundary.next is Phase.DEMAND:
             self._asks(boundary)
         if boundary.next is Phase.NARROW:
             self._follows(boundary)
-            if boundary.is_retiring:
-                self._proves(boundary)
+            self.rotation.before(boundary)
+        return self.rotation.after(boundary) if boundary.is_narrowed else None
 
     def _asks(self, boundary: Boundary) -> None:
         hosts = sorted(boundary.demanded & boundary.trusted)
@@ -115,12 +122,6 @@ class Settler:
         if all(v.got in UNSEEN for v in verdicts):
             self.say(f"cannot see the edge from here ({verdicts[0].why}); pausing {BLIND_S:g} s")
             self.patience.clock.sleep(BLIND_S)
-
-    def _proves(self, boundary: Boundary) -> None:
-        asked = subject(self.targets, self.wallet, boundary.final, self.now(), frozenset({CLIENT}))
-        if any(map(is_welcome, asked.probes)):
-            self.say("Proving that the new trust works before the old is taken away.")
-            prove_new_trust(asked, self.witness, self.patience)
 
 
 def _plainly(probe: Probe) -> Probe:

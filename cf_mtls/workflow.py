@@ -10,23 +10,33 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Request, decide
 from cf_mtls.access.doors import doorways
-from cf_mtls.declare.files import load
+from cf_mtls.declare.clients import shown_by, shown_of
+from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import NOTHING, SHAPES, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
+from cf_mtls.planning.admission import (
+    NO_PEOPLE,
+    People,
+    cas_on,
+    departed,
+    host_and_path,
+    with_bundles,
+    with_contents,
+)
 from cf_mtls.planning.approval import losses, not_counted
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.foreign import weakenings
-from cf_mtls.planning.gates import deletions, locked_out, no_order, weaker
+from cf_mtls.planning.gates import IMPOSSIBLE, deletions, lockouts, no_order, unproven, weaker
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
@@ -36,12 +46,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.doors import Decision
-    from cf_mtls.model.people import Asker, Client, Target
+    from cf_mtls.model.people import Shown
     from cf_mtls.model.plan import Change, Step
+    from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
+    from cf_mtls.remote.elsewhere import Beside
     from cf_mtls.remote.snapshot import Snapshot
-    from cf_mtls.remote.stages import Boundary
+    from cf_mtls.remote.stages import Boundary, Setback
+    from cf_mtls.verify.wallet import Wallet
 
 NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an account nor a zone is named")
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
@@ -83,32 +95,46 @@ def actual(account: Account) -> State:
     return _snapshot(scope_of(None, account), account).state
 
 
-def _snapshot(scope: Scope, account: Account, hosts: Collection[str] = ()) -> Snapshot:
+def _snapshot(
+    scope: Scope, account: Account, hosts: Collection[str] = (), stacks: Collection[str] = ()
+) -> Snapshot:
     """Everything in a scope, read once by a client that can only GET.
 
-    hosts: those for which what lives beside the scope counts too.
+    hosts: those for which what lives beside the scope counts too. stacks: whose things' hosts count as well.
     """
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
     with client_for(account.token, account.base_url) as client:
-        return read(Reader(client), scope, account.pace, hosts)
+        return read(Reader(client), scope, account.pace, hosts, stacks)
 
 
-def states_to_explain(
-    stack: Stack | None, account: Account, host: str, *, offline: bool
-) -> tuple[dict[str, State], Mapping[Address, Address]]:
-    """The states to explain by title, and where the account has what is declared.
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The states that a URL is explained in, and what plan reads besides."""
 
-    The account now, and with a stack how it would be once that is applied; offline: only what is declared.
-    """
+    states: Mapping[str, State]
+    """By title: the account now, and with a stack how it would be once that is applied; or only what is declared."""
+    moved: Mapping[Address, Address] = field(default_factory=dict)
+    """Where the account has what is declared."""
+    ours: Mapping[Address, Resource] = field(default_factory=dict)
+    """What is declared, at the addresses under which the states have it."""
+    beside: Beside | None = None
+    """The zones; None when no account was asked."""
+    notes: tuple[Diagnostic, ...] = ()
+
+
+def states_to_explain(stack: Stack | None, account: Account, host: str, *, offline: bool) -> Views:
+    """What there is to explain about a host: the account as plan reads it; offline only what is declared."""
     if stack and offline:
-        return {"declared": stack.state}, {}
-    here = _snapshot(scope_of(stack, account), account, {host, *(stack.hosts if stack else ())}).state
+        return Views({"declared": stack.state})
+    hosts, stacks = {host, *(stack.hosts if stack else ())}, {stack.name} if stack else set()
+    seen = _snapshot(scope_of(stack, account), account, hosts, stacks)
     if stack is None:
-        return {"now": here}, {}
-    merged = merge(stack.state, here, stack.name)
-    return {"now": here, "once applied": merged.desired}, merged.moved
+        return Views({"now": seen.state}, beside=seen.beside, notes=seen.diagnostics)
+    merged = merge(stack.state, seen.state, stack.name)
+    states = {"now": seen.state, "once applied": merged.desired}
+    return Views(states, merged.moved, merged.ours, seen.beside, seen.diagnostics)
 
 
 def scope_of(stack: Stack | None, account: Account) -> Scope:
@@ -141,45 +167,54 @@ def _agree(key: str, in_file: str, variable: str, in_environment: str | None) ->
         raise Failure([SCOPE_MISMATCH.found(detail, f"Unset {variable}, or mend the file.")])
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """The declared clients and where they go."""
-
-    clients: tuple[Client, ...] = ()
-    targets: tuple[Target, ...] = ()
-    askers: Mapping[str, Asker] = field(default_factory=dict)
-
-    def decisions(
-        self, actual: State, desired: State, moved: Mapping[Address, Address]
-    ) -> Iterator[tuple[str, str, Decision, Decision]]:
-        """For each client that must get in, at each URL: what Access does now and would do afterwards.
-
-        moved: declared address to the account's. A client of a CA that the file no longer holds is not known here.
-        """
-        for client in (c for c in self.clients if c.name in self.askers):
-            asker = self.askers[client.name]
-            here = replace(asker, trusted_by=frozenset(moved.get(a, a) for a in asker.trusted_by))
-            targets = (t for t in self.targets if client.expected_at(t.url) is not Expected.REFUSED)
-            for target in targets:
-                host, _, path = target.url.removeprefix("https://").partition("/")
-                request = Request(host, f"/{path}", here)
-                yield client.name, target.url, decide(actual, request), decide(desired, request)
+NOBODY_KNOWN = State()
 
 
-NO_PEOPLE = People()
+def people_of(stack: Stack, actual: State = NOBODY_KNOWN) -> People:
+    """The declared clients of a stack, judged by their own files at the moment for which it was resolved.
+
+    actual: what the account holds; CAs of ours that left the file are looked for beside its chains.
+    """
+    beside = tuple(
+        chain.pem for chain in chains_beside(stack.folders, departed(actual, stack.state, stack.name))
+    )
+    return People(stack.clients, stack.targets, stack.shown, stack.at, stack.client_places, beside)
+
+
+def _inputs(
+    declared: State, hosts: frozenset[str], allowed: Allowed, people: People, *, is_destroy: bool = False
+) -> Inputs:
+    return Inputs(
+        declared, hosts, allowed, people.clients, people.targets, people.shown, people.beside, is_destroy
+    )
+
+
+def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
+    """A stack whose clients are judged by what could be opened, also where a passphrase was needed."""
+    opened = {n: shown_by(i, stack.at) for n, i in wallet.identities.items()} if stack.at else {}
+    return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
+
+
+def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
+    """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
+
+    Passed over: hostnames on which the file declares no CA, because the account may have one.
+    """
+    people = people_of(stack)
+    decided = [t for t in people.targets if cas_on(stack.state, host_and_path(t.url)[0])]
+    found = lockouts(replace(people, targets=tuple(decided)), State(), stack.state, ())
+    return tuple(d for d in found if d.code is IMPOSSIBLE)
 
 
 def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy: bool = False) -> Plan:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
-    snapshot = _snapshot(scope, account, stack.hosts)
+    snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
     declared = State() if destroy else stack.state
-    everybody = People(stack.clients, stack.targets, stack.askers)
+    everybody = people_of(stack, snapshot.state)
     people = NO_PEOPLE if destroy else everybody
     made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
-    inputs = Inputs(
-        declared, stack.hosts, allowed, everybody.clients, everybody.targets, everybody.askers, destroy
-    )
+    inputs = _inputs(declared, stack.hosts, allowed, everybody, is_destroy=destroy)
     said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
 
@@ -192,11 +227,11 @@ def planned(
     Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
     """
     merged = merge(declared, actual, name, allowed.adopt)
+    actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
-    ours = frozenset(merged.moved.get(address, address) for address in declared)
     if allowed.targets:
-        _all_known(allowed.targets, ours | {change.address for change in changes})
+        _all_known(allowed.targets, frozenset(merged.ours) | {change.address for change in changes})
         changes, left_out = _only(allowed.targets, changes)
         desired = actual.put_all({change.address: change.after for change in changes})
     ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
@@ -207,12 +242,19 @@ def planned(
         *_partial(left_out),
         *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
         *weaker(ways, allowed.weaken),
-        *locked_out(people.decisions(actual, desired, merged.moved), allowed.lockout),
+        *lockouts(people, actual, desired, allowed.lockout),
+        *unproven(
+            handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
+            people,
+            State({**actual, **desired}),
+            allowed.unproven,
+        ),
         *deletions(changes, actual, desired, name, allowed.delete),
-        *(weakening.warning for weakening in weakenings(desired, ours)),
+        *(weakening.warning for weakening in weakenings(desired, merged.ours)),
+        *doubts(merged.desired, merged.ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    inputs = Inputs(declared, frozenset(), allowed, people.clients, people.targets, people.askers)
+    inputs = _inputs(declared, frozenset(), allowed, people)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
     )
@@ -246,10 +288,11 @@ def _partial(left_out: tuple[Address, ...]) -> Iterator[Diagnostic]:
 
 
 def saved_plan(
-    raw: bytes, file: str, account: Account, typed: Allowed = NOTHING, expect: str | None = None
+    raw: bytes, file: str, account: Account, at: datetime, typed: Allowed = NOTHING, expect: str | None = None
 ) -> tuple[Plan, Saved]:
     """A saved plan made again on the account as it is now. typed: what was allowed on the command line.
 
+    at: an aware moment, for which the clients are judged.
     expect: the digest that was approved. Raises Failure when the file is no plan, was changed, is not the approved one,
     is stale, or was made from something else than it says.
     """
@@ -265,14 +308,15 @@ def saved_plan(
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    snapshot = _snapshot(saved.scope, account, saved.hosts)
-    made = again(saved, snapshot.state, typed, is_approved=expect is not None)
+    snapshot = _snapshot(saved.scope, account, saved.hosts, {saved.stack})
+    made = again(saved, snapshot.state, at, typed, is_approved=expect is not None)
     return replace(made, diagnostics=(*snapshot.diagnostics, *made.diagnostics)), saved
 
 
-def again(saved: Saved, actual: State, typed: Allowed = NOTHING, *, is_approved: bool) -> Plan:
+def again(saved: Saved, actual: State, at: datetime, typed: Allowed = NOTHING, *, is_approved: bool) -> Plan:
     """A saved plan as its inputs make it now, pure: gates, ownership and order are decided as for any plan.
 
+    at: an aware moment, for which the clients are judged.
     is_approved: whether its digest was. Without that whoever edited the file could have written anything: what it says
     was allowed does not count, and as its clients may have been taken out, nobody may lose access by it.
     What stands in its way is in the plan's diagnostics. Raises Failure (refused) when it is stale, or not what it was
@@ -280,15 +324,31 @@ def again(saved: Saved, actual: State, typed: Allowed = NOTHING, *, is_approved:
     """
     inputs = saved.inputs
     allowed = typed | (inputs.allowed if is_approved else inputs.allowed.only(SHAPES))
-    people = NO_PEOPLE if inputs.is_destroy else People(inputs.clients, inputs.targets, inputs.askers)
+    shown = {name: _shown_at(found, at) for name, found in inputs.shown.items()}
+    people = People(inputs.clients, inputs.targets, shown, at, {}, inputs.beside)
     try:
-        made = planned(saved.stack, saved.scope, inputs.declared, actual, allowed, people)
+        made = planned(
+            saved.stack,
+            saved.scope,
+            inputs.declared,
+            actual,
+            allowed,
+            NO_PEOPLE if inputs.is_destroy else people,
+        )
     except Failure as failure:  # what was targeted is there no more
         raise Failure(failure.diagnostics, Exit.REFUSED) from None
     found = () if is_approved else (*losses(made), *not_counted(inputs.allowed, allowed))
     made = replace(made, diagnostics=(*made.diagnostics, *found), inputs=replace(inputs, allowed=allowed))
     saved.check(actual, made)
     return made
+
+
+def _shown_at(found: Shown, at: datetime) -> Shown:
+    """What a client shows, looked at again at another moment: since then it may have expired."""
+    from cf_mtls.pki.pem import Certificate
+
+    leaf, *sent = (Certificate.from_der(der) for der in (found.leaf, *found.sent))
+    return shown_of(leaf, sent, at)
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:
@@ -305,4 +365,4 @@ class Hooks:
     """What happens along an apply: after each step, and between two phases."""
 
     said: Callable[[Step], None] = lambda _: None
-    between: Callable[[Boundary], None] = lambda _: None
+    between: Callable[[Boundary], Setback | None] = lambda _: None

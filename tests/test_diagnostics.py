@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -81,3 +82,20 @@ def test_commands_in_fixes_stand_alone() -> None:
     for path in Path(cf_mtls.__path__[0]).rglob("*.py"):
         for found in re.finditer(r"\\n( *)cf-mtls ", path.read_text("utf-8")):
             assert found[1] == "    ", path
+
+
+def named_in_tests() -> set[str]:
+    """The codes that some test of the program names: whole, in a text of its source."""
+    texts = [
+        node.value
+        for path in sorted(Path(__file__).parent.rglob("*.py"))
+        if path != Path(__file__) and path.parent.name not in {"mutants", "bench"}
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+    ]
+    return {code for text in texts for code in re.findall(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", str(text))}
+
+
+def test_every_code_is_produced_by_a_test_that_names_it() -> None:
+    """A message that no test has ever seen may be wrong, or never come."""
+    assert sorted({c.code for c in CODES} - named_in_tests()) == []

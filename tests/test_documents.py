@@ -55,7 +55,7 @@ def transcript(command: str) -> str:
 def write(command: str, said: str) -> None:
     """Put a transcript below its marker."""
     marker = f"<!-- transcript: {command} -->\n```text\n"
-    before, _, after = README.partition(marker)
+    before, _, after = (ROOT / "README.md").read_text("utf-8").partition(marker)
     (ROOT / "README.md").write_text(f"{before}{marker}{said}\n```{after.partition('```')[2]}", "utf-8")
 
 
@@ -93,10 +93,13 @@ def test_the_readme_lists_every_exit_code() -> None:
 
 def test_the_readme_lists_every_proof() -> None:
     """The table of proofs is the program's own, word for word."""
-    head = "| # | who asks | a pass shows that | and leaves open |\n|---|---|---|---|\n"
-    rows = "".join(f"| {p.number} | {p.name} | {p.proves} | {p.leaves_open} |\n" for p in PROOFS)
+    head = "| # | who asks | for *Proven* | a pass shows that | and leaves open |\n|---|---|---|---|---|\n"
+    needed = {True: "required", False: "optional"}
+    rows = "".join(
+        f"| {p.number} | {p.name} | {needed[p.required]} | {p.proves} | {p.leaves_open} |\n" for p in PROOFS
+    )
     marker = f"<!-- proofs -->\n{head}"
-    before, found, after = README.partition(marker)
+    before, found, after = (ROOT / "README.md").read_text("utf-8").partition(marker)
     assert found
     if os.environ.get("CF_MTLS_WRITE"):
         rest = re.sub(r"\A(?:\| .*\n)*", "", after)

@@ -7,11 +7,12 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import Request, decide, world_of
 from cf_mtls.access.doors import door_at
-from cf_mtls.access.match import disputed, governor, standing
+from cf_mtls.access.match import covers, disputed, governor, standing
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.quick import dataclass
@@ -39,14 +40,37 @@ class Explanation:
     """Less specific applications that cover the URL too, with the domain that does."""
     certificates: tuple[tuple[Address, CaCertificate], ...]
     """The CAs on the hostname: any of them makes a certificate valid there."""
+    by_wildcard: tuple[tuple[Address, CaCertificate], ...]
+    """CAs that have the hostname by a wildcard: whether Access honours those is not known (facts 1.7)."""
     is_disputed: bool
     """Whether it is not known which of two applications decides (facts 3.8)."""
     client: Decision | None
-    """What happens to the client that was asked about; None when none was."""
+    """What happens to the client that was asked about, as far as the known CAs say; None when none was."""
+    is_client_known: bool = True
+    """Whether the same happens to it if a CA of unknown contents vouches for it."""
+    is_in_no_zone: bool = False
+    """Whether no zone holds the hostname, so that its requests may never reach Access."""
+    weakened: tuple[str, ...] = ()
+    """What opens this URL, or one below what is declared here, beyond the plan file."""
+
+    @property
+    def lets_options_through(self) -> bool:
+        """Whether OPTIONS requests skip the policies: second look 2.2."""
+        return bool(
+            self.governor and self.governor.application.fields.get("options_preflight_bypass") is True
+        )
 
 
-def explain(state: State, host: str, path: str, client: Asker | None = None) -> Explanation:
-    """Who can get in at a host and path of a state, and why."""
+def explain(
+    state: State,
+    host: str,
+    path: str,
+    client: Asker | None = None,
+    unknown: frozenset[Address] = frozenset(),
+) -> Explanation:
+    """Who can get in at a host and path of a state, and why. unknown: the CAs whose contents are not known."""
+    perhaps = replace(client, trusted_by=client.trusted_by | unknown) if client else None
+    decided, otherwise = (decide(state, Request(host, path, c)) if c else None for c in (client, perhaps))
     deciding = governor(state, host, path)
     return Explanation(
         host,
@@ -64,9 +88,16 @@ def explain(state: State, host: str, path: str, client: Asker | None = None) -> 
             for a in sorted(world_of(state, host).trusted)
             if isinstance(ca := state[a], CaCertificate)
         ),
+        tuple((a, ca) for a, ca in state.of(CaCertificate) if _has_by_wildcard(ca, host)),
         disputed(state, host, path),
-        decide(state, Request(host, path, client)) if client else None,
+        decided,
+        is_client_known=decided == otherwise,
     )
+
+
+def _has_by_wildcard(ca: CaCertificate, host: str) -> bool:
+    names = ca.associated_hostnames
+    return host not in names and any("*" in name and covers(name, host, "/") for name in names)
 
 
 def in_order(policies: tuple[AccessPolicy, ...]) -> tuple[AccessPolicy, ...]:

@@ -42,6 +42,11 @@ NOT_READ_BACK = Code(
     "import.not-read-back", Severity.ERROR, Fault.US, "the plan file would not say what is there"
 )
 SECTIONS = ("certificates", "hostname_settings", "applications")
+RECORDED = (
+    "# sha256: records the chain that was found for a CA. The account shows one certificate of it, so what stands",
+    "# there is recorded, not proven. The way to know is to replace it: the same chain in an entry without id: and",
+    "# sha256:, on the same hostnames; once that is proven, take the pinned entry out.",
+)
 MOST_NAMED = 5
 """How many things of one reason are named in the comment; the others are counted."""
 
@@ -160,13 +165,15 @@ def _unwritable(entry: Entry) -> str:
 def _section(name: str, found: tuple[Entry, ...]) -> str:
     """A section with its entries, '' when it has none."""
     inside = [entry for entry in found if entry.section == name]
-    return "\n".join([f"{name}:", *(line for entry in inside for line in _lines(entry))]) if inside else ""
+    head = [*RECORDED, f"{name}:"] if any(entry.match for entry in inside) else [f"{name}:"]
+    return "\n".join([*head, *(line for entry in inside for line in _lines(entry))]) if inside else ""
 
 
 def _lines(entry: Entry) -> Iterator[str]:
     if entry.members.get("chain") == UNKNOWN:
         yield "  # The PEM was not found, so only hostnames are managed. To finish: put the chain beside this"
-        yield "  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on."
+        yield "  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on;"
+        yield "  # plan then says which sha256: to write beside it."
     if entry.note:
         yield f"  # {yaml_out.comment(entry.note)}"
     if entry.section == "hostname_settings":

@@ -88,9 +88,8 @@ def _certificate(label: str, address: Address, ca: CaCertificate, found: Match |
     if isinstance(found, Match):
         count = len(found.chain.certificates)
         note = "" if found.block == 1 else f"recognised by block {found.block} of {count} in {found.path}"
-        return Entry(
-            "certificates", label, address, {"chain": f"certs/{label}.pem", **rest}, said, note, found
-        )
+        members = {"chain": f"certs/{label}.pem", **rest, "sha256": found.chain.sha256}
+        return Entry("certificates", label, address, members, said, note, found)
     known = {"fingerprint": ca.fingerprints[0], "expires_on": f"{ca.expires_on:%Y-%m-%dT%H:%M:%SZ}"}
     note = f"{found.path} holds its certificate, but: {found.why}" if found else ""
     return Entry("certificates", label, address, {"chain": UNKNOWN, **known, **rest}, said, note)

@@ -18,7 +18,7 @@ from cf_mtls.model.resources import (
     Address,
     CaCertificate,
     HostnameSettings,
-    host_of,
+    hosts_on,
 )
 from cf_mtls.model.rules import CERTIFICATE_RULES
 from cf_mtls.quick import dataclass
@@ -67,24 +67,13 @@ def select(actual: State, wish: Wish) -> Selection:
             skipped.append(Skipped(address, thing.name, why))
         else:
             chosen[address] = thing
-    hosts = {host for thing in chosen.values() for host in hosts_of(thing)}
+    hosts = {host for thing in chosen.values() for host in hosts_on(thing)}
     for address, settings in actual.of(HostnameSettings):
         if settings.hostname in hosts:
             chosen[address] = settings
         else:
             skipped.append(Skipped(address, "", "nothing of this file stands on that hostname"))
     return Selection(chosen, tuple(skipped))
-
-
-def hosts_of(thing: Resource) -> frozenset[str]:
-    """The hostnames that a CA or an application is about."""
-    match thing:
-        case CaCertificate():
-            return frozenset(thing.associated_hostnames)
-        case AccessApplication():
-            return frozenset(map(host_of, thing.domains))
-        case _:
-            return frozenset()
 
 
 def _why_not(thing: CaCertificate | AccessApplication, wish: Wish, actual: State) -> str:
@@ -96,7 +85,7 @@ def _why_not(thing: CaCertificate | AccessApplication, wish: Wish, actual: State
         return ""
     if owner:
         return f"it carries the mark of the stack {owner}, whose own plan file manages it"
-    if wish.only and not any(covers(h, host, "/") for h in hosts_of(thing) for host in wish.only):
+    if wish.only and not any(covers(h, host, "/") for h in hosts_on(thing) for host in wish.only):
         return "it is on none of the hostnames asked for"
     return "" if isinstance(thing, CaCertificate) else _why_not_application(thing, wish, actual)
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls.cli import console, plan, proof
+from cf_mtls.cli import applied, console, plan, proof
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowUnproven,
     AllowWeaken,
     CaCert,
     ConnectTo,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
     from cf_mtls.model.plan import Allowed, Plan, Step
     from cf_mtls.planning.saved import Saved
-    from cf_mtls.proving import Subject
-    from cf_mtls.remote.pace import Pace
     from cf_mtls.settle import Settler
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
@@ -78,12 +77,17 @@ def apply(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Leave the proof at the end out: then nothing is proven.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="How it ended and the verdicts, as JSON.")] = False,
     connect_to: ConnectTo = None,
     cacert: CaCert = None,
     witness_name: WitnessName = "httpx",
@@ -91,14 +95,16 @@ def apply(
     """Do what plan shows, then verify it with real requests. FILE: a plan file, or a plan saved by plan --out.
 
     A saved plan is applied as it stands, without a question, and refused when the account moved since.
-    Exit codes: 0 applied, 1 error, 3 applied but not enforced as declared, 4 refused, 130 stopped.
+    Exit codes: 0 applied (or nothing to do) and proven, or --no-verify; 1 error, or applied and not proven, as the last
+    line says; 3 applied and not enforced as declared, 4 refused, 130 stopped.
     """
-    from cf_mtls.verify.proofs import ALL
+    from cf_mtls import proving
 
     path = plan_file(file)
     allowed = gates(
         adopt=adopt,
         lockout=allow_lockout,
+        unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
         target=target,
@@ -107,33 +113,31 @@ def apply(
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
-    with Journal(journal) as written:
-        made, declared, saved = _read(path, where, allowed, expect, destroy=destroy)
-        plan.show(made, saved.digest if saved else None)
-        if saved is None:
-            _approved(made, expect)
-        elif made.steps != saved.steps:
-            console.say(_what_is_left(made, saved))
-        wallet = proof.open_what_can_be(declared.clients if declared.targets else ())
-        if not made.is_empty:
-            if not auto_approve and saved is None and not confirmed():
-                console.say("Nothing was changed.")
-                return Exit.ERROR
-            with stop:
-                _perform(
-                    made, _settler(declared, wallet, asking, where, connect_to, deadline), where, written
-                )
-        if made.inputs.allowed.targets:
-            console.say(
-                f"The plan was partial, so nothing was verified. Afterwards:\n    cf-mtls verify {path}"
-            )
-            return Exit.OK
-        if made.inputs.is_destroy:
-            return Exit.OK
-        return prove(proof.subject(declared, ALL, wallet), asking, where.pace, deadline)
+    try:
+        with Journal(journal) as written:
+            made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
+            plan.check(made) if as_json else plan.show(made, saved.digest if saved else None)
+            _approved(made, saved, expect)
+            ran = applied.Ran(None, path, written, as_json)
+            if not made.is_empty:
+                if not auto_approve and saved is None and not confirmed():
+                    console.say("Nothing was changed.")
+                    return Exit.ERROR
+                with stop:
+                    settler = _settler(made, declared, wallet, asking, where, connect_to, deadline)
+                    ran = applied.Ran(_perform(made, settler, where, written), path, written, as_json)
+            if no_verify:
+                return applied.unproven(ran)
+            binds = not made.inputs.allowed.targets and not made.inputs.is_destroy
+            asked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            return applied.prove(ran, asked, asking, where.pace, deadline)
+    except Failure:
+        applied.not_applied(as_json=as_json)
+        raise
 
 
 def _settler(
+    made: Plan,
     declared: proof.Declared,
     wallet: Wallet,
     asking: Witness,
@@ -141,17 +145,21 @@ def _settler(
     connect_to: list[str] | None,
     deadline_s: float,
 ) -> Settler:
-    """What waits for the edge between two phases."""
+    """What waits for the edge between two phases, and proves what takes over in a rotation."""
+    from cf_mtls.rotation import Rotation
     from cf_mtls.settle import Settler
 
+    allowed = made.inputs.allowed
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    return Settler(declared.targets, wallet, asking, mappings(connect_to), patience, now, console.say)
+    asked = (declared.targets, wallet, asking)
+    rotation = Rotation(made.stack, *asked, patience, now, console.say, allowed.unproven, allowed.lockout)
+    return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 
 def _read(
     path: Path, where: Account, allowed: Allowed, expect: str | None, *, destroy: bool
-) -> tuple[Plan, proof.Declared, Saved | None]:
-    """The plan, what to verify afterwards, and the saved plan when it was one."""
+) -> tuple[Plan, proof.Declared, Wallet, Saved | None]:
+    """The plan, what to verify afterwards, who can be sent, and the saved plan when it was one."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import is_saved_plan, read_bytes
     from cf_mtls.model.plan import NOTHING, SHAPES
@@ -160,33 +168,33 @@ def _read(
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         if destroy or allowed.only(SHAPES) != NOTHING:
             raise Failure([SHAPED.found("Which changes it makes was said when it was made.")], Exit.USAGE)
-        made, saved = workflow.saved_plan(raw, str(path), where, allowed, expect)
-        return made, proof.Declared(saved.targets, saved.clients, made.desired), saved
+        made, saved = workflow.saved_plan(raw, str(path), where, now(), allowed, expect)
+        wallet = proof.open_what_can_be(saved.clients if saved.targets else ())
+        return made, proof.Declared(saved.targets, saved.clients, saved.inputs.declared), wallet, saved
     stack = workflow.validate(path, now())
-    made = workflow.plan(stack, where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, made.desired), None
+    wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
+    made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
+    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, None
 
 
-def _what_is_left(made: Plan, saved: Saved) -> str:
-    """How far an earlier run of a saved plan came."""
-    from cf_mtls.report.terminal import plural
-
-    return (
-        f"An earlier run of this plan was here: {plural(len(made.steps), 'step')} of {len(saved.steps)} left."
-    )
-
-
-def _approved(made: Plan, expect: str | None) -> None:
-    """Raise Failure (refused) unless the plan is the one whose digest was approved."""
+def _approved(made: Plan, saved: Saved | None, expect: str | None) -> None:
+    """Raise Failure (refused) unless the plan is the one whose digest was approved, or what is left of it."""
     from cf_mtls.planning.planfile import digest_of
+    from cf_mtls.report.terminal import plural
     from cf_mtls.workflow import OTHER_DIGEST
 
+    if saved is not None:  # its own digest was looked at before anything else
+        if len(made.steps) < len(saved.steps):
+            left = f"{plural(len(made.steps), 'step')} of {len(saved.steps)} left"
+            console.say(f"An earlier run of this plan was here: {left}.")
+        return
     if expect is not None and digest_of(made) != expect:
         detail = f"Approved was {expect}; the plan now is {digest_of(made)}. File or account changed since."
         raise Failure([OTHER_DIGEST.found(detail, CONTINUED)], Exit.REFUSED)
 
 
-def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> None:
+def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> int:
+    """The number of steps done. Raises Failure where it stopped."""
     from cf_mtls import workflow
     from cf_mtls.report.plan_text import step_text, summary
     from cf_mtls.report.terminal import plural
@@ -197,6 +205,7 @@ def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> 
 
     done = workflow.apply(made, where, workflow.Hooks(said, settler.between))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
+    return done
 
 
 def confirmed() -> bool:
@@ -206,20 +215,3 @@ def confirmed() -> bool:
         fix = "To apply without a question:\n    cf-mtls apply --auto-approve"
         raise Failure([NEEDS_ANSWER.found(detail, fix)])
     return console.ask("Type yes to apply this (--auto-approve answers it): ") == "yes"
-
-
-def prove(subject: Subject, asking: Witness, pace: Pace, deadline_s: float) -> int:
-    """Verify what was applied; the exit code is 3 when the edge does not do what the file declares."""
-    from cf_mtls import proving
-    from cf_mtls.model.evidence import Dossier, Proof
-    from cf_mtls.report.proof_text import exit_for
-
-    if not subject.probes:
-        console.say("Nothing to verify: no application is declared.")
-        return Exit.OK
-    live = proof.live_line()
-    verdicts = proving.verify_until(subject, asking, proof.patience(pace, deadline_s, live))
-    live.end()
-    console.out()
-    proof.Reports().give([Proof("", Dossier(verdicts, notes=subject.notes))])
-    return exit_for(verdicts) if exit_for(verdicts) is Exit.VERIFY_FAILED else Exit.OK

@@ -16,11 +16,15 @@ from cf_mtls.cli.options import account, now
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from cf_mtls.access.explain import Explanation
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Asker
     from cf_mtls.model.resources import Address
+    from cf_mtls.model.state import State
+    from cf_mtls.planning.foreign import Weakening
+    from cf_mtls.workflow import Views
 
 BAD_URL = Code("explain.url", Severity.ERROR, Fault.INVOCATION, "that is not a URL to explain")
 NEEDS_PLAN = Code("explain.needs-plan", Severity.ERROR, Fault.INVOCATION, "a plan file is needed for that")
@@ -54,6 +58,7 @@ def explain(
     """Who can get in at a URL, which application and policy decide, which CAs count. Only reads."""
     from cf_mtls import workflow
     from cf_mtls.access.explain import explain as explained
+    from cf_mtls.planning.foreign import weakenings
     from cf_mtls.report.explain_text import explain_json, explain_text, table
 
     if not plan and (client or every or offline):
@@ -64,31 +69,81 @@ def explain(
     urls = [t.url for t in stack.targets] if every and stack else [url]
     places = [(u or "", *place(u)) for u in urls]
     host = next((host for _, host, _ in places), "")
-    states, moved = workflow.states_to_explain(stack, account(), host, offline=offline)
-    who = _asker(client, stack, moved) if client and stack else None
+    views = workflow.states_to_explain(stack, account(), host, offline=offline)
+    who = _asker(client, stack, views.moved) if client and stack else None
     data: dict[str, Any] = {}
-    for title, state in states.items():
-        found = [(u, explained(state, host, path, who)) for u, host, path in places]
+    for title, state in views.states.items():
+        weak = tuple(weakenings(state, views.ours))
+        unknown = _unknown(state, views)
+        found = [
+            (u, _seen(views, weak, explained(state, host, path, who, unknown))) for u, host, path in places
+        ]
         data[title] = [explain_json(one) for _, one in found]
         if not as_json:
-            console.out(f"{paint.bold(title)}:" if len(states) > 1 else "")
+            console.out(f"{paint.bold(title)}:" if len(views.states) > 1 else "")
             text = table(found, state, paint) if every else explain_text(found[0][1], state, paint)
             console.out(text)
+    console.show(views.notes)
     if as_json:
         console.data(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
     return Exit.OK
 
 
+def _unknown(state: State, views: Views) -> frozenset[Address]:
+    """The CAs of a state whose contents neither it nor the file knows."""
+    from cf_mtls.model.resources import CaCertificate
+
+    declared = {a for a, ca in views.ours.items() if isinstance(ca, CaCertificate) and ca.pem}
+    return frozenset(a for a, ca in state.of(CaCertificate) if not ca.pem and a not in declared)
+
+
+def _seen(views: Views, weak: Sequence[Weakening], found: Explanation) -> Explanation:
+    """The explanation with what plan and drift report on its host, and whether a zone holds the host."""
+    from cf_mtls.access.match import covers
+    from cf_mtls.model.resources import host_of
+
+    said = (f"{w.culprit}: {w.warning.detail}" for w in weak if covers(host_of(w.domain), found.host, "/"))
+    nowhere = views.beside is not None and not views.beside.holds(found.host)
+    return replace(found, weakened=tuple(dict.fromkeys(said)), is_in_no_zone=nowhere)
+
+
 def place(url: str | None) -> tuple[str, str]:
-    """Host in lower case and path of a URL, the scheme left out or https. Raises Failure (usage) otherwise."""
+    """Host and path of a URL, the scheme left out or https; the host as Access knows it: lower case, in its xn-- form,
+    without a dot at its end. Raises Failure (usage) otherwise.
+    """
     text = url if url and "://" in url else f"https://{url or ''}"
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or "." not in parts.hostname:
+    try:
+        parts = urlsplit(text)
+        host = ascii_host(parts.hostname or "")
+    except ValueError as error:
+        raise Failure(
+            [BAD_URL.found(f"{url}: {error}.", "Write its hostname in ASCII.")], Exit.USAGE
+        ) from None
+    if parts.scheme != "https" or "." not in host:
         raise Failure(
             [BAD_URL.found(f"{url or 'Nothing'} is not https://host/path.", "Access covers https only.")],
             Exit.USAGE,
         )
-    return parts.hostname, parts.path or "/"
+    return host, parts.path or "/"
+
+
+DEVIATING = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
+"""Characters that the two versions of international names read differently: RFC 5894, 7.2."""
+
+
+def ascii_host(host: str) -> str:
+    """A hostname as it is asked for: an international one in its xn-- form (RFC 3490), no dot at the end.
+
+    Raises ValueError for what is no hostname, and for characters of which only the older standard is certain.
+    """
+    if any(character in DEVIATING for character in host):
+        message = "standards differ about a character in its hostname; write the xn-- form"
+        raise ValueError(message)
+    try:
+        return host.encode("idna").decode("ascii").lower().rstrip(".")
+    except UnicodeError:
+        message = "its hostname is none: a label is empty or too long"
+        raise ValueError(message) from None
 
 
 def _asker(file: str, stack: Stack, moved: Mapping[Address, Address]) -> Asker:

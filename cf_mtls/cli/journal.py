@@ -34,6 +34,8 @@ class Journal:
         self._file = file
         self._open: BinaryIO | None = None
         self._began = time.monotonic()
+        self.outcome = "done"
+        """How the run ended, when no error ends it."""
 
     def __enter__(self) -> Self:
         if self._file:
@@ -47,7 +49,9 @@ class Journal:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
-        self.write("end", outcome="failed" if error else "done", **({"why": str(error)} if error else {}))
+        self.write(
+            "end", outcome="failed" if error else self.outcome, **({"why": str(error)} if error else {})
+        )
         if self._open:
             self._open.close()
 

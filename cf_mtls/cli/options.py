@@ -74,7 +74,17 @@ Adopt: TypeAlias = Annotated[
 ]
 AllowLockout: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--allow-lockout", metavar="HOST", help="This host may be shut for a moment."),
+    typer.Option(
+        "--allow-lockout",
+        metavar="HOST|CLIENT@URL",
+        help="This host may be shut for a moment; or this declared client may lose its access there.",
+    ),
+]
+AllowUnproven: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-unproven", metavar="HOST", help="Old trust may go here before new trust is proven."
+    ),
 ]
 AllowDelete: TypeAlias = Annotated[
     int | None, typer.Option("--allow-delete", metavar="NUMBER", help="So many objects may be deleted.")
@@ -101,6 +111,7 @@ def gates(
     *,
     adopt: list[str] | None,
     lockout: list[str] | None,
+    unproven: list[str] | None,
     weaken: list[str] | None,
     delete: int | None,
     target: list[str] | None,
@@ -111,7 +122,8 @@ def gates(
 
     return Allowed(
         adopt=addresses(adopt),
-        lockout=frozenset(host.lower() for host in lockout or []),
+        lockout=frozenset(typed if "@" in typed else typed.lower() for typed in lockout or []),
+        unproven=frozenset(host.lower() for host in unproven or []),
         weaken=frozenset(weaken or []),
         delete=delete,
         one_ca_per_hostname=one_ca,

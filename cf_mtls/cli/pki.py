@@ -1,7 +1,8 @@
 """`cf-mtls pki`: judge and inspect certificates. Making them has its own file, `pki_make`.
 
 Rules of this file:
-- No network. Verdicts are OpenSSL's, and so is the exit code of `verify` without `--against`.
+- No network. Verdicts are OpenSSL's. The exit code is this program's: where `openssl verify` ends with 2, `verify` ends
+  with 1, because 2 means differences here.
 - Files that cannot be read or decoded are all reported before anything is judged.
 """
 
@@ -18,6 +19,7 @@ import typer
 
 from cf_mtls.cli import console, pki_make
 from cf_mtls.diagnostics import Diagnostic, Exit, Failure, Place, has_errors
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,10 @@ Within = Annotated[
     int, typer.Option("--expiring-within", min=0, help="Warn about what ends in so many days.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+OWN = """Judged as a client's own file. Who lets it in was not asked; that says:
+    cf-mtls pki verify --chain CHAIN {file}"""
 
 
 class Purpose(Enum):
@@ -72,6 +78,7 @@ def verify(
     """Say what OpenSSL says about client certificates under a chain.
 
     Exit codes: 0 all validate (with --against: none stops validating), 1 otherwise, or could not tell.
+    `openssl verify` ends with 2 where this ends with 1.
     """
     moment, reader = _moment(at), _Reader()
     trusted, new = reader.all_of([chain]), reader.all_of([against] if against else [])
@@ -146,8 +153,11 @@ def inspect(
 ) -> int:
     """Show certificates as a tree and say what is missing, twice, out of order, weak or ending.
 
+    A file whose first certificate is a client's is judged as the client's own: who trusts it is not asked.
+
     Exit codes: 0 nothing worse than a warning, 1 an error was found, or could not tell.
     """
+    from cf_mtls.pki.lint import is_clients_own
     from cf_mtls.pki.tree import tree
     from cf_mtls.report import pki as report
 
@@ -155,12 +165,21 @@ def inspect(
     certificates = reader.all_of([file])
     clients = [(path, leaf) for path in client or () for leaf in reader.first_of(path)]
     reader.finish()
+    is_own = is_clients_own(certificates) and not clients
     found = _lint(file, certificates, clients, moment, within)
     objects = [report.certificate_object(c, moment) for c in certificates]
-    result = {"certificates": objects, "diagnostics": [report.diagnostic_object(d) for d in found]}
-    text = report.tree(tree(certificates), moment, console.paint_for(sys.stdout))
+    result = {
+        "judged_as": "client" if is_own else "chain",
+        "certificates": objects,
+        "clients": [{"file": str(path), **report.certificate_object(leaf, moment)} for path, leaf in clients],
+        "diagnostics": [report.diagnostic_object(d) for d in found],
+    }
+    shown = [*certificates, *(leaf for _, leaf in clients)]
+    text = report.tree(tree(shown), moment, console.paint_for(sys.stdout))
     _print(result, text, as_json=as_json)
     if not as_json:
+        if is_own:
+            console.say(OWN.format(file=harmless(str(file))))
         console.show(found)
     return Exit.ERROR if has_errors(found) else Exit.OK
 
@@ -172,9 +191,12 @@ def _lint(
     at: datetime,
     within: int,
 ) -> list[Diagnostic]:
-    """What is to be said, each with its file; a file without any CA is looked at as clients."""
-    from cf_mtls.pki.lint import lint_chain, lint_client
+    """What is to be said, each with its file; a client's own file, and one without any CA, are looked at as such."""
+    from cf_mtls.pki.lint import is_clients_own, lint_chain, lint_client, lint_clients_own
 
+    if is_clients_own(certificates) and not clients:
+        own = lint_clients_own(certificates, at=at, expiring_within_days=within)
+        return [d.at(Place(str(file))) for d in own]
     a_chain = any(c.is_ca for c in certificates)
     found = list(lint_chain(certificates, at=at, expiring_within_days=within)) if a_chain else []
     clients = [*clients, *((file, c) for c in certificates if not a_chain)]

@@ -16,6 +16,7 @@ import typer
 
 from cf_mtls.cli import console, passphrase
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Place, Severity
+from cf_mtls.report.terminal import plural
 
 if TYPE_CHECKING:
     from cf_mtls.pki.authority import Authority
@@ -51,6 +52,7 @@ PassFile = Annotated[
 KeyVariable = Annotated[str | None, typer.Option("--client-passphrase-env", help="For the clients' keys.")]
 KeyFile = Annotated[Path | None, typer.Option("--client-passphrase-file", help="For the clients' keys.")]
 
+AS_ASKED = "as a TLS server asks (pki verify --purpose sslclient)"
 FLAGS = "--passphrase-env or --passphrase-file"
 CLIENT_FLAGS = "--client-passphrase-env or --client-passphrase-file"
 
@@ -122,24 +124,30 @@ def issue(
     client_passphrase_file: KeyFile = None,
     force: Force = False,
 ) -> int:
-    """Issue client certificates: clientAuth, with the name as common name and alternative name."""
+    """Issue client certificates: clientAuth, with the name as common name and alternative name.
+
+    Nothing is written when the chain would not let one of them in.
+    """
     from cf_mtls.pki import issuing, vault
 
     requests = _requests(names or [], names_from, csr)
-    key_file = key or _issuing_key(folder)
-    authority = _open(chain or folder / issuing.CHAIN, key_file, passphrase_env, passphrase_file)
+    key_file, chain_file = key or _issuing_key(folder), chain or folder / issuing.CHAIN
+    authority = _open(chain_file, key_file, passphrase_env, passphrase_file)
+    now = datetime.now(UTC)
     made = issuing.issue(
         authority,
         requests,
         out or folder / issuing.CLIENTS,
-        now=datetime.now(UTC),
+        now=now,
         days=days,
         key_type=key_type.value,
         passphrase=passphrase.given(client_passphrase_env, client_passphrase_file),
     )
+    refused = issuing.not_accepted(authority.chain.certificates, made.clients, now)
+    _stop([d.at(Place(str(chain_file))) for d in refused])
     vault.write(made.files, force=force)
     _tell(made)
-    console.say(f"{len(requests)} client(s), accepted wherever {chain or folder / issuing.CHAIN} is trusted.")
+    console.say(f"{plural(len(requests), 'client')}, accepted under {chain_file} {AS_ASKED}.")
     return Exit.OK
 
 

@@ -15,6 +15,7 @@ from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
     AllowLockout,
+    AllowUnproven,
     AllowWeaken,
     Destroy,
     OneCa,
@@ -61,6 +62,7 @@ def plan(
     target: Target = None,
     adopt: Adopt = None,
     allow_lockout: AllowLockout = None,
+    allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
@@ -75,6 +77,7 @@ def plan(
     allowed = gates(
         adopt=adopt,
         lockout=allow_lockout,
+        unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
         target=target,

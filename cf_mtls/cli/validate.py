@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.cli import console
 from cf_mtls.cli.options import PlanFile, now, plan_file
-from cf_mtls.diagnostics import Exit
+from cf_mtls.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
     import typer
@@ -24,6 +24,8 @@ def validate(file: PlanFile = None) -> int:
 
     path = plan_file(file)
     stack = workflow.validate(path, now())
+    if refused := workflow.contradictions(stack):
+        raise Failure((*stack.diagnostics, *refused))
     console.show(stack.diagnostics)
     counted = ((stack.state, "resource"), (stack.targets, "URL"), (stack.clients, "client"))
     count = ", ".join(plural(len(things), word) for things, word in counted)

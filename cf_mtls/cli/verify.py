@@ -148,8 +148,9 @@ def _list(wanted: frozenset[int]) -> int:
 
     for row in PROOFS:
         if row.number in wanted:
+            needed = "required" if row.required else "optional"
             console.out(
-                f"{row.number}. {row.name}\n   shows that {row.proves}\n   leaves open: {row.leaves_open}"
+                f"{row.number}. {row.name} ({needed})\n   shows that {row.proves}\n   leaves open: {row.leaves_open}"
             )
     return Exit.OK
 

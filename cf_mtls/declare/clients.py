@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare.applications import targets
 from cf_mtls.declare.values import same_url
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity, has_errors
-from cf_mtls.model.people import Asker, Client, Expected
+from cf_mtls.model.people import Asker, Client, Expected, Shown
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
+from cf_mtls.pki.client_rules import NO_SERVER_TAKES
 from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
 from cf_mtls.pki.lint import lint_client
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.pki.pkcs12 import is_pkcs12
+from cf_mtls.pki.pkcs12 import is_pkcs12, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cf_mtls.declare.ledger import Ledger
     from cf_mtls.declare.trust import Trust
     from cf_mtls.declare.yaml_text import Path
+    from cf_mtls.diagnostics import Place
     from cf_mtls.model.people import Expect
     from cf_mtls.model.state import State
+    from cf_mtls.pki.identity import Identity
     from cf_mtls.pki.pem import Certificate, Chain
 
 WOULD_BE_REFUSED = Code(
@@ -38,6 +41,9 @@ KEY_ABSENT = Code("client.key-absent", Severity.WARNING, Fault.FILE, "a client's
 OTHER_URL = Code(
     "client.other-url", Severity.ERROR, Fault.FILE, "a client's expect names no URL of this file"
 )
+UNFIT = frozenset({"client.no-client-auth", "client.no-signing"})
+"""Warnings about a certificate alone with which no TLS server accepts it."""
+
 CLIENT_ABSENT = Code(
     "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
 )
@@ -60,6 +66,29 @@ def asker_of(data: bytes, state: State, at: datetime) -> Asker:
     return Asker(trusted, frozenset(leaf.common_names))
 
 
+def shown(file: str, data: bytes, at: datetime) -> Shown | None:
+    """What a client's file shows, None when it cannot be read without a passphrase. at: an aware moment."""
+    if is_pkcs12(file):
+        identity, _ = load(data, None)
+        return shown_by(identity, at) if identity else None
+    certificates, problems = read_client_certificates(data)
+    return (
+        shown_of(certificates[0], certificates[1:], at) if certificates and not has_errors(problems) else None
+    )
+
+
+def shown_by(identity: Identity, at: datetime) -> Shown:
+    """What a client that could be opened shows. at: an aware moment."""
+    return shown_of(identity.certificate, identity.sent, at)
+
+
+def shown_of(leaf: Certificate, sent: Sequence[Certificate], at: datetime) -> Shown:
+    """What a client with these certificates shows. at: an aware moment."""
+    own = [d for d in lint_client(leaf, None, at=at) if d.is_error or d.code.code in UNFIT]
+    fault = f"{own[0].code.summary[0].upper()}{own[0].code.summary[1:]}: {own[0].detail}" if own else ""
+    return Shown(leaf.der, tuple(c.der for c in sent), frozenset(leaf.common_names), fault)
+
+
 def _ders(pem: str) -> list[bytes]:
     return [c.der for c in read_certificates(pem.encode("ascii"))[0]]
 
@@ -72,6 +101,10 @@ class Clients:
         self._urls = {same_url(t.url): t.url for t in targets(ledger.source.document)}
         self.askers: dict[str, Asker] = {}
         """Each client whose certificate could be read, as Access would see it."""
+        self.shown: dict[str, Shown] = {}
+        """What the file of each of them shows, also where it is PKCS#12 that needs no passphrase."""
+        self.places: dict[str, Place] = {}
+        """Where something is demanded of each client, else where it is declared."""
         self.listed = tuple(self._clients())
 
     @property
@@ -95,6 +128,11 @@ class Clients:
             has_key = self._ledger.source.keys[key]
             path: Path = ("clients", name)
             expect = self._demands(client.expect, (*path, "expect"))
+            self.places[name] = self._ledger.source.reading.place(
+                (*path, "expect") if client.expect else path
+            )
+            if not isinstance(certificate, Diagnostic):
+                self._show(name, client.certificate, certificate)
             if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(name, certificate, expect, (*path, "certificate"))
             if isinstance(certificate, Diagnostic):
@@ -116,6 +154,11 @@ class Clients:
                 client.passphrase_env,
                 str(self._ledger.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
+
+    def _show(self, name: str, file: str, data: bytes) -> None:
+        found = shown(file, data, self._ledger.at)
+        if found:
+            self.shown[name] = found
 
     def _demands(self, found: str | Mapping[str, str] | None, path: Path) -> Expect:
         """What is demanded of a client, by the URLs as the targets have them."""
@@ -151,7 +194,8 @@ class Clients:
         # A client that fits no chain in hand is taken for one of the CAs whose chain nobody has.
         others = () if self._trust.unknown else self._trust.chains.values()
         found = lint_client(leaf, next(iter([*fitting.values(), *others]), None), at=self._ledger.at)
-        trusted = fitting if fitting or has_errors(found) else self._trust.unknown
+        faulty = has_errors(found) or any(d.code.code in NO_SERVER_TAKES for d in found)
+        trusted = fitting if fitting or faulty else self._trust.unknown
         self.askers[name] = Asker(frozenset(trusted), frozenset(leaf.common_names))
         for problem in found if not self._is_shut_out(expect) else ():
             # A client's fault must not keep anybody from changing the account, so here it only warns.

@@ -24,6 +24,7 @@ from pydantic import (
 from cf_mtls.declare.application_document import ApplicationDocument  # noqa: TC001 - pydantic reads the annotation
 from cf_mtls.declare.values import (
     HEX32,
+    HEX64,
     PIN,
     UNKNOWN,
     UUID,
@@ -31,6 +32,7 @@ from cf_mtls.declare.values import (
     Hostname,
     Id32,
     Label,
+    Sha256,
     Strict,
     TargetUrl,
     Text,
@@ -55,6 +57,9 @@ class ChainDocument(Strict):
     id: Text | None = Field(
         default=None, description="As of the group, when its chain is a list.", examples=[UUID]
     )
+    sha256: Sha256 | None = Field(
+        default=None, description="As of the group, when its chain is a list.", examples=[HEX64]
+    )
 
 
 class CertificateDocument(Strict):
@@ -71,6 +76,12 @@ class CertificateDocument(Strict):
         examples=[["api.example.com"]],
     )
     id: Text | None = Field(default=None, description=PIN, examples=[UUID])
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the bundle that stands in the account, as import writes it beside an id: "
+        "the chain file must not become another.",
+        examples=[HEX64],
+    )
     fingerprint: Fingerprint | None = Field(
         default=None,
         description="Only beside `chain: unknown`: the MD5 fingerprint by which the account names the CA.",
@@ -87,6 +98,12 @@ class CertificateDocument(Strict):
         recorded = (self.fingerprint, self.expires_on)
         if self.chain == UNKNOWN and None in (self.id, *recorded):
             message = "a chain that is unknown needs id, fingerprint and expires_on, as import writes them"
+            raise ValueError(message)
+        if self.sha256 and not isinstance(self.chain, str):
+            message = "the chain is a list, so sha256 belongs to one of its items: {file: …, sha256: …}"
+            raise ValueError(message)
+        if self.chain == UNKNOWN and self.sha256:
+            message = "sha256 stands beside a chain file; of a chain that is unknown nobody has it"
             raise ValueError(message)
         if self.chain != UNKNOWN and recorded != (None, None):
             message = "fingerprint and expires_on stand only beside `chain: unknown`; the PEM says both"

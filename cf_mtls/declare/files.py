@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,27 @@ from cf_mtls.declare.border import document
 from cf_mtls.declare.document import ChainDocument, Document
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
+from cf_mtls.pki.blocks import holds_private_key
+from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.vault import UNREADABLE
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
     from cf_mtls.declare.yaml_text import Reading
+    from cf_mtls.pki.pem import Chain
 
 MISSING = Code("file.missing", Severity.ERROR, Fault.FILE, "a file is not there")
 TOO_LARGE = Code("file.too-large", Severity.ERROR, Fault.FILE, "a file is too large to be what it should be")
 NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
 NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")
+
+SUFFIXES = frozenset({".pem", ".crt", ".cer"})
+"""How the name of a certificate file ends."""
+
+MOST_FILES = 10_000
+"""How many files of a folder are looked at."""
 
 SAVED = Code(
     "file.saved-plan", Severity.ERROR, Fault.INVOCATION, "a saved plan stands where a plan file should"
@@ -130,6 +142,28 @@ def read_bytes(path: Path) -> bytes | Diagnostic:
     if len(data) > LARGEST:
         return TOO_LARGE.found(f"{path} is larger than {LARGEST} bytes.", "Name the right file.", place)
     return data
+
+
+def chains_beside(folders: Iterable[Path], digits: Collection[str]) -> Iterator[Chain]:
+    """The CA chains in these folders whose SHA-256 begins with any of these digits: of CAs that left the plan file.
+
+    What cannot be read, holds a private key, or is no certificate file by its name is passed over.
+    """
+    if not digits:
+        return
+    for path in sorted(p for folder in folders for p in _certificate_files(folder)):
+        data = read_bytes(path)
+        chain = None if isinstance(data, Diagnostic) or holds_private_key(data) else read_chain(data)[0]
+        if chain and chain.sha256.startswith(tuple(digits)):
+            yield chain
+
+
+def _certificate_files(folder: Path) -> list[Path]:
+    try:
+        listed = islice(folder.iterdir(), MOST_FILES)
+        return [p for p in listed if p.suffix.lower() in SUFFIXES and p.is_file()]
+    except OSError:
+        return []
 
 
 def choose(named: str | None, folder: Path) -> Path:

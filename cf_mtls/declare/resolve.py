@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.declare.applications import applications, targets
@@ -15,7 +16,7 @@ from cf_mtls.declare.ledger import Ledger
 from cf_mtls.declare.semantics import semantics
 from cf_mtls.declare.trust import Trust
 from cf_mtls.diagnostics import Code, Fault, Severity, has_errors
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind, host_of
+from cf_mtls.model.resources import Address, HostnameSettings, Kind, hosts_on
 from cf_mtls.model.state import State
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.quick import dataclass
@@ -23,10 +24,11 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from cf_mtls.declare.files import Source
     from cf_mtls.diagnostics import Diagnostic, Place
-    from cf_mtls.model.people import Asker, Client, Target
+    from cf_mtls.model.people import Asker, Client, Shown, Target
 
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
 
@@ -47,13 +49,19 @@ class Stack:
     askers: Mapping[str, Asker]
     """Each client whose certificate could be read, as Access would see it."""
     waivers: tuple[Waiver, ...] = ()
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+    """What the file of each of them shows to the edge."""
+    client_places: Mapping[str, Place] = field(default_factory=dict)
+    """Where something is demanded of each client, else where it is declared."""
+    folders: tuple[Path, ...] = ()
+    """The folders in which its chain files lie."""
+    at: datetime | None = None
+    """The aware moment for which it was resolved."""
 
     @property
     def hosts(self) -> frozenset[str]:
         """Every hostname that the file names."""
-        domains = (host_of(d) for _, app in self.state.of(AccessApplication) for d in app.domains)
-        named = (h for _, ca in self.state.of(CaCertificate) for h in ca.associated_hostnames)
-        return frozenset((*domains, *named))
+        return frozenset(host for resource in self.state.values() for host in hosts_on(resource))
 
 
 def resolve(source: Source, at: datetime) -> Stack:
@@ -83,6 +91,10 @@ def resolve(source: Source, at: datetime) -> Stack:
         tuple(sorted(ledger.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
         clients.askers,
         tuple(_waivers(source)),
+        clients.shown,
+        clients.places,
+        tuple(sorted({source.beside(name).parent for name in source.chains})),
+        at,
     )
 
 

@@ -2,6 +2,7 @@
 
 Rules of this file:
 - A CA is addressed by content: the SHA-256 over the set of its certificates; each bundle is declared once.
+  One that is pinned is addressed by its id, so that its own bundle can be uploaded beside it to replace it.
 - The PEM of a CA that is only pinned may be nobody's: what the file recorded of it stands for it.
 """
 
@@ -25,9 +26,22 @@ if TYPE_CHECKING:
 
 SAME_CHAIN = Code("certificate.same-chain", Severity.ERROR, Fault.FILE, "the same CA chain is declared twice")
 OVERDUE = Code("certificate.overdue", Severity.WARNING, Fault.FILE, "a CA is overdue for removal")
+OTHER_CHAIN = Code(
+    "certificate.other-chain", Severity.ERROR, Fault.FILE, "a chain file is not the bundle that was recorded"
+)
+UNRECORDED = Code(
+    "certificate.unrecorded", Severity.WARNING, Fault.FILE, "nothing records the bundle of a pinned CA"
+)
 PIN_IN_LIST = Code(
     "certificate.pin-in-list", Severity.ERROR, Fault.FILE, "an id does not say which CA it pins"
 )
+
+
+def _items(group: CertificateDocument) -> list[ChainDocument]:
+    """The chain files of a group, each with what is written beside it."""
+    if isinstance(group.chain, str):
+        return [ChainDocument(file=group.chain, id=group.id, sha256=group.sha256)]
+    return [item if isinstance(item, ChainDocument) else ChainDocument(file=item) for item in group.chain]
 
 
 class Trust:
@@ -53,14 +67,13 @@ class Trust:
         if group.chain == UNKNOWN:
             self._unknown(label, group, hosts, base)
             return
-        for index, item in enumerate(group.chain if isinstance(group.chain, list) else [group.chain]):
+        for index, item in enumerate(_items(group)):
             path: Path = (*base, index) if listed else base
-            chain = self._chain(item.file if isinstance(item, ChainDocument) else item, path)
-            pin = item.id if isinstance(item, ChainDocument) else None if listed else group.id
-            if chain and isinstance(item, ChainDocument):
-                self._overdue(item, path)
+            chain = self._chain(item.file, path)
             if chain:
-                self._certificate(label, chain, hosts, path, pin)
+                self._overdue(item, path)
+                self._recorded(item, chain, path)
+                self._certificate(label, chain, hosts, path, item.id)
 
     def _unknown(self, label: str, group: CertificateDocument, hosts: tuple[str, ...], path: Path) -> None:
         """A CA that is in the account and whose PEM nobody has: what the file recorded of it."""
@@ -83,10 +96,28 @@ class Trust:
             detail = f"{item.file} was to be gone after {item.until}, {days} days ago."
             self._ledger.problem(OVERDUE, path, detail, "Take it out of the list, plan and apply.")
 
+    def _recorded(self, item: ChainDocument, chain: Chain, path: Path) -> None:
+        """What a pinned CA holds cannot be changed in place, so its chain file must stay what it was."""
+        if item.sha256 and item.sha256 != chain.sha256:
+            detail = (
+                f"{item.file} holds the bundle {chain.sha256}; recorded is {item.sha256}. "
+                "What a CA of the account holds cannot be changed: another bundle is another CA."
+            )
+            fix = (
+                "Put the file back as it was, and add the new chain as an entry of its own, without id: and sha256:, "
+                "on the same hostnames. Take the old entry out once the new CA is proven."
+            )
+            self._ledger.problem(OTHER_CHAIN, path, detail, fix)
+        elif item.id and not item.sha256:
+            detail = f"{item.file} stands beside the id {item.id}; if the file is changed, nobody notices."
+            self._ledger.problem(
+                UNRECORDED, path, detail, f"Write beside the id:\n    sha256: {chain.sha256}"
+            )
+
     def _certificate(
         self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
     ) -> None:
-        address = Address(Kind.CERTIFICATE, chain.sha256)
+        address = Address(Kind.CERTIFICATE, pin or chain.sha256)
         if self._twice(address, path):
             return
         self.chains[address] = chain

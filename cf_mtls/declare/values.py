@@ -27,6 +27,7 @@ _HOSTNAME = re.compile(rf"(?:\*[a-z0-9-]*\.)?(?:{_DNS_LABEL}\.)+{_DNS_LABEL}")
 ID32 = re.compile(r"[0-9a-f]{32}")
 
 HEX32 = "0123456789abcdef0123456789abcdef"
+HEX64 = HEX32 * 2
 UUID = "f174e90a-fafe-4643-bbbc-4a0ed4fc8415"
 """What ids look like, in examples."""
 
@@ -165,12 +166,24 @@ def _fingerprint(value: str) -> str:
     return digits
 
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _sha256(value: str) -> str:
+    digits = value.replace(":", "").lower()
+    if not SHA256.fullmatch(digits):
+        message = "must be a SHA-256, 64 hexadecimal characters"
+        raise ValueError(message)
+    return digits
+
+
 Text = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1)]
 Label = Annotated[
     str, BeforeValidator(_text), AfterValidator(_label), WithJsonSchema(_pattern(LABEL.pattern))
 ]
 Id32 = Annotated[str, BeforeValidator(_text), AfterValidator(_id32), WithJsonSchema(_pattern(ID32.pattern))]
 Fingerprint = Annotated[str, BeforeValidator(_text), AfterValidator(_fingerprint)]
+Sha256 = Annotated[str, BeforeValidator(_text), AfterValidator(_sha256)]
 Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(hostname)]
 TargetUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_target_url)]
 Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]

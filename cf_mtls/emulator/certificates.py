@@ -18,7 +18,7 @@ from cf_mtls.emulator.pem import Block, Unreadable, blocks_of
 from cf_mtls.emulator.store import Record, new_uuid, public
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cf_mtls.emulator.http import Answer
     from cf_mtls.emulator.world import Call
@@ -84,7 +84,7 @@ def made(call: Call, body: dict[str, Any]) -> Record:
     pem = bodies.text(body, "certificate", most=_PEM_MOST)
     blocks = _blocks(call, pem)
     named = blocks[-1 if call.switches.word("fingerprint-block") == "last" else 0]
-    _refuse_twins(call, named.fingerprint)
+    _refuse_twins(call, tuple(b.der for b in blocks))
     stamp = call.world.clock.stamp()
     return {
         "id": new_uuid(call.world.random("ids")), "name": name, "fingerprint": named.fingerprint,
@@ -109,10 +109,18 @@ def _blocks(call: Call, pem: str) -> list[Block]:
     return blocks
 
 
-def _refuse_twins(call: Call, fingerprint: str) -> None:
-    if call.switches.on("refuse-duplicate-certificate") and any(
-        r["fingerprint"] == fingerprint for r in call.store["certificates"].values()
-    ):
+_TWINS: dict[str, Callable[[tuple[bytes, ...], tuple[bytes, ...]], bool]] = {
+    "off": lambda _, __: False,
+    "first": lambda new, there: new[0] == there[0],
+    "any": lambda new, there: bool(set(new) & set(there)),
+    "whole": lambda new, there: set(new) == set(there),
+}
+"""What of a bundle may not be there already, by the word of the switch."""
+
+
+def _refuse_twins(call: Call, bundle: tuple[bytes, ...]) -> None:
+    is_twin = _TWINS[call.switches.word("refuse-duplicate-certificate")]
+    if any(is_twin(bundle, r["_bundle"]) for r in call.store["certificates"].values()):
         raise answers.certificate_exists(call.switches.number("duplicate-certificate-code"))
 
 

@@ -132,7 +132,7 @@ class Edge:
             case "login":
                 return self._login(request, app)
             case "deny":
-                return self._denied(app, asker)
+                return self._denied(request, app, asker)
 
     def _policies(self, app: Record) -> list[Record]:
         known = self.registry.tables["policies"]
@@ -209,9 +209,19 @@ class Edge:
         own = (ctype, ("server", "cloudflare"), ("cf-ray", self._ray()))
         return Answer(status, (*own, *headers), text.encode() + b"\n")
 
-    def _denied(self, app: Record, asker: Asker) -> Answer:
+    def _named(self, request: Request, app: Record) -> tuple[tuple[str, str], ...]:
+        """The headers that name an application."""
+        domain = {
+            "application": str(app.get("domain", "")),
+            "hostname": sessions.host_of(request.authority) or "",
+            "none": None,
+        }[self.world.switches.word("access-domain")]
+        tag = (("cf-access-aud", str(app["aud"])),)
+        return tag if domain is None else (*tag, ("cf-access-domain", domain))
+
+    def _denied(self, request: Request, app: Record, asker: Asker) -> Answer:
         url = app.get("custom_deny_url" if asker.email else "custom_non_identity_deny_url")
-        named = (("cf-access-aud", app["aud"]), ("cf-access-domain", str(app.get("domain", ""))))
+        named = self._named(request, app)
         if url and sessions.is_header_text(str(url)):
             return self._page(302, "", *named, ("location", str(url)))
         status = 401 if app.get("service_auth_401_redirect") and asker.email is None else 403
@@ -223,7 +233,7 @@ class Edge:
         place = sessions.login_url(request, app, self.team_domain, self.signer, self.world.clock.now())
         host = sessions.host_of(request.authority)
         resource = f'Cloudflare-Access resource_metadata="https://{host}{sessions.PROTECTED_RESOURCE}"'
-        named = (("cf-access-aud", app["aud"]), ("cf-access-domain", str(app.get("domain", ""))))
+        named = self._named(request, app)
         return self._page(302, "", ("location", place), ("www-authenticate", resource), *named)
 
     def _cookie(self, app: Record, asker: Asker) -> str:

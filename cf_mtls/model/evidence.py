@@ -21,6 +21,24 @@ if TYPE_CHECKING:
     from cf_mtls.model.people import Client, Expected, Target
 
 
+class Control(Enum):
+    """Who shows at a URL that one gets further there than to a refusal, so that a refusal counts."""
+
+    CLIENT = "a client that gets in by its certificate"
+    ANYONE = "anybody gets in, so nothing is refused"
+    LOGIN = "the login page"
+    NOBODY = "nobody may enter: a control elsewhere on the host"
+    ELSEWHERE = "only credentials that cannot be presented here get in"
+    UNDECLARED = "no application stands there, so the origin answers"
+
+
+class Extent(Enum):
+    """Which URLs were looked at."""
+
+    FILE = "every URL of the file"
+    RUN = "the URLs that this run could affect"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request to make and what is expected. client: the declared one that is shown or followed, or None."""
@@ -43,9 +61,15 @@ class Probe:
     is_replay: bool = False
     """Whether `shows` is shown in a first request only, and its cookies alone in the second."""
     ours: frozenset[str] = frozenset()
-    """The domains of the application that the target belongs to."""
+    """The domains of the application that must govern what is asked for; empty where none is declared."""
     deny_urls: frozenset[str] = frozenset()
     """Where that application sends those whom it refuses, in place of a page."""
+    declared: frozenset[str] = frozenset()
+    """The domains of every application of the file, and of those that were just removed."""
+    control: Control = Control.CLIENT
+    """Who is the control at the target's URL."""
+    unsure: str = ""
+    """Why what must happen is UNFORESEEN, '' for the usual reasons."""
 
     @property
     def host(self) -> str:
@@ -93,6 +117,8 @@ class Evidence:
     command: str = ""
     """The exact command when the witness is one, ready to paste."""
     witness: str = ""
+    session_of: str = ""
+    """The audience tag of the application that opened a session, '' when none was opened or it is not readable."""
     cookies: tuple[str, ...] = field(default=(), repr=False)
     """`name=value` of each cookie that was set: whoever has one is in. Dropped before judging."""
     screenshot: bytes | None = field(default=None, repr=False)
@@ -115,6 +141,8 @@ class Handshake:
     version: str = ""
     failure: str = ""
     """Why there was no handshake, '' when there was one."""
+    reached: bool = True
+    """Whether anything answered at all."""
 
 
 class Outcome(Enum):
@@ -134,6 +162,8 @@ class Verdict:
     got: Got
     outcome: Outcome
     why: str
+    is_named: bool = False
+    """Whether the edge said that the application answered which must govern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +185,7 @@ class Dossier:
     expiries: tuple[Expiry, ...] = ()
     notes: tuple[str, ...] = ()
     """What was left out, and why, in sentences."""
+    extent: Extent = Extent.FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,12 @@ def stack_of(name: str) -> str | None:
     return found["stack"] if found else None
 
 
+def entry_of(name: str) -> str | None:
+    """The label of the file's entry that a marked name was made for, None when it carries no mark."""
+    found = _MARK.search(name)
+    return name[: found.start()].partition(" ")[0] if found else None
+
+
 def digits_of(name: str) -> str | None:
     """The 32 hex digits in a CA's marked name, None when it has none."""
     found = _CERTIFICATE.search(name)

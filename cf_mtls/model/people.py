@@ -55,6 +55,17 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a client's file shows to the edge, DER: its certificate, and the issuers that it sends along."""
+
+    leaf: bytes
+    sent: tuple[bytes, ...] = ()
+    common_names: frozenset[str] = frozenset()
+    fault: str = ""
+    """Why no CA at all could get it in, such as that it has expired; '' when it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """Who asks: the CAs that the certificate is valid under (none without one), its name, other credentials."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Doorway
-    from cf_mtls.model.people import Asker, Client, Target
+    from cf_mtls.model.people import Client, Shown, Target
     from cf_mtls.model.resources import Address, Resource, Scope
 
 
@@ -106,7 +106,9 @@ class Allowed:
 
     adopt: frozenset[Address] = frozenset()
     lockout: frozenset[str] = frozenset()
-    """Hosts that may be shut for a moment."""
+    """Hosts that may be shut for a moment, and `CLIENT@URL` for declared clients that may lose their access there."""
+    unproven: frozenset[str] = frozenset()
+    """Hosts whose new trust may go unproven."""
     weaken: frozenset[str] = frozenset()
     """URLs at which more kinds of people may get in."""
     delete: int | None = None
@@ -153,8 +155,10 @@ class Inputs:
     clients: tuple[Client, ...] = ()
     targets: tuple[Target, ...] = ()
     """Where the proof afterwards asks."""
-    askers: Mapping[str, Asker] = field(default_factory=dict)
-    """Each client whose certificate could be read, as Access would see it."""
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+    """What the file of each client shows whose certificate could be read."""
+    beside: tuple[str, ...] = ()
+    """The PEM of CAs of ours that left the file, as far as it was found beside."""
     is_destroy: bool = False
 
 

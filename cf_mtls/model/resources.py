@@ -183,3 +183,16 @@ def path_of(domain: str) -> str:
     """The path of an application's `host/path` with its leading slash; '' when it covers the whole host."""
     _, slash, path = domain.partition("/")
     return slash + path if path else ""
+
+
+def hosts_on(resource: Resource) -> frozenset[str]:
+    """The hostnames that a resource is about, wildcards among them; none for a policy or a group."""
+    match resource:
+        case CaCertificate():
+            return frozenset(resource.associated_hostnames)
+        case AccessApplication():
+            return frozenset(map(host_of, resource.domains))
+        case HostnameSettings():
+            return frozenset({resource.hostname})
+        case _:
+            return frozenset()

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.pki import kin, traits
 from cf_mtls.pki.chain import SSLCLIENT, Judgement, judge
-from cf_mtls.pki.rules import AGAIN, Client, Rule, error, note, warning
+from cf_mtls.pki.keys import CURVES
+from cf_mtls.pki.rules import AGAIN, Bundle, Client, Rule, error, note, warning
 from cf_mtls.pki.traits import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cf_mtls.pki.pem import Certificate
 
 UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
 CONSTRAINED = {47, 48}
@@ -97,8 +100,9 @@ def unloadable(client: Client) -> Iterator[str]:
 
 def not_sent(client: Client) -> Iterator[str]:
     """Loaded, and then left out of the handshake without a word."""
-    if traits.key(client.certificate) == "ECDSA secp256k1":
-        yield f"{short(client.certificate)} has a key on the curve secp256k1."
+    kind, _, curve = traits.key(client.certificate).partition(" ")
+    if kind == "ECDSA" and curve not in CURVES:
+        yield f"{short(client.certificate)} has a key on the curve {curve}."
 
 
 def outlives(client: Client) -> Iterator[str]:
@@ -168,3 +172,42 @@ RULES: tuple[Rule[Client], ...] = (
          "OpenSSL accepts it, stricter verifiers do not. A version 3 certificate comes from:\n"
          "    cf-mtls pki issue NAME"),
 )  # fmt: skip
+
+NO_SERVER_TAKES = frozenset({"client.no-client-auth", "client.no-signing", "client.not-sent"})
+"""Warnings, because `openssl verify` does not mind; no TLS server lets such a client in, whatever CA it trusts."""
+
+
+def above_client(bundle: Bundle) -> set[Certificate]:
+    """Everything in a client's file that leads up from its first certificate."""
+    above: set[Certificate] = set()
+    next_up = {bundle.distinct[0]}
+    while next_up:
+        next_up = {p for c in next_up for p in bundle.parents[c]} - above
+        above |= next_up
+    return above
+
+
+def sent_astray(bundle: Bundle) -> Iterator[str]:
+    """Sent along, and above the client nowhere."""
+    above = above_client(bundle)
+    for c in bundle.distinct[1:]:
+        if c not in above:
+            yield f"{short(c)} has issued neither {short(bundle.distinct[0])} nor a CA above it."
+
+
+def sent_out_of_date(bundle: Bundle) -> Iterator[str]:
+    """Sent along, and past its end or before its beginning."""
+    for c in bundle.distinct[1:]:
+        if c.not_after < bundle.at:
+            yield f"{short(c)} ended on {c.not_after:%Y-%m-%d %H:%M} UTC."
+        if c.not_before > bundle.at:
+            yield f"{short(c)} begins on {c.not_before:%Y-%m-%d %H:%M} UTC."
+
+
+SENT_RULES: tuple[Rule[Bundle], ...] = (
+    Rule(warning("client.sent-astray", "a client's file holds a CA that is not above the client"), sent_astray,
+         "Servers pass over it: put the client's own issuing CA behind the client's certificate."),
+    Rule(warning("client.sent-out-of-date", "a CA in a client's file is not valid now"), sent_out_of_date,
+         "A server that relies on it refuses the client: get the CA's present certificate from whoever runs it."),
+)  # fmt: skip
+"""Rules about a client's own file: its certificate first, then what it sends along."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
-from cf_mtls.pki.keys import PrivateKey, PublicKey, pkcs8, public_der
+from cf_mtls.pki.keys import RSA_PSS, PrivateKey, PublicKey, pkcs8, public_der
 from cf_mtls.pki.pem import Certificate, read_certificates
 from cf_mtls.quick import dataclass
 
@@ -72,7 +72,7 @@ def load_identity(
         return None, (*problems, loaded)
     if problems:
         return None, problems
-    wrong = _mismatch(certificates, loaded)
+    wrong = _unsupported(certificates[0]) or _mismatch(certificates, loaded)
     return (None, (wrong,)) if wrong else (Identity(certificates[0], loaded, certificates[1:]), ())
 
 
@@ -137,6 +137,16 @@ def _no_key(data: bytes) -> Diagnostic:
     return NO_KEY.found(
         "No line reads -----BEGIN PRIVATE KEY-----.", "Give the file that holds the client's private key."
     )
+
+
+def _unsupported(certificate: Certificate) -> Diagnostic | None:
+    """What is said of an RSA-PSS certificate, whose key would be handed on as a plain RSA one."""
+    if certificate.x509.public_key_algorithm_oid.dotted_string != RSA_PSS:
+        return None
+    detail = (
+        f"{certificate.subject or '(no subject)'} has an RSA-PSS key; RSA, ECDSA and Ed25519 are supported."
+    )
+    return UNSUPPORTED.found(detail, "Make a new key and certificate.")
 
 
 def _mismatch(certificates: tuple[Certificate, ...], key: PrivateKey) -> Diagnostic | None:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
+from cf_mtls.pki import fleet
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.identity import Identity, load_identity, load_key
 from cf_mtls.pki.keys import generate, pkcs8, public_der
@@ -23,16 +24,20 @@ from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.pkcs12 import export, holds
 from cf_mtls.pki.requests import Request, alternative_names, file_stem
 from cf_mtls.pki.vault import File, read
+from cf_mtls.pki.words import meaning
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cf_mtls.pki.chain import Judgement
     from cf_mtls.pki.keys import PrivateKey, PublicKey
+    from cf_mtls.pki.pem import Certificate
     from cf_mtls.pki.template import Overrides
 
 NOT_THE_KEY = Code("pki.key-mismatch", Severity.ERROR, Fault.FILE, "the key is not that of the issuing CA")
+NOT_ACCEPTED = Code("pki.not-accepted", Severity.ERROR, Fault.FILE, "the chain would not let a new client in")
 SHORTENED = Code("pki.shortened", Severity.WARNING, Fault.INVOCATION, "clients end with their CA")
 UNPROVEN = Code("pki.unproven-export", Severity.ERROR, Fault.US, "the PKCS#12 file does not open again")
 
@@ -46,6 +51,8 @@ class Made:
     files: tuple[File, ...]
     expires_on: datetime
     notes: tuple[Diagnostic, ...] = ()
+    clients: tuple[tuple[str, Certificate], ...] = ()
+    """Who was issued to, and what."""
 
 
 def make_ca(
@@ -98,12 +105,38 @@ def issue(
     """The files of these clients: certificate and issuers in .pem, and .key where the CA makes the key."""
     wanted, ends = now + timedelta(days=days), authority.chain.expires_on
     notes = (_shortened(ends, days),) if wanted > ends else ()
-    files = [
-        file
+    made = [
+        _client(authority, request, folder, now, min(wanted, ends), key_type, passphrase)
         for request in requests
-        for file in _client(authority, request, folder, now, min(wanted, ends), key_type, passphrase)
     ]
-    return Made(tuple(files), min(wanted, ends), notes)
+    files = tuple(file for _, of_client in made for file in of_client)
+    clients = tuple((r.name, certificate) for r, (certificate, _) in zip(requests, made, strict=True))
+    return Made(files, min(wanted, ends), notes, clients)
+
+
+def not_accepted(
+    chain: Sequence[Certificate], clients: Sequence[tuple[str, Certificate]], at: datetime
+) -> tuple[Diagnostic, ...]:
+    """Why the chain would not let clients in when a TLS server asks: one problem for each reason; () when all get in.
+
+    The verdict is that of `pki verify --purpose sslclient` on the leaf alone.
+    """
+    verdicts = [(c.name, c.server) for c in fleet.check(chain, clients, at=at)]
+    reasons = dict.fromkeys((v.code, v.depth, v.subject if v.depth else "") for _, v in verdicts if not v.ok)
+    return tuple(
+        _one_reason(
+            [(n, v) for n, v in verdicts if (v.code, v.depth, v.subject if v.depth else "") == reason]
+        )
+        for reason in reasons
+    )
+
+
+def _one_reason(refused: Sequence[tuple[str, Judgement]]) -> Diagnostic:
+    name, verdict = refused[0]
+    others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+    where = f" (at {verdict.subject})" if verdict.depth else ""
+    detail = f"{name}{others}: {verdict}{where}. {meaning(verdict)} Nothing was written."
+    return NOT_ACCEPTED.found(detail, "See each certificate of the chain:\n    cf-mtls pki inspect CHAIN")
 
 
 def _client(
@@ -114,7 +147,7 @@ def _client(
     ends: datetime,
     key_type: str,
     passphrase: bytes | None,
-) -> list[File]:
+) -> tuple[Certificate, list[File]]:
     public, key = _keys(request, key_type)
     content: Overrides = {"not_after": ends, **alternative_names(request.name)}
     certificate = authority.certify(request.name, public, now=now, **content)
@@ -123,7 +156,7 @@ def _client(
     files = [File(folder / f"{file_stem(request.name)}.pem", text.encode())]
     if key is not None:
         files.append(File(key_of(folder, request.name), pkcs8(key, passphrase).encode(), private=True))
-    return files
+    return certificate, files
 
 
 def _keys(request: Request, key_type: str) -> tuple[PublicKey, PrivateKey | None]:

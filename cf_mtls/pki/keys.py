@@ -52,6 +52,34 @@ KEY_TYPES: Mapping[str, Callable[[], PrivateKey]] = {
 ACCEPTED = ("ec256", "ec384", "ec521", "rsa2048", "rsa3072", "rsa4096")
 
 
+RSA_PSS = "1.2.840.113549.1.1.10"
+"""id-RSASSA-PSS (RFC 4055 3.1): a key that may sign in this one way, which the library reads as plain RSA."""
+
+CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+"""Those that TLS 1.3 has a signature for (RFC 8446 4.2.3)."""
+
+SHORTEST_RSA = 2048
+"""Bits; OpenSSL at its usual security level 2 loads no shorter key (facts, edge-and-probes 2)."""
+
+
+def unusable(public: object, algorithm: str) -> str:
+    """Why a client cannot use such a key in TLS, '' when it can.
+
+    public: a key of the `cryptography` library, of any kind. algorithm: its dotted number where it was read.
+    """
+    match public:
+        case rsa.RSAPublicKey() if algorithm == RSA_PSS:
+            return "an RSA-PSS key, which a plain RSA certificate does not fit"
+        case rsa.RSAPublicKey() if public.key_size < SHORTEST_RSA:
+            return f"an RSA key of {public.key_size} bits, which TLS libraries refuse to load"
+        case ec.EllipticCurvePublicKey() if public.curve.name not in CURVES:
+            return f"a key on the curve {public.curve.name}, for which TLS 1.3 has no signature"
+        case rsa.RSAPublicKey() | ec.EllipticCurvePublicKey() | ed25519.Ed25519PublicKey():
+            return ""
+        case _:
+            return "a key of a kind that cannot be used here"
+
+
 def generate(key_type: str) -> PrivateKey:
     """A new key of this type, from the system's randomness. ValueError for a type that is no row."""
     if key_type not in KEY_TYPES:

@@ -64,7 +64,8 @@ STRICT = Code("client.strict", Severity.NOTE, Fault.FILE, "a stricter verifier r
 CODES: tuple[Code, ...] = (
     blocks.PRIVATE_KEY, blocks.EMPTY, blocks.NOT_PEM, blocks.BROKEN, blocks.UNDECODABLE, blocks.FOREIGN,
     pem.NO_CA, *(rule.code for rule in (*CHAIN_RULES, REFUSED_CHAIN)),
-    *(rule.code for rule in (*client_rules.RULES, REFUSED_CLIENT)), STRICT,
+    *(rule.code for rule in (*client_rules.RULES, REFUSED_CLIENT)),
+    *(rule.code for rule in client_rules.SENT_RULES), STRICT,
     identity.NO_CERTIFICATE, identity.NO_KEY, identity.UNREADABLE, identity.UNSUPPORTED, identity.MISMATCH,
     identity.LOCKED, identity.WRONG,
 )  # fmt: skip
@@ -102,6 +103,26 @@ def lint_client(
     certificates = found.certificates if isinstance(found, Chain) else tuple(found or ())
     bundle = Bundle(certificates, at, soon) if certificates else None
     return _of_client(Client(client, bundle, at, soon))
+
+
+def is_clients_own(certificates: Sequence[Certificate]) -> bool:
+    """Whether a file is what a client holds: its own certificate first, CAs only behind it."""
+    return bool(certificates) and not certificates[0].is_ca and all(c.is_ca for c in certificates[1:])
+
+
+def lint_clients_own(
+    certificates: Sequence[Certificate], *, at: datetime, expiring_within_days: int = 30
+) -> tuple[Diagnostic, ...]:
+    """Everything to say about a client's file: the client, and what it would send along.
+
+    certificates: as `is_clients_own`. With its root among them OpenSSL judges the client by the file; without one it is
+    not said whether anybody would let it in.
+    """
+    client, *sent = certificates
+    bundle = Bundle(tuple(certificates), at, timedelta(days=expiring_within_days))
+    has_root = any(c.is_self_issued for c in client_rules.above_client(bundle))
+    found = lint_client(client, sent if has_root else None, at=at, expiring_within_days=expiring_within_days)
+    return (*found, *apply(client_rules.SENT_RULES, bundle))
 
 
 def _of_client(client: Client) -> tuple[Diagnostic, ...]:

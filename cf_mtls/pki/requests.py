@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
-from cf_mtls.pki.keys import PublicKey
+from cf_mtls.pki.keys import PublicKey, unusable
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -57,8 +56,10 @@ def read_request(data: bytes, name: str = "") -> Request | Diagnostic:
         return BAD_REQUEST.found("No certificate request could be read from it.", _MAKE)
     if not valid:
         return BAD_REQUEST.found("Its signature does not hold: whoever made it did not have the key.", _MAKE)
-    if not isinstance(public, PublicKey) or (isinstance(public, rsa.RSAPublicKey) and public.key_size < 2048):
-        return BAD_REQUEST.found("Its key is not ECDSA, Ed25519 or RSA of at least 2048 bits.", _MAKE)
+    algorithm = request.public_key_algorithm_oid  # type: ignore[attr-defined]  # there since 43, stubs lack it
+    why = unusable(public, algorithm.dotted_string)
+    if why or not isinstance(public, PublicKey):
+        return BAD_REQUEST.found(f"It has {why}: its holder could not use the certificate.", _USABLE)
     if not (name or wanted):
         return BAD_REQUEST.found("It names nobody, and no NAME was given.", "Give a NAME beside --csr.")
     return Request(name or wanted[0], public)
@@ -66,8 +67,11 @@ def read_request(data: bytes, name: str = "") -> Request | Diagnostic:
 
 _MAKE = (
     "The client makes one, and keeps its key:\n"
-    "    openssl req -new -key client.key -subj /CN=NAME -out client.csr"
+    "    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout client.key -subj /CN=NAME -out client.csr"
 )
+
+
+_USABLE = f"Usable: RSA of at least 2048 bits, Ed25519, ECDSA on P-256, P-384 or P-521.\n{_MAKE}"
 
 
 def read_names(text: str) -> tuple[str, ...]:

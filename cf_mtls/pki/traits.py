@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
+from cf_mtls.pki.keys import RSA_PSS
 from cf_mtls.pki.usages import KEY_USAGES, PURPOSES
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def key(certificate: Certificate) -> str:
     """The kind of key: RSA 2048, ECDSA secp256r1, Ed25519; '' when it cannot be told."""
     found = _public(certificate)
     if isinstance(found, rsa.RSAPublicKey):
-        return f"RSA {found.key_size}"
+        kind = "RSA-PSS" if certificate.x509.public_key_algorithm_oid.dotted_string == RSA_PSS else "RSA"
+        return f"{kind} {found.key_size}"
     if isinstance(found, ec.EllipticCurvePublicKey):
         return f"ECDSA {found.curve.name}"
     if isinstance(found, ed25519.Ed25519PublicKey):

@@ -60,9 +60,9 @@ def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.ope
     for file in files:
         try:
             _write(file, opener, force=force)
-        except FileExistsError as error:  # somebody made it since we looked
-            raise Failure([_exists(file.path)]) from error
         except OSError as error:
+            if isinstance(error, FileExistsError) and os.path.lexists(file.path):
+                raise Failure([_exists(file.path)]) from error  # somebody made it since we looked
             raise Failure(
                 [
                     output_file.UNWRITABLE.found(

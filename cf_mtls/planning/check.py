@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.match import standing
+from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, hosts_on
 from cf_mtls.planning import baseline, drift
+from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import weakenings
@@ -21,9 +24,10 @@ from cf_mtls.planning.ownership import merge
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Change
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
@@ -63,6 +67,12 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
 
 
+def said_of_contents(known: Known, actual: State) -> tuple[Diagnostic, ...]:
+    """Notes on the CAs of which nobody proved what they hold: what is said of their clients rests on that."""
+    merged = merge(known.declared, actual, known.stack)
+    return tuple(doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}))
+
+
 def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:
     homes = {home: declared for declared, home in merged.moved.items()}
     pending = _pending(known, actual, merged, changes)
@@ -82,10 +92,30 @@ def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Chan
     return baseline.as_declared_before(known.stack, known.before, merged.desired, actual, changes)
 
 
+def unseen(declared: State, actual: State, notes: Sequence[Diagnostic], place: Place) -> Iterator[Finding]:
+    """What could not be seen of an account and leaves open whether it is clean."""
+    for note in notes:
+        if note.code.code in UNDECIDED and UNDECIDED[note.code.code](declared, actual):
+            yield drift.of_diagnostic(note, Class.UNCHECKED, (), place)
+
+
+def _refers_to_groups(declared: State, actual: State) -> bool:
+    """Whether a policy near what is declared names a group."""
+    hosts = {concrete(host) for resource in declared.values() for host in hosts_on(resource)}
+    apps = {a: app for host in hosts for a, app, _ in standing(actual, host)}
+    policies = (policy for app in apps.values() for policy in app.policies)
+    return any(r.kind == "group" for p in policies for r in (*p.include, *p.require, *p.exclude))
+
+
+UNDECIDED: Mapping[str, Callable[[State, State], bool]] = {
+    "scope.other-unseen": lambda declared, _: bool(declared),
+    "groups.unseen": _refers_to_groups,
+}
+"""By the code of a note: whether what is unseen could open a door of ours."""
+
+
 def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
-    state = merged.desired
-    ours = frozenset(merged.moved.get(address, address) for address in known.declared)
-    for found in weakenings(state, ours):
+    for found in weakenings(merged.desired, merged.ours):
         says = f"{found.warning.code.summary}: {found.warning.detail}"
         place = Place(known.file)
         yield Finding(Class.WEAKENED, str(found.culprit), says, found.essence, place=place)

@@ -11,6 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from cf_mtls.model.frozen import Record, canonical, freeze, thaw
-from cf_mtls.model.people import Client
+from cf_mtls.model.people import Client, Shown
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCAL = frozenset({(Client, "is_here")})
-"""Fields that say something of the machine at hand: not written, and read as their default."""
+LOCAL = frozenset({(Client, "is_here"), (Shown, "fault")})
+"""Fields that say something of the machine or the moment at hand: not written, and read as their default."""
 
 SAID = {"Address": Address, "datetime": datetime, "Mapping": Mapping}
 """What the classes' annotations name and their files import for type checkers only."""
@@ -75,6 +76,8 @@ def write(value: object) -> Any:
             return value.value if isinstance(value, Enum) else value
         case datetime():
             return instant(value)
+        case bytes():
+            return b64encode(value).decode("ascii")
         case Address():
             return str(value)
         case Record():
@@ -134,6 +137,7 @@ MADE: dict[Any, Callable[[Any], Any]] = {
     **{kind: partial(_plain, kind) for kind in (str, bool, int, float, NoneType)},
     Address: lambda raw: address(_plain(str, raw)),
     datetime: lambda raw: _moment(_plain(str, raw)),
+    bytes: lambda raw: b64decode(_plain(str, raw), validate=True),
     Record: lambda raw: freeze(_plain(dict, raw)),
 }
 """How plain types are read."""

@@ -15,11 +15,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.model.marks import DIGITS, digits_of, without_digits
-from cf_mtls.model.resources import Contents
+from cf_mtls.diagnostics import Code, Fault, Severity
+from cf_mtls.model.marks import DIGITS, digits_of, shown, without_digits
+from cf_mtls.model.resources import CaCertificate, Contents
 
 if TYPE_CHECKING:
-    from cf_mtls.model.resources import CaCertificate
+    from collections.abc import Collection, Iterator
+
+    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.resources import Address
+    from cf_mtls.model.state import State
+
+RECORDED = Code(
+    "certificate.recorded", Severity.NOTE, Fault.ACCOUNT, "what a CA holds is recorded, not proven"
+)
+UNSEEN = Code("certificate.unseen", Severity.NOTE, Fault.ACCOUNT, "what a CA holds is not known")
 
 
 def may_hold(wanted: CaCertificate, there: CaCertificate) -> bool:
@@ -51,3 +61,28 @@ def taken_over(wanted: CaCertificate, there: CaCertificate, *, pinned: bool) -> 
     contents = agreement(wanted, there) or Contents.UNKNOWN
     plain = wanted.name if contents is Contents.KNOWN else without_digits(wanted.name)
     return replace(wanted, id=there.id, name=there.name if pinned else plain, contents=contents)
+
+
+def doubts(desired: State, ours: Collection[Address]) -> Iterator[Diagnostic]:
+    """A note for each CA of ours of which nobody proved what it holds: whatever is said of its clients rests on that.
+
+    desired: as merged with the account. ours: the account's addresses of what the file declares.
+    """
+    for address, ca in desired.of(CaCertificate):
+        if address not in ours or ca.id is None or ca.contents is Contents.KNOWN:
+            continue
+        if ca.contents is Contents.RECORDED:
+            detail = (
+                f"{address}, named {shown(ca.name)}: uploaded by somebody else, and the account shows one certificate "
+                "of it. Its chain file says what it should hold; a client may be admitted or refused otherwise."
+            )
+            fix = (
+                "To know, replace it: the same chain in an entry without id: and sha256:, on the same hostnames"
+                f" (first write id: {ca.id} beside the old one); once that is proven, take the old one out."
+            )
+            yield RECORDED.found(detail, fix)
+        else:
+            detail = (
+                f"{address}, named {shown(ca.name)}: nobody has its PEM, so whom it admits cannot be told."
+            )
+            yield UNSEEN.found(detail, "To know, put another CA on its hostnames and take this one out.")

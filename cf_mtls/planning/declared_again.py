@@ -24,13 +24,13 @@ from cf_mtls.model.resources import (
     host_of,
     public,
 )
-from cf_mtls.pki.pem import read_chain
+from cf_mtls.pki.pem import Certificate, read_chain
 from cf_mtls.planning.saved import host_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cf_mtls.model.people import Target
+    from cf_mtls.model.people import Shown, Target
     from cf_mtls.model.resources import AccessPolicy, Address, Resource
     from cf_mtls.planning.saved import Saved
 
@@ -54,14 +54,27 @@ def _proof(saved: Saved) -> Iterator[str]:
     """What is wrong with who is asked where: every declared domain is asked for, and nothing outside the file."""
     inputs = saved.inputs
     names = [client.name for client in inputs.clients]
-    if len(set(names)) != len(names) or not inputs.askers.keys() <= set(names):
+    if len(set(names)) != len(names) or not inputs.shown.keys() <= set(names):
         yield "its clients do not fit together"
+    if not all(map(_is_shown, inputs.shown.values())) or not all(map(_is_pem, inputs.beside)):
+        yield "a certificate is not what it is said to be"
     asked = [host_at(target) for target in inputs.targets]
     declared = [host_of(d) for _, app in inputs.declared.of(AccessApplication) for d in app.domains]
     if not inputs.is_destroy and sorted(asked) != sorted(declared):
         yield "it does not ask for each domain that it declares"
     if not set(asked) <= inputs.hosts or not all(map(_can_be_asked, inputs.targets)):
         yield "it asks for what no plan file can ask for"
+
+
+def _is_shown(shown: Shown) -> bool:
+    """Whether a client shows certificates and has the names of the first. ValueError when they are none."""
+    leaf, *_ = [Certificate.from_der(der) for der in (shown.leaf, *shown.sent)]
+    return shown.common_names == frozenset(leaf.common_names)
+
+
+def _is_pem(pem: str) -> bool:
+    chain, _ = read_chain(pem.encode("ascii"))
+    return chain is not None and chain.pem == pem
 
 
 def _can_be_asked(target: Target) -> bool:

@@ -1,34 +1,38 @@
-"""Foreign things that weaken what we declare: reported every time, by id, with the reason.
+"""What weakens the applications that a file declares, whoever made it: reported every time, with the reason.
 
 Rules of this file:
-- Only what opens one of our doors: another CA on a hostname of ours whose clients get in, a more specific
-  application under a domain of ours that lets in more than certificate holders, and a reusable policy or a group to
-  which an application of ours refers, when by it anyone gets in.
-- A warning each, with the thing and the door as data: nobody has to read them out of the words.
-- Nothing here is changed, it is not ours.
+- Only what opens one of our URLs beyond what the file says: another CA on a hostname of ours whose clients get in; an
+  application that decides where ours would, and lets in more; a reusable policy or a group to which an application of
+  ours refers, when by it anyone gets in; a setting of ours that the file leaves out and that lets requests through.
+- Where it is not known which of two applications decides (facts 3.8), or whether a wildcard on a CA counts (facts
+  1.7), what could open is reported as if it did.
+- A warning each, with the thing and the URL as data: nobody has to read them out of the words.
+- Nothing here is changed. plan, drift, explain and doctor all report exactly these.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.doors import door_at
-from cf_mtls.access.match import standing
-from cf_mtls.access.reach import concrete
+from cf_mtls.access.doors import door_at, url
+from cf_mtls.access.match import Hosts, covers, most_specific, specificity, standing
+from cf_mtls.access.reach import concrete, hosts_of, paths_at
+from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
 from cf_mtls.model.rules import member
+from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from cf_mtls.access.match import Standing
+    from cf_mtls.access.match import Order, Standing
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Door
-    from cf_mtls.model.resources import AccessPolicy
-    from cf_mtls.model.state import State
+    from cf_mtls.model.resources import AccessPolicy, Resource
 
 OTHER_CA = Code("access.foreign-ca", Severity.WARNING, Fault.ACCOUNT, "clients of a foreign CA get in")
 OPENING = Code(
@@ -37,15 +41,28 @@ OPENING = Code(
 RULES_ELSEWHERE = Code(
     "access.foreign-rules", Severity.WARNING, Fault.ACCOUNT, "rules kept elsewhere let anyone in"
 )
+LET_THROUGH = Code(
+    "access.undeclared-opening",
+    Severity.WARNING,
+    Fault.ACCOUNT,
+    "a setting that no file declares opens a path",
+)
+
+ORDERS: tuple[Order, ...] = ("path-first", "host-first")
+
+LETS_THROUGH: Mapping[str, str] = {
+    "options_preflight_bypass": "every OPTIONS request goes to the origin, with a certificate or without",
+}
+"""Settings of an application that let requests in past its policies: second look 2.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weakening:
-    """A foreign thing that opens one of our doors."""
+    """A thing that opens one of our doors."""
 
     culprit: Address
     domain: str
-    """Of ours: where it lets somebody in, or below which it stands."""
+    """Of ours: where it lets somebody in, or below which it decides."""
     reach: Reach
     """Who gets in because of it."""
     warning: Diagnostic
@@ -56,27 +73,21 @@ class Weakening:
         return f"{self.warning.code.code} {self.domain} {self.reach.name}"
 
 
-def weakenings(state: State, ours: Collection[Address]) -> Iterator[Weakening]:
-    """What weakens the applications at our addresses in a state, by address."""
-    below = _below(state, ours)
+def weakenings(state: State, ours: Mapping[Address, Resource]) -> Iterator[Weakening]:
+    """What weakens the applications at our addresses in a state, by address.
+
+    ours: what the file declares, at the addresses under which the state has it.
+    """
+    openings = _openings(state, ours)
+    wild = [(a, ca) for a, ca in state.of(CaCertificate) if a not in ours and _is_wild(ca)]
     for address, app in state.of(AccessApplication):
         for domain in app.domains if address in ours else ():
-            door = door_at(state, *_place(domain))
+            host, path = _place(domain)
+            door = door_at(_with_wildcards(state, host, wild), host, path)
             yield from _foreign_cas(state, ours, address, domain, door)
-            yield from _foreign_rules(address, domain, door)
-            for place in below.get(domain, ()):
-                yield from _opening(state, domain, place)
-
-
-def _below(state: State, ours: Collection[Address]) -> dict[str, list[Standing]]:
-    """For each domain of ours, the foreign applications whose own domain it covers too."""
-    found: dict[str, list[Standing]] = {}
-    for address, app in state.of(AccessApplication):
-        for domain in app.domains if address not in ours else ():
-            for above, _, covering in standing(state, *_place(domain)):
-                if above in ours and covering != domain:
-                    found.setdefault(covering, []).append((address, app, domain))
-    return found
+            yield from _foreign_rules(state, address, domain, door)
+            yield from _let_through(app, ours[address], address, domain)
+            yield from openings.get(domain, ())
 
 
 def _place(domain: str) -> tuple[str, str]:
@@ -84,8 +95,25 @@ def _place(domain: str) -> tuple[str, str]:
     return concrete(host_of(domain)), concrete(path_of(domain)) or "/"
 
 
+# CAs
+
+
+def _is_wild(ca: CaCertificate) -> bool:
+    return any("*" in host for host in ca.associated_hostnames)
+
+
+def _with_wildcards(state: State, host: str, wild: Sequence[tuple[Address, CaCertificate]]) -> State:
+    """The state with those CAs on a host that have it by a wildcard: whether Access honours one is not known."""
+    here = {
+        a: replace(ca, associated_hostnames=(*ca.associated_hostnames, host))
+        for a, ca in wild
+        if any("*" in pattern and covers(pattern, host, "/") for pattern in ca.associated_hostnames)
+    }
+    return state.put_all(here) if here else state
+
+
 def _foreign_cas(
-    state: State, ours: Collection[Address], address: Address, domain: str, door: Door
+    state: State, ours: Mapping[Address, Resource], address: Address, domain: str, door: Door
 ) -> Iterator[Weakening]:
     for other in sorted(door.certificates - set(ours)):
         ca = state[other]
@@ -98,34 +126,121 @@ def _foreign_cas(
             yield Weakening(other, domain, Reach.HOLDERS, OTHER_CA.found(detail, fix))
 
 
-def _foreign_rules(address: Address, domain: str, door: Door) -> Iterator[Weakening]:
+# Rules
+
+
+def _foreign_rules(state: State, address: Address, domain: str, door: Door) -> Iterator[Weakening]:
     policy = door.decided.policy
     if door.reach is not Reach.ANYONE or policy is None or door.decided.application != address:
         return
-    for culprit in _kept_elsewhere(policy):
+    for culprit in _kept_elsewhere(state, policy, domain):
         detail = f"{address}: anyone gets in at {domain}, because {culprit} says so; what it says is not in this file."
         fix = "Mend its rules, or write the policy into the plan file if that is meant."
         yield Weakening(culprit, domain, door.reach, RULES_ELSEWHERE.found(detail, fix))
 
 
-def _kept_elsewhere(policy: AccessPolicy) -> Iterator[Address]:
-    """What a policy leaves to rules that no plan file holds; nothing when it lets everyone in by itself."""
+def _kept_elsewhere(state: State, policy: AccessPolicy, domain: str) -> Sequence[Address]:
+    """What of a policy's rules no plan file holds and opens it: the policy itself, or groups that it names."""
     if policy.reusable:
-        yield Address(Kind.POLICY, policy.id or "")
-    elif not any(rule.kind == "everyone" for rule in policy.include):
-        yield from (
-            Address(Kind.GROUP, member(rule, "id")) for rule in policy.include if rule.kind == "group"
-        )
+        return [Address(Kind.POLICY, policy.id or "")]
+    named = [member(rule, "id") for rule in (*policy.include, *policy.require) if rule.kind == "group"]
+    groups = list(dict.fromkeys(Address(Kind.GROUP, id_) for id_ in named))
+    alone = [group for group in groups if _shuts(state, [group], domain)]
+    return alone or (groups if groups and _shuts(state, groups, domain) else [])
 
 
-def _opening(state: State, domain: str, place: Standing) -> Iterator[Weakening]:
-    address, app, other = place
-    found = door_at(state, *_place(other))
-    if found.reach > Reach.HOLDERS and found.decided.application == address:
-        who = "anyone" if found.reach is Reach.ANYONE else "people without a certificate"
-        detail = (
-            f"{address}, named {app.name} (id {app.id}), stands below {domain} and lets in {who}:"
-            " the more specific application decides and inherits nothing."
-        )
-        warning = OPENING.found(detail, "Give it a certificate rule, or remove it.")
-        yield Weakening(address, domain, found.reach, warning)
+def _shuts(state: State, groups: Sequence[Address], domain: str) -> bool:
+    """Whether not everybody would get in at a domain if it were unknown who is in these groups."""
+    return door_at(state.put_all(dict.fromkeys(groups)), *_place(domain)).reach < Reach.ANYONE
+
+
+def _let_through(
+    app: AccessApplication, declared: Resource, address: Address, domain: str
+) -> Iterator[Weakening]:
+    said = declared.fields if isinstance(declared, AccessApplication) else {}
+    for name, what in LETS_THROUGH.items():
+        if app.fields.get(name) is True and name not in said:
+            detail = f"{address}: {name} is on in the account and not in this file: {what} at {domain}."
+            fix = f"Write {name}: false into the plan file, or true if that is meant."
+            yield Weakening(address, domain, Reach.ANYONE, LET_THROUGH.found(detail, fix))
+
+
+# Applications
+
+
+def _openings(state: State, ours: Mapping[Address, Resource]) -> dict[str, list[Weakening]]:
+    """Where another application decides or may decide in place of ours, and lets in more; by our domain."""
+    worst: dict[tuple[str, Address], Weakening] = {}
+    for host in sorted(_hosts(state, ours)):
+        if all(address in ours for address, _, _ in standing(state, host)):
+            continue
+        for path in paths_at((state,), host):
+            for found in _opened(state, ours, host, path):
+                key = (found.domain, found.culprit)
+                if key not in worst or worst[key].reach < found.reach:
+                    worst[key] = found
+    openings: dict[str, list[Weakening]] = {}
+    for (domain, _), found in sorted(worst.items()):
+        openings.setdefault(domain, []).append(found)
+    return openings
+
+
+def _hosts(state: State, ours: Mapping[Address, Resource]) -> frozenset[str]:
+    """The hosts of a state that a domain of ours covers."""
+    known = Hosts(hosts_of(state))
+    patterns = {host_of(d) for a, app in state.of(AccessApplication) if a in ours for d in app.domains}
+    return frozenset().union(*(known.covered_by(p) | known.covered_by(concrete(p)) for p in patterns))
+
+
+def _opened(state: State, ours: Mapping[Address, Resource], host: str, path: str) -> Iterator[Weakening]:
+    places = standing(state, host, path)
+    mine = most_specific([place for place in places if place[0] in ours], path)
+    if mine is None:
+        return
+    rest = {a: r for a, r in near(state, host).items() if not isinstance(r, AccessApplication)}
+    expected = door_at(State({**rest, mine.address: mine.application}), host, path)
+    for address, app, _ in _deciding(places, ours):
+        door = door_at(State({**rest, address: app}), host, path)
+        if lets_in_more(door, expected):
+            detail = (
+                f"{address}, named {app.name} (id {app.id}), decides at {url(host, path)}, which {mine.domain} covers,"
+                f" and lets in {WHO[door.reach]}: the more specific application decides and inherits nothing."
+            )
+            warning = OPENING.found(detail, "Give it the certificate rule of yours, or remove it.")
+            yield Weakening(address, mine.domain, door.reach, warning)
+
+
+WHO = {
+    Reach.HOLDERS: "certificate holders whom that refuses",
+    Reach.OTHERS: "people without a certificate",
+    Reach.ANYONE: "anyone",
+}
+
+
+def _deciding(places: Sequence[Standing], ours: Mapping[Address, Resource]) -> list[Standing]:
+    """The applications that are not ours and are the most specific ones in an order that may hold; ties included."""
+    found: dict[tuple[Address, str], Standing] = {}
+    for order in ORDERS:
+        best = max(specificity(domain, order) for _, _, domain in places)
+        for place in places:
+            if place[0] not in ours and specificity(place[2], order) == best:
+                found[place[0], place[2]] = place
+    return list(found.values())
+
+
+def lets_in_more(door: Door, expected: Door) -> bool:
+    """Whether somebody gets in at a door that would not at the other."""
+    if expected.reach is Reach.ANYONE or door.reach is Reach.NOBODY:
+        return False
+    if door.reach > expected.reach or door.reach is Reach.ANYONE:
+        return True
+    others = door.credentials - expected.credentials or door.certificates - expected.certificates
+    return bool(others) or (bool(door.certificates) and _names_more(door, expected))
+
+
+def _names_more(door: Door, expected: Door) -> bool:
+    if expected.needs_login and not door.needs_login:
+        return True
+    if expected.common_names is None:
+        return False
+    return door.common_names is None or bool(door.common_names - expected.common_names)

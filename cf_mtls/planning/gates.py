@@ -15,9 +15,12 @@ from cf_mtls.access.reach import NOBODY_NAMED, WORD
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.marks import shown
+from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import CaCertificate, HostnameSettings
+from cf_mtls.planning.admission import standings
 from cf_mtls.planning.ownership import is_ours
+from cf_mtls.planning.succession import why_unproven
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,14 +30,25 @@ if TYPE_CHECKING:
     from cf_mtls.model.doors import Decision, Doorway
     from cf_mtls.model.people import Asker
     from cf_mtls.model.plan import Change
+    from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
+    from cf_mtls.planning.admission import People, Standing
     from cf_mtls.planning.guard import Glitch
+    from cf_mtls.planning.succession import Handover
 
 NO_ORDER = Code(
     "plan.no-glitch-free-order", Severity.ERROR, Fault.FILE, "no order of the steps keeps the promise"
 )
 WEAKER = Code("plan.weaker", Severity.ERROR, Fault.INVOCATION, "the plan lets more people in")
 LOCKED_OUT = Code("plan.locks-out", Severity.ERROR, Fault.INVOCATION, "the plan locks a declared client out")
+IMPOSSIBLE = Code(
+    "plan.expect-impossible", Severity.ERROR, Fault.FILE, "a client that must get in would be locked out"
+)
+ALREADY_OUT = Code("plan.already-out", Severity.WARNING, Fault.FILE, "a client that must get in does not")
+NOT_JUDGED = Code("plan.client-not-judged", Severity.WARNING, Fault.FILE, "a client could not be judged")
+UNPROVEN = Code(
+    "plan.unproven", Severity.ERROR, Fault.INVOCATION, "new trust cannot be proven before the old is taken"
+)
 TOO_MUCH = Code(
     "plan.too-much-deleted", Severity.ERROR, Fault.INVOCATION, "the plan deletes much of the stack"
 )
@@ -131,19 +145,90 @@ def weaker(ways: Sequence[Doorway], allowed: Collection[str]) -> Iterator[Diagno
             yield WEAKER.found(detail, f"If that is meant, say so:\n    --allow-weaken {way.url}")
 
 
-def locked_out(
-    clients: Iterable[tuple[str, str, Decision, Decision]], allowed: Collection[str]
-) -> Iterator[Diagnostic]:
-    """A refusal for each declared client that gets in now and would not afterwards.
+def lockouts(people: People, actual: State, desired: State, allowed: Collection[str]) -> Iterator[Diagnostic]:
+    """What is to be said of each declared client that does not get in afterwards, or may not.
 
-    clients: name, URL, the decision now and afterwards.
+    An error where `expect: allowed` becomes impossible by this plan, which nothing allows; a warning where it was so
+    already; a refusal where a client may lose its access that was not typed as CLIENT@URL.
     """
-    for name, where, now, then in clients:
-        host = where.removeprefix("https://").partition("/")[0]
-        if now.outcome.lets_in and not then.outcome.lets_in and host not in allowed:
-            policy = f" by the policy {then.policy.name}" if then.policy else ""
-            detail = f"{name} gets in at {where} now; afterwards: {then.outcome.value}{policy}."
-            yield LOCKED_OUT.found(detail, f"If that is meant, say so:\n    --allow-lockout {host}")
+    for standing in standings(people, actual, desired):
+        found = _lockout(standing, allowed)
+        if found:
+            place = people.places.get(standing.client.name)
+            yield found.at(place) if place else found
+    if people.at and actual != desired:
+        yield from _not_judged(people)
+
+
+def _lockout(standing: Standing, allowed: Collection[str]) -> Diagnostic | None:
+    name, url = standing.client.name, standing.url
+    if standing.expected is Expected.ALLOWED and standing.is_out_after:
+        said = f"{name} must get in at {url}; {_afterwards(standing)}"
+        if standing.fault or not standing.may_lose:
+            return ALREADY_OUT.found(said, "Change its `expect`, its certificate, or the trust.")
+        return IMPOSSIBLE.found(said, "No flag allows that. Change its `expect`, or the trust.")
+    if standing.expected is Expected.REFUSED or not standing.may_lose or f"{name}@{url}" in allowed:
+        return None
+    detail = f"{name} gets in at {url} now; {_afterwards(standing)}"
+    if not standing.is_decided:
+        detail += (
+            "\nThat is the worst of what is possible: a CA's contents are not known here, or it hangs on whether "
+            "the edge uses the intermediates that the client sends."
+        )
+    return LOCKED_OUT.found(detail, f"If that is meant, say so:\n    --allow-lockout {name}@{url}")
+
+
+def _afterwards(standing: Standing) -> str:
+    """What a client gets afterwards, in the worst case."""
+    then = next(new for old, new in sorted(standing.cases, key=_by_loss) if not new.outcome.lets_in)
+    policy = f" by the policy {then.policy.name}" if then.policy else ""
+    fault = f" {standing.fault}" if standing.fault else ""
+    return f"afterwards: {then.outcome.value}{policy}.{fault}"
+
+
+def _by_loss(case: tuple[Decision, Decision]) -> bool:
+    return not (case[0].outcome.lets_in and not case[1].outcome.lets_in)
+
+
+def _not_judged(people: People) -> Iterator[Diagnostic]:
+    for client in people.clients:
+        if client.name not in people.shown:
+            detail = (
+                f"{client.name}: its certificate cannot be read here, so nobody can say whether this plan locks "
+                "it out, and it proves no CA."
+            )
+            place = people.places.get(client.name)
+            found = NOT_JUDGED.found(detail, "Plan where its file is, and its passphrase if it has one.")
+            yield found.at(place) if place else found
+
+
+def unproven(
+    found: Iterable[Handover], people: People, names: State, allowed: Collection[str]
+) -> Iterator[Diagnostic]:
+    """A refusal for each hostname that leaves a CA while planning knows that its successor cannot be proven before.
+
+    names: a state that has every CA concerned. allowed: the hostnames that were typed.
+    """
+    why: dict[str, list[str]] = {}
+    for handover in found if people.at else ():
+        reason = why_unproven(handover, people, people.at) if people.at else ""
+        if reason and handover.host not in allowed:
+            old, new = (ca_name(names, address) for address in (handover.old, handover.new))
+            why.setdefault(handover.host, []).append(f"from {old} to {new}: {reason}.")
+    for host, reasons in why.items():
+        detail = f"{host} passes\n" + "\n".join(f"    {line}" for line in dict.fromkeys(reasons))
+        fix = (
+            "Declare a client of the new CA, with its key here and its `expect` not refused, and keep the old CA's "
+            "PEM file beside the new one's. If it may go unproven, say so:\n"
+            f"    --allow-unproven {host}"
+        )
+        yield UNPROVEN.found(detail, fix)
+
+
+def ca_name(state: State, address: Address) -> str:
+    """A CA's name as people read it, its address where the state does not have it."""
+    ca = state.get(address)
+    return shown(ca.name) if isinstance(ca, CaCertificate) else str(address)
 
 
 def reach_words(reach: Reach) -> str:

@@ -51,7 +51,9 @@ class Merged:
     desired: State
     diagnostics: tuple[Diagnostic, ...]
     moved: Mapping[Address, Address]
-    """Declared address to the one under which the account knows the thing, where they differ."""
+    """Declared address to the one under which the account knows the thing."""
+    ours: Mapping[Address, Resource]
+    """What is declared, at the addresses under which `desired` has it."""
 
 
 def merge(declared: State, actual: State, stack: str, adopt: Collection[Address] = ()) -> Merged:
@@ -81,7 +83,7 @@ def merge(declared: State, actual: State, stack: str, adopt: Collection[Address]
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
     desired |= {address: _with_policies(wanted, known) for address, wanted in new.items()}
     diagnostics += (*_guessed(aligned, actual, managed), *_unknown_policies(desired))
-    return Merged(State(without_defaults(desired)), tuple(diagnostics), moved)
+    return Merged(State(without_defaults(desired)), tuple(diagnostics), moved, aligned)
 
 
 def _may_manage(wanted: Resource, there: Resource, stack: str) -> bool:

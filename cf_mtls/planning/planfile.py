@@ -86,7 +86,7 @@ def sealed(saved: Saved) -> dict[str, Any]:
     }
 
 
-INPUTS = ("hosts", "allowed", "clients", "targets", "askers", "is_destroy")
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy")
 """What a plan was made from, besides the declared state."""
 
 

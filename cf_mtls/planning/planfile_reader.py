@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
 from cf_mtls.model.frozen import canonical
-from cf_mtls.model.people import Asker, Client, Target
+from cf_mtls.model.people import Client, Shown, Target
 from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Step
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
@@ -123,7 +123,8 @@ def _inputs(ours: Mapping[str, Any]) -> Inputs:
         codec.read_as(Allowed, ours["allowed"]),
         tuple(codec.read_as(Client, client) for client in ours["clients"]),
         tuple(codec.read_as(Target, target) for target in ours["targets"]),
-        {name: codec.read_as(Asker, asker) for name, asker in ours["askers"].items()},
+        {name: codec.read_as(Shown, shown) for name, shown in ours["shown"].items()},
+        tuple(codec.read_as(str, pem) for pem in ours["beside"]),
         codec.read_as(bool, ours["is_destroy"]),
     )
 

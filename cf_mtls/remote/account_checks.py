@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.remote import wire
 from cf_mtls.remote.doctor import ZoneReading
 from cf_mtls.remote.findings import Declared, Finding, Grade, count, either, ok, refused
 from cf_mtls.remote.gateway import Answer
+from cf_mtls.remote.shape import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +67,7 @@ def _token_expiry(r: Readings, declared: Declared) -> Iterator[Finding]:
     if not isinstance(ends, str):
         yield Finding("token.expiry", Grade.OK, "no end is set" if told else "not known: it was not verified")
         return
-    left = (wire.instant(ends) - declared.at).days
+    left = (instant(ends) - declared.at).days
     grade = Grade.FAIL if left < 0 else Grade.WARN if left < SOON_DAYS else Grade.OK
     said = f"it ended {-left} days ago" if left < 0 else f"it ends on {ends[:10]}, in {left} days"
     yield Finding("token.expiry", grade, said, "" if grade is Grade.OK else "Roll it, or make a new one.")

@@ -13,11 +13,11 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
-from cf_mtls.model.plan import Phase
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+from cf_mtls.model.plan import Phase, Step
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.canon import differing
 from cf_mtls.planning.contents import may_hold
@@ -25,15 +25,17 @@ from cf_mtls.remote import pages as listing
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
+from cf_mtls.remote.shape import identifier, needed
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cf_mtls.model.plan import Plan, Step
+    from cf_mtls.model.plan import Plan
     from cf_mtls.model.resources import Resource, Scope
     from cf_mtls.remote.gateway import Method
     from cf_mtls.remote.pace import Pace
+    from cf_mtls.remote.stages import Setback
 
 WRONG_CONTENT = Code(
     "apply.wrong-fingerprint", Severity.ERROR, Fault.CLOUDFLARE, "what was uploaded is not ours"
@@ -67,9 +69,9 @@ class Applier:
     pace: Pace
     said: Callable[[Step], None] = lambda _: None
     """Called after each step that was done."""
-    between: Callable[[Boundary], None] = lambda _: None
-    """Called before the first phase of writes (an earlier run may just have written) and wherever one gives way to
-    another; may wait for the edge, or raise Failure to stop."""
+    between: Callable[[Boundary], Setback | None] = lambda _: None
+    """Called before the first phase of writes (an earlier run may just have written), wherever one gives way to
+    another, and at the end; may wait for the edge, raise Failure to stop, or say what must be put back."""
     ids: dict[Address, str] = field(default_factory=dict)
     values: dict[Address, list[Resource]] = field(default_factory=dict)
     """What each address held when the run began and after each of its steps: Cloudflare may show any of them."""
@@ -82,15 +84,43 @@ class Applier:
         for batch in batches(plan.steps):
             self._may_go_on(plan, done)
             if not done or done[-1].phase is not batch[0].phase:
-                self.between(
-                    Boundary(tuple(done), plan.steps[len(done) :], after(plan.actual, done), plan.desired)
-                )
+                self._look(plan, done)
             if batch[0].phase is Phase.SETTINGS:
                 self._settings(plan, batch)
             else:
                 self._together(plan, batch)
             done += batch
+        if done:
+            self._look(plan, done)
         return len(done)
+
+    def _look(self, plan: Plan, done: list[Step]) -> None:
+        state = after(plan.actual, done)
+        boundary = Boundary(tuple(done), plan.steps[len(done) :], state, plan.desired, plan.actual)
+        if setback := self.between(boundary):
+            raise self._put_back(plan, boundary, setback)
+
+    def _put_back(self, plan: Plan, boundary: Boundary, setback: Setback) -> Failure:
+        """The failure of a run that has put hostnames back on the CAs that it took them from: one PUT each."""
+        base, said, failed = plan.scope.path + PATHS[Kind.CERTIFICATE], list[str](), list[Diagnostic]()
+        for address, taken in boundary.taken.items():
+            back, now = taken & setback.hosts, boundary.state.get(address)
+            if not back or not isinstance(now, CaCertificate):
+                continue
+            value = replace(now, associated_hostnames=tuple(sorted(back | set(now.associated_hostnames))))
+            path, step = f"{base}/{self.ids[address]}", Step(Phase.WIDEN, address, value, address)
+            try:
+                self._unmoved(path, step)
+                self._put(path, wire.certificate_update(value), f"putting hostnames back on {address}")
+            except Failure as failure:
+                failed += failure.diagnostics
+                continue
+            self._did(step)
+            said.append(f"{now.name} has {', '.join(sorted(back))} again.")
+        if not said and not failed:
+            said.append("Which hostnames the old CA had is not known to this run, so none was put back.")
+        detail = "\n".join([setback.why.detail, *said, "No CA was deleted."])
+        return Failure([replace(setback.why, detail=detail), *failed], Exit.VERIFY_FAILED)
 
     def _may_go_on(self, plan: Plan, done: list[Step]) -> None:
         if self.pace.stopping():
@@ -172,8 +202,7 @@ class Applier:
 
     def _upload(self, base: str, address: Address, ca: CaCertificate) -> None:
         # The account may take the same content twice (facts 1.7), so another run's upload is looked for first.
-        listed = listing.pages(self.writer, base, self.pace)
-        if next((raw for raw in listed if _same_ca(raw, ca)), None):
+        if self._listed(base, lambda raw: _same_ca(raw, ca)):
             detail = f"{ca.name} was uploaded by somebody else since the plan was made."
             raise Failure([MOVED.found(detail, "Plan again, look at it, and apply that.")], Exit.REFUSED)
         made = self._create(base, wire.certificate_create(ca), address, lambda raw: _same_ca(raw, ca))
@@ -187,13 +216,18 @@ class Applier:
     def _create(self, base: str, body: Any, address: Address, is_it: Callable[[Any], bool]) -> Any:
         outcome = self.pace.persist("POST", lambda: self.writer.post(base, body))
         if isinstance(outcome, Answer) and outcome.ok:
-            decoded(lambda raw: raw["id"], outcome.result, f"POST {base}")
+            decoded(identifier, outcome.result, f"POST {base}")
             return outcome.result
-        if isinstance(outcome, NoAnswer) or outcome.status >= 500:
-            landed = next((raw for raw in listing.pages(self.writer, base, self.pace) if is_it(raw)), None)
+        if isinstance(outcome, NoAnswer) or outcome.status >= 500 or outcome.strange:
+            landed = self._listed(base, is_it)
             if landed:
                 return landed
         raise failure(outcome, f"creating {address}", base)
+
+    def _listed(self, base: str, is_it: Callable[[Any], bool]) -> Any:
+        """The raw item of a list that is it, None when there is none."""
+        listed = listing.pages(self.writer, base, self.pace)
+        return decoded(lambda raws: next(filter(is_it, raws), None), listed, f"GET {base}")
 
     def _put(self, path: str, body: Any, doing: str) -> None:
         method: Method = "PUT"
@@ -207,7 +241,9 @@ class Applier:
 
         def bare() -> bool:
             outcome = self.pace.persist("GET", lambda: self.writer.get(path))
-            return isinstance(outcome, Answer) and outcome.ok and not wire.hostnames(outcome.result)
+            if not isinstance(outcome, Answer) or not outcome.ok:
+                return False
+            return not decoded(wire.hostnames, outcome.result, f"GET {path}")
 
         self._await(f"hostnames to leave {step.address}", bare)
 
@@ -227,7 +263,8 @@ class Applier:
         self._put(path, {"settings": entries}, "updating hostname settings")
 
         def settled() -> bool:
-            there = dict(map(wire.settings, listing.pages(self.writer, path, self.pace)))
+            listed = listing.pages(self.writer, path, self.pace)
+            there = decoded(lambda raws: dict(map(wire.settings, raws)), listed, f"GET {path}")
             return all(
                 there.get(Address(Kind.SETTINGS, s.hostname), HostnameSettings(s.hostname)) == s
                 for s in wanted
@@ -247,7 +284,7 @@ class Applier:
         outcome = self.pace.persist("GET", lambda: self.writer.get(scope.path))
         if not isinstance(outcome, Answer) or not outcome.ok:
             raise failure(outcome, f"reading {scope}", scope.path)
-        return decoded(lambda raw: str(raw["name"]).lower(), outcome.result, f"GET {scope.path}")
+        return decoded(lambda raw: needed(raw, "name").lower(), outcome.result, f"GET {scope.path}")
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         if not self.pace.until(what, WAIT_S, holds) and not self.pace.stopping():

@@ -2,8 +2,8 @@
 
 Rules of this file:
 - It is handed a `Reader`, which can only GET. Nothing is judged here.
-- Every question is asked once, and once more when the answer was no answer or a server error; nothing is
-  waited for, because being throttled is a finding.
+- Every question is asked once, also when plan's own reading follows (`Once`), and once more when the answer was no
+  answer or a server error; nothing is waited for, because being throttled is a finding.
 
 Source: facts, cloudflare-api 7 and 8.
 """
@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import pages
-from cf_mtls.remote.gateway import Answer, NoAnswer
+from cf_mtls.remote.gateway import Answer, NoAnswer, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cf_mtls.model.evidence import Handshake
     from cf_mtls.model.resources import Scope
-    from cf_mtls.remote.gateway import Reader
 
 Outcome = Answer | NoAnswer
 
@@ -80,6 +79,25 @@ class Readings:
     """What the lookups of zones by name answered."""
     edge: Mapping[str, Handshake] = field(default_factory=dict)
     """Of each hostname whether the edge asks for a certificate; empty when it was not looked at."""
+
+
+class Once(Reader):
+    """Asks every question once: a good answer is remembered for as long as this lives."""
+
+    def __init__(self, reader: Reader) -> None:
+        """reader: who asks."""
+        self._reader = reader
+        self._heard: dict[tuple[str, tuple[tuple[str, str], ...]], Answer] = {}
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Outcome:
+        """One GET, or what it answered before."""
+        key = (path, tuple(sorted((query or {}).items())))
+        if key in self._heard:
+            return self._heard[key]
+        outcome = self._reader.get(path, query)
+        if isinstance(outcome, Answer) and outcome.ok:
+            self._heard[key] = outcome
+        return outcome
 
 
 KINDS = {"cfut_": "user", "cfat_": "account", "cfk_": "global key"}

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
+from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import NO_ROUTE, PERMISSION, STRANGE, TOKEN_REFUSED, decoded, failure
 from cf_mtls.remote.gateway import Answer
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
+from cf_mtls.remote.shape import an_object, every, identifier, needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
@@ -40,48 +42,91 @@ MAY_NOT = frozenset({PERMISSION, TOKEN_REFUSED, NO_ROUTE})
 """Refusals that only say that this token may not look there."""
 
 
-def read_elsewhere(
-    reader: Reader, scope: Scope, hosts: Collection[str], pace: Pace
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is beside a plan's own scope: found at once with it, read only where it matters."""
+
+    zones: Mapping[str, str] | None = None
+    """Name to id of every zone that the token sees: the account's, or the plan's own; None when nobody looked."""
+    account: Scope | None = None
+    """Of a zone's plan: the account that the zone is in."""
+    said: tuple[Diagnostic, ...] = ()
+
+    def holds(self, host: str) -> bool:
+        """Whether a hostname (it may begin with a wildcard) lies in one of the zones; True when nobody looked."""
+        return self.zones is None or any(_within(host, name) for name in self.zones)
+
+    def near(self, hosts: Collection[str]) -> list[Scope]:
+        """The other scopes whose things can touch these hosts."""
+        if self.account:
+            return [self.account]
+        return [
+            Scope("zone", i) for name, i in (self.zones or {}).items() if any(_within(h, name) for h in hosts)
+        ]
+
+
+def find_beside(reader: Reader, scope: Scope, pace: Pace) -> Beside:
+    """What there is beside a scope. Raises Failure for anything but a missing permission."""
+    try:
+        if scope.kind == "account":
+            return Beside(_zones(reader, scope, pace))
+        return _account(reader, scope, pace)
+    except Failure as failed:
+        return Beside(said=(_unseen(failed, scope),))
+
+
+def read_beside(
+    reader: Reader, scope: Scope, beside: Beside, hosts: Collection[str], pace: Pace
 ) -> tuple[tuple[Resource, ...], tuple[Diagnostic, ...]]:
     """CAs and applications of the other scopes that can touch these hosts, and what could not be seen.
 
     Raises Failure for anything but a missing permission.
     """
-    if not hosts:
-        return (), ()
+    jobs = [(other, path, decode) for other in beside.near(hosts) for path, decode in LISTS]
+    if not jobs:
+        return (), beside.said
     try:
-        others = (
-            _zones(reader, scope, hosts, pace) if scope.kind == "account" else _account(reader, scope, pace)
-        )
         with ThreadPoolExecutor(8) as pool:
-            jobs = [(other, path, decode) for other in others for path, decode in LISTS]
             found = list(pool.map(lambda job: _things(reader, pace, *job), jobs))
     except Failure as failed:
-        if not {d.code for d in failed.diagnostics} <= MAY_NOT:
-            raise
-        other = "zones" if scope.kind == "account" else "account"
-        detail = f"Applications and CAs of the {other} would count too. {failed.diagnostics[0].detail}"
-        return (), (
-            UNSEEN.found(
-                detail, 'With "Zone Read" and the Access permissions there, they are looked at too.'
-            ),
-        )
-    return tuple(resource for things in found for resource in things), ()
+        return (), (*beside.said, _unseen(failed, scope))
+    return tuple(resource for things in found for resource in things), beside.said
 
 
-def _zones(reader: Reader, scope: Scope, hosts: Collection[str], pace: Pace) -> list[Scope]:
-    """The zones of an account that one of the hosts lies in."""
+def _unseen(failed: Failure, scope: Scope) -> Diagnostic:
+    """The note that this token may not look there. Raises the failure again when it is another one."""
+    if not {d.code for d in failed.diagnostics} <= MAY_NOT:
+        raise failed
+    other = "zones" if scope.kind == "account" else "account"
+    detail = f"Applications and CAs of the {other} would count too. {failed.diagnostics[0].detail}"
+    return UNSEEN.found(detail, 'With "Zone Read" and the Access permissions there, they are looked at too.')
+
+
+def _within(host: str, zone: str) -> bool:
+    return host == zone or host.endswith(f".{zone}")
+
+
+def _zones(reader: Reader, scope: Scope, pace: Pace) -> dict[str, str]:
+    """The zones of an account, name to id."""
     listed = pages(reader, "/zones", pace, {"account.id": scope.id, "per_page": "50"})
-    zones = decoded(lambda raws: [(z["name"].lower(), z["id"]) for z in raws], list(listed), "GET /zones")
-    return [Scope("zone", i) for name, i in zones if any(h == name or h.endswith(f".{name}") for h in hosts)]
+    return decoded(
+        lambda raws: dict(every(raws, lambda z: (needed(z, "name").lower(), identifier(z)))),
+        listed,
+        "GET /zones",
+    )
 
 
-def _account(reader: Reader, scope: Scope, pace: Pace) -> list[Scope]:
-    """The account of a zone."""
+def _account(reader: Reader, scope: Scope, pace: Pace) -> Beside:
+    """The account of a zone, and the zone's own name."""
     outcome = pace.persist("GET", lambda: reader.get(scope.path))
     if not isinstance(outcome, Answer) or not outcome.ok:
         raise failure(outcome, f"reading {scope.path}", scope.path)
-    return [Scope("account", decoded(lambda raw: raw["account"]["id"], outcome.result, f"GET {scope.path}"))]
+    name, account = decoded(
+        lambda raw: (needed(raw, "name").lower(), identifier(an_object(raw).get("account"))),
+        outcome.result,
+        f"GET {scope.path}",
+    )
+    return Beside({name: scope.id}, Scope("account", account))
 
 
 def _things(reader: Reader, pace: Pace, scope: Scope, path: str, decode: Decoder) -> list[Resource]:

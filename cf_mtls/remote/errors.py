@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
 from cf_mtls.quick import dataclass
+from cf_mtls.remote.conflicts import Conflict, conflict
 from cf_mtls.remote.gateway import Answer, NoAnswer
+from cf_mtls.remote.shape import Misshapen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +36,24 @@ ASSOCIATED = Code("api.still-associated", Severity.ERROR, Fault.CLOUDFLARE, "the
 BUSY = Code(
     "api.conflict", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare is still busy with an earlier change"
 )
+EXISTS = Code(
+    "api.certificate-exists", Severity.ERROR, Fault.ACCOUNT, "the account has that certificate already"
+)
+OTHER_CONFLICT = Code(
+    "api.other-conflict", Severity.ERROR, Fault.ACCOUNT, "the change conflicts with something in the account"
+)
 THROTTLED = Code("api.throttled", Severity.ERROR, Fault.CLOUDFLARE, "too many requests")
 REFUSED = Code("api.refused", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare refused the request")
 BROKEN = Code("api.failing", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare's API is failing")
 UNREACHABLE = Code("api.unreachable", Severity.ERROR, Fault.NETWORK, "Cloudflare's API cannot be reached")
 LOST = Code("api.answer-lost", Severity.ERROR, Fault.NETWORK, "the answer was lost")
-STRANGE = Code("api.strange-answer", Severity.ERROR, Fault.CLOUDFLARE, "an answer has an unknown shape")
+STRANGE = Code(
+    "api.strange-answer", Severity.ERROR, Fault.CLOUDFLARE, "Cloudflare's answer is not understood"
+)
+BEYOND = Code("api.beyond-limit", Severity.ERROR, Fault.CLOUDFLARE, "an answer is beyond the limits")
+INCOMPLETE = Code("api.incomplete-list", Severity.ERROR, Fault.CLOUDFLARE, "a list could not be read whole")
+
+REPORT = "If it lasts, please report it."
 
 PERMISSIONS = (
     ("/access/certificates", "Access: Mutual TLS Certificates"),
@@ -59,6 +73,10 @@ class Row:
     fix: str
 
 
+def _in_conflict(kind: Conflict) -> Callable[[Answer], bool]:
+    return lambda answer: conflict(answer) is kind
+
+
 ROWS: tuple[Row, ...] = (
     Row(NOT_ENABLED, lambda a: a.has(9999), "Enable Zero Trust for the account in the dashboard."),
     Row(
@@ -72,14 +90,33 @@ ROWS: tuple[Row, ...] = (
         "If this account takes a hostname on one CA only, plan again with:\n    --one-ca-per-hostname",
     ),
     Row(FOREIGN_HOST, lambda a: a.has(12036), "Each hostname must belong to a zone of this account or zone."),
-    Row(DOMAIN_TAKEN, lambda a: a.has(11010), "Look for it, and adopt it or choose another domain."),
-    Row(ASSOCIATED, lambda a: a.has(12132), "Run the same command again in a minute."),
+    Row(
+        DOMAIN_TAKEN,
+        _in_conflict(Conflict.DOMAIN_TAKEN),
+        "Choose another domain, or see whose it is and take it over with --adopt:\n    cf-mtls show",
+    ),
+    Row(
+        EXISTS,
+        _in_conflict(Conflict.CERTIFICATE_EXISTS),
+        "See under which name it is there, and bring it into the file:\n    cf-mtls show\n    cf-mtls import",
+    ),
+    Row(
+        ASSOCIATED,
+        _in_conflict(Conflict.ASSOCIATED),
+        "A CA can be deleted a minute after its last hostname left it. Then run the same command again.",
+    ),
+    Row(BUSY, _in_conflict(Conflict.BUSY), "Run the same command again in a minute."),
     Row(
         THROTTLED,
         lambda a: a.status == 429 or a.has(971),
         "Wait five minutes, then run the same command again.",
     ),
-    Row(BUSY, lambda a: a.status == 409, "Run the same command again in a minute."),
+    Row(
+        OTHER_CONFLICT,
+        _in_conflict(Conflict.UNKNOWN),
+        "Read what Cloudflare says, and look for what is in the way:\n    cf-mtls show",
+    ),
+    Row(STRANGE, lambda a: a.strange != "" and a.status < 500, ""),
     Row(TOKEN_REFUSED, lambda a: a.status == 401 or a.has(6003) or a.has(1000) or a.has(9106), ""),
     Row(PERMISSION, lambda a: a.status == 403, ""),
     Row(NO_ROUTE, lambda a: a.has(7003) or a.has(7000), "Compare account_id or zone_id with the dashboard."),
@@ -89,16 +126,22 @@ ROWS: tuple[Row, ...] = (
 
 T = TypeVar("T")
 
+_STRANGE_FIX = "A proxy between here and Cloudflare may answer like this. If there is none, please report it."
 TOKEN_FIX = "Set CLOUDFLARE_API_TOKEN to an active token of this account."  # noqa: S105 - not a password
 
 
 def decoded(decode: Callable[[Any], T], raw: Any, path: str) -> T:
-    """What `decode` makes of an answer. Raises Failure when the answer does not have the shape that it needs."""
+    """What `decode` makes of an answer. Raises Failure when a member is not what it must be.
+
+    path: method and path of the request.
+    """
     try:
         return decode(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except Misshapen as error:
+        raise Failure([STRANGE.found(f"{path}: {error}.", REPORT)]) from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         detail = f"{path} holds something that cannot be read ({type(error).__name__}: {error})."
-        raise Failure([STRANGE.found(detail, "If it lasts, please report it.")]) from error
+        raise Failure([STRANGE.found(detail, REPORT)]) from error
 
 
 def _said(answer: Answer) -> str:
@@ -115,10 +158,16 @@ def failure(outcome: Answer | NoAnswer, doing: str, path: str) -> Failure:
 
 def _diagnostic(outcome: Answer | NoAnswer, doing: str, path: str) -> Diagnostic:
     if isinstance(outcome, NoAnswer):
+        if outcome.is_beyond_limit:
+            return BEYOND.found(f"While {doing}: {outcome.why}.", REPORT)
         code = LOST if outcome.sent else UNREACHABLE
         fix = "Check the address in CLOUDFLARE_BASE_URL and the network." if code is UNREACHABLE else ""
         return code.found(f"While {doing}: {outcome.why}.", fix or "Run the same command again.")
     row = next(r for r in ROWS if r.matches(outcome))
+    if row.code is STRANGE:
+        return STRANGE.found(
+            f"While {doing}, the answer {outcome.status} of {path}: {outcome.strange}.", _STRANGE_FIX
+        )
     said = "; ".join(f"{e.code} {e.message}" for e in outcome.errors) or "nothing more"
     ray = f", ray {outcome.ray}" if outcome.ray else ""
     fix = row.fix or _fix(row, path)

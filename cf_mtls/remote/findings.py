@@ -13,10 +13,13 @@ from cf_mtls.quick import dataclass
 from cf_mtls.remote.doctor import items
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer
+from cf_mtls.remote.pages import paging
+from cf_mtls.remote.shape import Misshapen
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.state import State
     from cf_mtls.remote.doctor import Outcome
 
@@ -47,6 +50,10 @@ class Declared:
     stack: str
     state: State
     at: datetime
+    actual: State | None = None
+    """The account as plan reads it, other scopes included; None when it could not be read."""
+    notes: tuple[Diagnostic, ...] = ()
+    """What could not be seen of it, or why it could not be read."""
 
 
 def ok(outcome: Outcome) -> bool:
@@ -69,5 +76,8 @@ def count(outcome: Outcome) -> int | None:
     """How many things a list holds, by its own count; None when it was not read."""
     if not isinstance(outcome, Answer) or not outcome.ok:
         return None
-    total = outcome.result_info.get("total_count")
-    return total if isinstance(total, int) else len(items(outcome))
+    try:
+        total = paging(outcome).items
+    except Misshapen:
+        total = None
+    return len(items(outcome)) if total is None else total

@@ -3,6 +3,7 @@
 Rules of this file:
 - The only importer of `cloudflare`; never its typed resources, which cost two seconds at every start.
 - It never retries and never interprets: an exchange ends in an `Answer`, or in `NoAnswer` and why.
+- An answer keeps to limits (`bounds`); of a body that is not understood the reason is kept, never a part of it.
 - A `Reader` can only GET; a `Writer` can do more. "plan cannot write" is a type.
 - The token is held by the SDK's client alone and appears in no message.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,9 +21,14 @@ from cloudflare import APIConnectionError, APIStatusError, Cloudflare
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.quick import dataclass
+from cf_mtls.remote import shape
+from cf_mtls.remote.bounds import LIMITS, BeyondLimit, BoundedClient
+from cf_mtls.remote.shape import Misshapen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cf_mtls.remote.bounds import Limits
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -50,7 +57,8 @@ class Answer:
     ok: bool
     result: Any
     errors: tuple[ApiError, ...]
-    result_info: Mapping[str, Any]
+    result_info: Any
+    """As it came: `pages` reads it."""
     ray: str
     retry_after_s: float | None
     """Seconds, from `Retry-After`; None when the header is absent."""
@@ -60,6 +68,8 @@ class Answer:
     """Seconds until the budget is renewed."""
     quota: int | None = None
     """Requests in a whole budget, from `Ratelimit-Policy`."""
+    strange: str = ""
+    """Why the body is not understood; '' when it is."""
 
     def has(self, code: int) -> bool:
         """Whether an error of this code is among the errors."""
@@ -68,22 +78,27 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing came back. `sent` is False when the request cannot have reached Cloudflare."""
+    """Nothing came back, or nothing that may be read. `sent` is False when the request cannot have arrived."""
 
     sent: bool
     why: str
+    is_beyond_limit: bool = False
+    """Whether an answer was too large or too slow; then nothing is gained by asking again."""
 
 
-def client_for(token: str | None, base_url: str, transport: httpx.BaseTransport | None = None) -> Cloudflare:
+def client_for(
+    token: str | None, base_url: str, transport: httpx.BaseTransport | None = None, limits: Limits = LIMITS
+) -> Cloudflare:
     """An SDK client that uses this token and nothing from the environment, and does not retry.
 
-    transport: for tests. Raises Failure when there is no usable token or the URL would leak it.
+    transport, limits: for tests. Raises Failure when there is no usable token or the URL would leak it.
     """
     _check(token, base_url)
-    http = httpx.Client(
+    http = BoundedClient(
+        limits,
         transport=transport,
         **_way(base_url),
-        timeout=httpx.Timeout(60, connect=10),
+        timeout=httpx.Timeout(limits.answer_s, connect=10),
         limits=httpx.Limits(max_connections=8),
         follow_redirects=False,
     )
@@ -147,6 +162,8 @@ class Reader:
             return answer(error.response)
         except APIConnectionError as error:  # timeouts are of this class too
             cause = error.__cause__ or error
+            if isinstance(cause, BeyondLimit):
+                return NoAnswer(cause.sent, str(cause), is_beyond_limit=True)
             sent = not isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))
             return NoAnswer(sent, f"{type(cause).__name__}: {cause}")
 
@@ -169,40 +186,60 @@ class Writer(Reader):
 
 def answer(response: httpx.Response) -> Answer:
     """The envelope of a response; 200 with `success: false` is a failure, and so is what is not JSON."""
-    envelope = _envelope(response)
+    envelope, strange = _envelope(response)
     success = response.is_success and envelope.get("success") is True
+    if response.is_success and not strange and not isinstance(envelope.get("success"), bool):
+        strange = "success is neither true nor false"
     return Answer(
         response.status_code,
         success,
         envelope.get("result") if success else None,
         tuple(_errors(envelope)),
-        envelope.get("result_info") or {},
-        response.headers.get("cf-ray", ""),
+        envelope.get("result_info"),
+        response.headers.get("cf-ray", "")[:100],
         _seconds(response.headers.get("retry-after")),
         *_budget(response.headers.get("ratelimit", ""), response.headers.get("ratelimit-policy", "")),
+        strange,
     )
 
 
-def _envelope(response: httpx.Response) -> dict[str, Any]:
+def misunderstood(found: Answer, error: Misshapen) -> Answer:
+    """The same answer as one that is not understood, and why."""
+    return replace(found, ok=False, result=None, strange=str(error))
+
+
+def _envelope(response: httpx.Response) -> tuple[dict[str, Any], str]:
+    """The members of the envelope, and why it is not understood, '' when it is."""
+    if response.has_redirect_location:
+        return {}, f"the answer leads to {response.headers['location'][:200]!r}, which is not followed"
     try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return shape.an_object(shape.parsed(response.content)), ""
+    except Misshapen as error:
+        return {}, str(error)
 
 
 def _errors(envelope: dict[str, Any]) -> list[ApiError]:
+    """What the envelope says went wrong; what has another shape than an error is passed over, the status remains."""
     raw = envelope.get("errors")
-    entries = [e for e in raw if isinstance(e, dict)] if isinstance(raw, list) else []
-    return [ApiError(_number(e.get("code")), str(e.get("message", ""))) for e in entries]
+    entries = [e for e in raw[:MOST_ERRORS] if isinstance(e, dict)] if isinstance(raw, list) else []
+    return [ApiError(_number(e.get("code")), _text(e.get("message"))) for e in entries]
+
+
+MOST_ERRORS, LONGEST_MESSAGE = 20, 1000
+"""What is kept of an envelope's errors, each cut at so many characters."""
 
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-_RATELIMIT = re.compile(r"\"([^\"]*)\"\s*;\s*r=(\d+)\s*;\s*t=(\d+)")
-_POLICY = re.compile(r"\"([^\"]*)\"\s*;\s*q=(\d+)")
+def _text(value: Any) -> str:
+    return value[:LONGEST_MESSAGE] if isinstance(value, str) else ""
+
+
+_RATELIMIT = re.compile(r"\"([^\"]*)\"\s*;\s*r=([0-9]{1,9})\s*;\s*t=([0-9]{1,9})(?![0-9])")
+_POLICY = re.compile(r"\"([^\"]*)\"\s*;\s*q=([0-9]{1,9})(?![0-9])")
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 def _budget(header: str, policy: str) -> tuple[int | None, float | None, int | None]:
@@ -216,4 +253,4 @@ def _budget(header: str, policy: str) -> tuple[int | None, float | None, int | N
 
 
 def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdigit() else None
+    return float(header) if header and _SECONDS.fullmatch(header) else None

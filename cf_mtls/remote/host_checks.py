@@ -10,18 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.access.match import covers
-from cf_mtls.model.resources import AccessApplication, host_of, path_of
-from cf_mtls.planning.ownership import is_ours, is_pinned
+from cf_mtls.access.doors import doorways
+from cf_mtls.model.resources import host_of, hosts_on
+from cf_mtls.model.state import State
+from cf_mtls.planning.foreign import lets_in_more, weakenings
+from cf_mtls.planning.gates import reach_words
+from cf_mtls.planning.ownership import is_ours, merge
 from cf_mtls.remote import wire
 from cf_mtls.remote.doctor import ZoneReading, items
+from cf_mtls.remote.elsewhere import UNSEEN
 from cf_mtls.remote.findings import Declared, Finding, Grade, ok, refused
 from cf_mtls.remote.gateway import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.evidence import Handshake
+    from cf_mtls.planning.ownership import Merged
     from cf_mtls.remote.doctor import Outcome, Readings
 
 
@@ -73,43 +79,59 @@ def _dns(r: Readings, _: Declared) -> Iterator[Finding]:
 
 
 def _in_the_way(r: Readings, declared: Declared) -> Iterator[Finding]:
-    there = _actual_applications(r)
+    """What plan and drift report on each hostname: what stands in our place, and what opens ours."""
+    if declared.actual is None:
+        why = " ".join(d.detail for d in declared.notes) or "the account could not be read."
+        yield from (Finding("host.application", Grade.WARN, f"not looked at: {why}", "", h) for h in r.hosts)
+        return
+    merged = merge(declared.state, declared.actual, declared.stack)
+    found = [*_taken(merged), *_weakened(merged)]
     for host in r.hosts:
-        wanted = [app for _, app in declared.state.of(AccessApplication) if host in map(host_of, app.domains)]
-        clashes = [f for app in wanted for f in _clashes(host, app, there, declared.stack)]
-        yield from clashes
-        if not clashes:
-            yield Finding("host.application", Grade.OK, "no other application is in the way", "", host)
+        here = [finding for finding in found if finding.on == host]
+        yield from here or [_nothing_seen(host, declared.notes)]
 
 
-def _actual_applications(r: Readings) -> list[AccessApplication]:
-    found = []
-    for raw in items(r.access["applications"]):
-        try:
-            found.append(wire.application(raw)[1])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue  # plan says what is strange about it
-    return found
+def _nothing_seen(host: str, notes: Sequence[Diagnostic]) -> Finding:
+    """That nothing is in the way on a hostname, as far as it was looked at."""
+    unseen = next((d for d in notes if d.code is UNSEEN), None)
+    if unseen:
+        said = f"nothing in the way here, but {unseen.code.summary}: {unseen.detail}"
+        return Finding("host.application", Grade.WARN, said, unseen.fix, host)
+    said = "no other application, CA, reusable policy or group opens what the file declares"
+    return Finding("host.application", Grade.OK, said, "", host)
 
 
-def _clashes(
-    host: str, app: AccessApplication, there: list[AccessApplication], stack: str
-) -> Iterator[Finding]:
-    foreign = [other for other in there if not is_ours(other, stack) and not is_pinned(app, other)]
-    for other in foreign:
-        same = set(app.domains) & set(other.domains)
-        if same:
-            fix = f"Bring it into a file, or take it over:\n    cf-mtls plan --adopt application/{min(same)}"
-            said = f'the application "{other.name}" has {min(same)}'
-            yield Finding("host.application", Grade.FAIL, said, fix, host)
-        elif below := [d for d in other.domains if any(_within(d, mine) for mine in app.domains)]:
-            fix = "The more specific application decides alone there and inherits nothing: look at its policies."
-            said = f'the application "{other.name}" decides for {below[0]}'
-            yield Finding("host.application", Grade.WARN, said, fix, host)
+def _taken(merged: Merged) -> Iterator[Finding]:
+    """What stands where ours must go."""
+    homes = {home: declared for declared, home in merged.moved.items()}
+    for address, resource in merged.ours.items():
+        for found in merged.diagnostics:
+            if found.is_error and found.detail.startswith((f"{address} ", f"{homes.get(address)} ")):
+                for host in sorted(hosts_on(resource)):
+                    yield Finding("host.application", Grade.FAIL, found.detail, found.fix, host)
 
 
-def _within(domain: str, mine: str) -> bool:
-    return covers(mine, host_of(domain), path_of(domain) or "/")
+def _weakened(merged: Merged) -> Iterator[Finding]:
+    for found in weakenings(merged.desired, merged.ours):
+        said = f"{found.warning.code.summary}: {found.culprit}: {found.warning.detail}"
+        yield Finding("host.application", Grade.WARN, said, found.warning.fix, host_of(found.domain))
+
+
+def _open_now(r: Readings, declared: Declared) -> Iterator[Finding]:
+    """Where more get in than the file lets in: a warning once something of ours stands on that hostname."""
+    actual = declared.actual or State()
+    merged = merge(declared.state, actual, declared.stack)
+    ours = [a for a, there in actual.items() if is_ours(there, declared.stack) or a in merged.ours]
+    applied = {host for a in ours for host in hosts_on(actual[a])}
+    for way in doorways(actual, merged.desired, r.hosts if declared.actual is not None else ()):
+        if lets_in_more(way.before, way.after):
+            host = host_of(way.url.removeprefix("https://"))
+            now, then = reach_words(way.before.reach), reach_words(way.after.reach)
+            said = f"{way.url}: {now} now; as declared: {then}, by {way.after.decided.application}"
+            if host in applied:
+                yield Finding("host.access", Grade.WARN, said, "Look at it with:\n    cf-mtls plan", host)
+            else:
+                yield Finding("host.access", Grade.OK, f"not applied yet: {said}", "", host)
 
 
 DIFFERENCES = {
@@ -178,6 +200,7 @@ CHECKS: Mapping[str, Callable[[Readings, Declared], Iterator[Finding]]] = {
     "host.zone": _zone,
     "host.dns": _dns,
     "host.application": _in_the_way,
+    "host.access": _open_now,
     "host.edge": _edge,
     "look-alike": _look_alikes,
 }

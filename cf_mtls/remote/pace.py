@@ -4,7 +4,8 @@ Rules of this file:
 - What may be retried is a row of `PATIENCE`; everything else is final at once.
 - The clock is passed in. Every wait says what it waits for and until when.
 - A policy that gives up returns the last answer; it never goes on as if it had succeeded.
-- A POST whose fate is unknown is never repeated here: the caller looks whether it landed.
+- A POST whose fate is unknown is never repeated here: the caller looks whether it landed. Nor is one that conflicts.
+- However long Cloudflare asks to be waited for, each wait ends: nothing waits longer than its row, or than the block.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.quick import dataclass
+from cf_mtls.remote.conflicts import Conflict, conflict
 from cf_mtls.remote.gateway import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -60,28 +62,30 @@ def _throttled(outcome: Answer | NoAnswer) -> bool:
     return isinstance(outcome, Answer) and (outcome.status == 429 or outcome.has(971))
 
 
-def _busy(outcome: Answer | NoAnswer) -> bool:
-    # 11010 is a 409 too, but that one is final: another application has the domain (facts 3.5).
-    return isinstance(outcome, Answer) and outcome.status == 409 and not outcome.has(11010)
-
-
-def _associated(outcome: Answer | NoAnswer) -> bool:
-    said = " ".join(e.message for e in outcome.errors) if isinstance(outcome, Answer) else ""
-    return isinstance(outcome, Answer) and (outcome.has(12132) or "active associations" in said)
+def _in_conflict(kind: Conflict) -> Callable[[Answer | NoAnswer], bool]:
+    return lambda outcome: isinstance(outcome, Answer) and conflict(outcome) is kind
 
 
 def _broken(outcome: Answer | NoAnswer) -> bool:
-    return isinstance(outcome, NoAnswer) or outcome.status >= 500
+    if isinstance(outcome, NoAnswer):
+        return not outcome.is_beyond_limit
+    return outcome.status >= 500
 
 
 def _never_sent(outcome: Answer | NoAnswer) -> bool:
-    return isinstance(outcome, NoAnswer) and not outcome.sent
+    return isinstance(outcome, NoAnswer) and not outcome.sent and not outcome.is_beyond_limit
 
 
 PATIENCE: tuple[Patience, ...] = (
     Patience("Cloudflare asks for slower requests", _throttled, _ANY, 2 * BLOCK_S, (5, 15, 30, 60)),
-    Patience("the CA is still associated with hostnames", _associated, _ANY, 120, (0.5, 1, 2, 4, 5)),
-    Patience("the previous settings are still being updated", _busy, _SAFE, 120, (0.5, 1, 2, 4, 5)),
+    *(
+        Patience(what, _in_conflict(kind), _SAFE, 120, (0.5, 1, 2, 4, 5))
+        for kind, what in (
+            (Conflict.ASSOCIATED, "the CA is still associated with hostnames"),
+            (Conflict.BUSY, "the previous settings are still being updated"),
+            (Conflict.UNKNOWN, "Cloudflare reports a conflict"),
+        )
+    ),
     Patience("Cloudflare cannot be reached", _never_sent, _ANY, 8, (0.5, 1, 2, 4)),
     Patience("Cloudflare's API is failing", _broken, _SAFE, 20, (0.5, 1, 2, 4, 8)),
 )
@@ -104,7 +108,7 @@ class Budget:
         """Take in what an answer says about the budget."""
         if isinstance(answer, Answer) and answer.remaining is not None:
             with self._lock:
-                self._left, self._renewed_at = answer.remaining, now + (answer.renewed_s or 0)
+                self._left, self._renewed_at = answer.remaining, now + min(answer.renewed_s or 0, BLOCK_S)
                 self._reserve = max(RESERVE, (answer.quota or 0) // SHARE)
 
     def pause(self, now: float) -> float:

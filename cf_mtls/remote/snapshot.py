@@ -8,19 +8,28 @@ Rules of this file:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.resources import Address, HostnameSettings
+from cf_mtls.model.marks import stack_of
+from cf_mtls.model.resources import (
+    AccessApplication,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    hosts_on,
+)
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
-from cf_mtls.remote.elsewhere import read_elsewhere, together
+from cf_mtls.remote.elsewhere import Beside, find_beside, read_beside, together
 from cf_mtls.remote.errors import PERMISSION, decoded
 from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, SETTINGS, pages
+from cf_mtls.remote.shape import every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
@@ -35,38 +44,57 @@ UNSEEN_GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "group
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A scope as read: its state, and what could not be seen without harm."""
+    """A scope as read: its state, what could not be seen without harm, and what lies beside it."""
 
     state: State
     diagnostics: tuple[Diagnostic, ...]
+    beside: Beside = field(default_factory=Beside)
 
 
-def read(reader: Reader, scope: Scope, pace: Pace, hosts: Collection[str] = ()) -> Snapshot:
+def read(
+    reader: Reader,
+    scope: Scope,
+    pace: Pace,
+    hosts: Collection[str] = (),
+    stacks: Collection[str] = (),
+) -> Snapshot:
     """Everything in a scope that this program knows of. Raises Failure when any part could not be read.
 
-    hosts: those for which the other scope counts too (see `elsewhere`).
-    Only that and groups may stay unseen, for want of a permission; rules that refer to groups then count as unknown.
-    Reusable policies exist in accounts only (facts 4.1).
+    hosts: those for which the other scopes count too (see `elsewhere`). stacks: whose things' hostnames count as well.
+    Without any of both nothing but the scope itself is read.
+    Only other scopes and groups may stay unseen, for want of a permission; rules that refer to groups then count as
+    unknown. Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
-        (CERTIFICATES, lambda raws: dict(map(wire.certificate, raws))),
+        (CERTIFICATES, lambda raws: dict(every(raws, wire.certificate))),
         (SETTINGS, _settings),
-        (APPLICATIONS, lambda raws: dict(map(wire.application, raws))),
+        (APPLICATIONS, lambda raws: dict(every(raws, wire.application))),
     ]
     if scope.kind == "account":
-        jobs.append((POLICIES, lambda raws: dict(map(wire.reusable_policy, raws))))
+        jobs.append((POLICIES, lambda raws: dict(every(raws, wire.reusable_policy))))
+    looks_beside = bool(hosts or stacks)
     with ThreadPoolExecutor(len(jobs) + 2) as pool:
         rows = [pool.submit(_understood, reader, scope.path + path, pace, decode) for path, decode in jobs]
         groups = pool.submit(_groups, reader, scope.path + GROUPS, pace)
-        others = pool.submit(read_elsewhere, reader, scope, hosts, pace)
+        others = pool.submit(find_beside, reader, scope, pace) if looks_beside else None
     found = {address: resource for row in rows for address, resource in row.result().items()}
-    (seen, said), (beside, unseen) = groups.result(), others.result()
-    return Snapshot(State(together({**found, **seen}, beside)), (*said, *unseen))
+    seen, said = groups.result()
+    beside = others.result() if others else Beside()
+    near = {*hosts, *hosts_of_stacks(found.values(), stacks)}
+    things, unseen = read_beside(reader, scope, beside, near, pace)
+    return Snapshot(State(together({**found, **seen}, things)), (*said, *unseen), beside)
+
+
+def hosts_of_stacks(resources: Iterable[Resource], stacks: Collection[str]) -> Iterator[str]:
+    """The hostnames of what carries the mark of one of these stacks."""
+    for resource in resources:
+        if isinstance(resource, CaCertificate | AccessApplication) and stack_of(resource.name) in stacks:
+            yield from hosts_on(resource)
 
 
 def _groups(reader: Reader, path: str, pace: Pace) -> tuple[dict[Address, Resource], tuple[Diagnostic, ...]]:
     try:
-        return _understood(reader, path, pace, lambda raws: dict(map(wire.group, raws))), ()
+        return _understood(reader, path, pace, lambda raws: dict(every(raws, wire.group))), ()
     except Failure as failed:
         if [d.code for d in failed.diagnostics] != [PERMISSION]:
             raise
@@ -83,4 +111,4 @@ def _understood(reader: Reader, path: str, pace: Pace, decode: Decoder) -> dict[
 
 def _settings(raws: Iterable[Any]) -> dict[Address, Resource]:
     """Settings that say something: both false equals absent (facts 2)."""
-    return {a: s for a, s in map(wire.settings, raws) if s != HostnameSettings(s.hostname)}
+    return {a: s for a, s in every(raws, wire.settings) if s != HostnameSettings(s.hostname)}

@@ -6,18 +6,22 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, CaCertificate, Kind, host_of
 from cf_mtls.model.state import State
+from cf_mtls.planning.succession import hosts_lost
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Step
-    from cf_mtls.model.resources import Resource
+    from cf_mtls.model.resources import Address, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,27 @@ class Boundary:
     left: tuple[Step, ...]
     state: State
     final: State
+    start: State = field(default_factory=State)
+    """What stood when the run began."""
 
     @property
-    def next(self) -> Phase:
-        """The phase that comes next."""
-        return self.left[0].phase
+    def next(self) -> Phase | None:
+        """The phase that comes next, None when everything was done."""
+        return self.left[0].phase if self.left else None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether all hostnames have been taken that this run takes, and no CA has been deleted yet."""
+        return self.next in {Phase.DELETE, None} and all(s.phase is not Phase.DELETE for s in self.done)
 
     @property
     def trusted(self) -> frozenset[str]:
         """Hostnames on which a CA stands that stays."""
-        return self._hosts(staying=True)
+        return frozenset(
+            host
+            for address, ca in self.state.of(CaCertificate)
+            for host in set(ca.associated_hostnames) - hosts_lost(ca, self.final.get(address))
+        )
 
     @property
     def demanded(self) -> frozenset[str]:
@@ -48,24 +63,24 @@ class Boundary:
         return frozenset(host_of(domain) for app in apps for domain in app.domains)
 
     @property
-    def is_retiring(self) -> bool:
-        """Whether old trust is about to be taken where new trust stands beside it: the middle of a rotation."""
-        given = any(s.phase in {Phase.UPLOAD, Phase.WIDEN} for s in self.done)
-        return (
-            given
-            and self.next is Phase.NARROW
-            and bool(self._hosts(staying=True) & self._hosts(staying=False))
-        )
+    def leaving(self) -> frozenset[str]:
+        """Hostnames that are about to leave a CA: before any other phase comes."""
+        steps = takewhile(lambda step: step.phase is Phase.NARROW, self.left)
+        return frozenset(host for s in steps for host in hosts_lost(self.state.get(s.address), s.value))
 
-    def _hosts(self, *, staying: bool) -> frozenset[str]:
-        """Hostnames that some CA has now and keeps, or has now and loses."""
-        found: set[str] = set()
-        for address, ca in self.state.of(CaCertificate):
-            end = self.final.get(address)
-            kept = set(end.associated_hostnames) if isinstance(end, CaCertificate) else set()
-            now = set(ca.associated_hostnames)
-            found |= now & kept if staying else now - kept
-        return frozenset(found)
+    @property
+    def taken(self) -> Mapping[Address, frozenset[str]]:
+        """The hostnames that were taken from each CA until now."""
+        lost = {a: hosts_lost(ca, self.state.get(a)) for a, ca in self.start.of(CaCertificate)}
+        return {address: hosts for address, hosts in lost.items() if hosts}
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """A declared client is out since hostnames were taken from CAs: on these they must be put back, and why."""
+
+    hosts: frozenset[str]
+    why: Diagnostic
 
 
 def after(actual: State, done: Iterable[Step]) -> State:

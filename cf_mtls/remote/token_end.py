@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.remote.gateway import Answer
-from cf_mtls.remote.wire import instant
+from cf_mtls.remote.shape import Misshapen, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,6 +40,6 @@ def _end(said: object) -> datetime | Diagnostic | None:
     if said is None:
         return None
     try:
-        return instant(said if isinstance(said, str) else "")
-    except (ValueError, OverflowError):
-        return UNKNOWN_END.found(f"Cloudflare says {said!r}, which is no time.")
+        return moment({"expires_on": said}, "expires_on")
+    except Misshapen as error:
+        return UNKNOWN_END.found(f"Cloudflare's answer is not understood: {error}.")

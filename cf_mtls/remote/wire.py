@@ -1,14 +1,14 @@
-"""Cloudflare's JSON to resources and back; no requests here.
+"""Cloudflare's JSON to resources and back; no requests here. Raises `shape.Misshapen` for what is not understood.
 
 Rules of this file:
 - What the account returns and we do not know is carried in `fields` and sent back untouched.
 - Computed members are stripped on the way in; a certificate's PEM only ever goes out.
+- A member that is not what it must be is `Misshapen`, with its path; free members are carried whatever they are.
 - A PUT of an application always carries `policies`: null leaves them, [] detaches all (facts 3.4).
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from cf_mtls.model.frozen import Record, freeze, freeze_object, thaw
@@ -25,6 +25,18 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.rules import is_emptied
+from cf_mtls.remote.shape import (
+    an_object,
+    each,
+    flag,
+    identifier,
+    maybe_identifier,
+    moment,
+    name,
+    names,
+    needed,
+    whole,
+)
 
 Json = dict[str, Any]
 
@@ -40,24 +52,19 @@ POLICY_MODELLED = ("name", "decision", "include", "require", "exclude")
 
 def certificate(raw: Json) -> tuple[Address, CaCertificate]:
     """A CA as the account shows it, addressed by its id; which certificates it holds is never shown."""
-    fingerprint = raw["fingerprint"].rpartition("=")[2].replace(":", "").lower()
-    return Address(Kind.CERTIFICATE, raw["id"]), CaCertificate(
-        raw.get("name") or "",
+    fingerprint = needed(raw, "fingerprint").rpartition("=")[2].replace(":", "").lower()
+    return Address(Kind.CERTIFICATE, identifier(raw)), CaCertificate(
+        name(raw, "name"),
         hostnames(raw),
         (fingerprint,),
-        (instant(raw["expires_on"]),),
-        id=raw["id"],
+        (moment(raw, "expires_on"),),
+        id=identifier(raw),
     )
 
 
 def hostnames(raw: Json) -> tuple[str, ...]:
     """The associated hostnames of a raw certificate, lower case, sorted; null is none."""
-    return tuple(sorted({host.lower() for host in raw.get("associated_hostnames") or []}))
-
-
-def instant(text: str) -> datetime:
-    """An RFC 3339 time as aware UTC, whole seconds."""
-    return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    return tuple(sorted({host.lower() for host in names(raw, "associated_hostnames")}))
 
 
 def certificate_create(ca: CaCertificate) -> Json:
@@ -75,9 +82,9 @@ def certificate_update(ca: CaCertificate) -> Json:
 
 def settings(raw: Json) -> tuple[Address, HostnameSettings]:
     """The settings of one hostname; null is false."""
-    host = raw["hostname"].lower()
+    host = needed(raw, "hostname").lower()
     return Address(Kind.SETTINGS, host), HostnameSettings(
-        host, bool(raw.get("client_certificate_forwarding")), bool(raw.get("china_network"))
+        host, flag(raw, "client_certificate_forwarding"), flag(raw, "china_network")
     )
 
 
@@ -93,28 +100,29 @@ def settings_entry(value: HostnameSettings) -> Json:
 def application(raw: Json) -> tuple[Address, AccessApplication]:
     """An application, addressed by its first domain, or by `id:…` when it has no public one."""
     found = AccessApplication(
-        raw.get("name") or "",
+        name(raw, "name"),
         _destinations(raw),
-        tuple(policy(p) for p in sorted(raw.get("policies") or [], key=_precedence)),
+        tuple(each(raw, "policies", policy)[place] for place in _places(raw)),
         freeze_object({k: v for k, v in raw.items() if k not in COMPUTED and k not in MODELLED}),
-        raw["id"],
+        identifier(raw),
     )
     return Address(Kind.APPLICATION, found.domain or f"id:{found.id}"), found
 
 
 def _destinations(raw: Json) -> tuple[Record, ...]:
-    given = raw.get("destinations")
+    given = each(raw, "destinations", _destination)
     if given:
-        return tuple(_destination(d) for d in given)
-    domains = raw.get("self_hosted_domains") or ([raw["domain"]] if raw.get("domain") else [])
+        return tuple(given)
+    domains = names(raw, "self_hosted_domains") or [domain for domain in [name(raw, "domain")] if domain]
     return tuple(public(_uri(domain)) for domain in domains)
 
 
-def _destination(raw: Json) -> Record:
+def _destination(raw: Any) -> Record:
     # A public destination without a type is one of the server's habits: facts 3.6.
-    kept = {k: v for k, v in raw.items() if v is not None and v != []}
-    if kept.get("type", "public") == "public" and isinstance(kept.get("uri"), str):
-        kept |= {"type": "public", "uri": _uri(kept["uri"])}
+    kept = {k: v for k, v in an_object(raw).items() if v is not None and v != []}
+    uri = name(kept, "uri")
+    if name(kept, "type") in {"", "public"} and uri:
+        kept |= {"type": "public", "uri": _uri(uri)}
     return freeze_object(kept)
 
 
@@ -123,42 +131,48 @@ def _uri(domain: str) -> str:
     return host_of(host) + (slash + path if path else "")
 
 
-def _precedence(raw: Json) -> int:
-    return int(raw.get("precedence") or 0)
+def _places(raw: Json) -> list[int]:
+    """The places of an application's policies in its list, in the order of their precedence."""
+    order = each(raw, "policies", _precedence)
+    return sorted(range(len(order)), key=order.__getitem__)
 
 
-def policy(raw: Json) -> AccessPolicy:
+def _precedence(raw: Any) -> int:
+    return whole(raw, "precedence") or 0
+
+
+def policy(raw: Any) -> AccessPolicy:
     """A policy as the application shows it; reusable ones come back expanded and say so (facts 3.4)."""
     known = {*POLICY_COMPUTED, *POLICY_MODELLED}
     return AccessPolicy(
-        name=raw.get("name") or "",
-        decision=raw.get("decision") or "",
-        include=_rules(raw.get("include")),
-        require=_rules(raw.get("require")),
-        exclude=_rules(raw.get("exclude")),
+        name=name(raw, "name"),
+        decision=name(raw, "decision"),
+        include=_rules(raw, "include"),
+        require=_rules(raw, "require"),
+        exclude=_rules(raw, "exclude"),
         fields=freeze_object({k: v for k, v in raw.items() if k not in known and v is not None}),
-        id=raw.get("id"),
-        reusable=bool(raw.get("reusable")),
+        id=maybe_identifier(raw),
+        reusable=flag(raw, "reusable"),
     )
 
 
 def reusable_policy(raw: Json) -> tuple[Address, AccessPolicy]:
     """A policy that several applications may share, addressed by its id."""
-    return Address(Kind.POLICY, raw["id"]), policy({**raw, "reusable": True})
+    return Address(Kind.POLICY, identifier(raw)), policy({**raw, "reusable": True})
 
 
 def group(raw: Json) -> tuple[Address, AccessGroup]:
     """A group of rules, addressed by its id."""
-    return Address(Kind.GROUP, raw["id"]), AccessGroup(
-        name=raw.get("name") or "",
-        include=_rules(raw.get("include")),
-        require=_rules(raw.get("require")),
-        exclude=_rules(raw.get("exclude")),
-        id=raw["id"],
+    return Address(Kind.GROUP, identifier(raw)), AccessGroup(
+        name=name(raw, "name"),
+        include=_rules(raw, "include"),
+        require=_rules(raw, "require"),
+        exclude=_rules(raw, "exclude"),
+        id=identifier(raw),
     )
 
 
-def _rules(raw: list[Json] | None) -> tuple[Rule, ...]:
+def _rules(raw: Json, part: str) -> tuple[Rule, ...]:
     """The selectors that say something. One key an object: null beside it is another kind's absence.
 
     The server's emptied selectors are left out everywhere: whether one in `require` shuts everybody out or asks for
@@ -166,7 +180,7 @@ def _rules(raw: list[Json] | None) -> tuple[Rule, ...]:
     """
     found = (
         Rule(kind, freeze(value))
-        for rule in raw or []
+        for rule in each(raw, part, an_object)
         for kind, value in rule.items()
         if value is not None or len(rule) == 1
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.model.marks import shown, stack_of
+from cf_mtls.model.marks import digits_of, shown, stack_of
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
 from cf_mtls.report.plan_text import days
 from cf_mtls.report.terminal import harmless
@@ -31,6 +31,7 @@ def account_json(state: State, now: datetime) -> dict[str, Any]:
                 "id": ca.id,
                 "name": ca.name,
                 "stack": stack_of(ca.name),
+                "uploaded_as": digits_of(ca.name),
                 "associated_hostnames": list(ca.associated_hostnames),
                 "expires_on": f"{ca.expires_on:%Y-%m-%dT%H:%M:%SZ}",
                 "days_left": (ca.expires_on - now).days,
@@ -79,6 +80,12 @@ def _certificates(state: State, paint: Paint, now: datetime) -> Iterator[str]:
         yield f"{harmless(str(address))}  {_named(ca.name, paint)}"
         yield f"  expires {ca.expires_on:%Y-%m-%d}, {paint.yellow(left) if soon else left}"
         yield f"  on {harmless(', '.join(ca.associated_hostnames)) or 'no hostname'}"
+        digits = digits_of(ca.name)
+        yield (
+            f"  holds {digits[:8]}…, as uploaded under this name"
+            if digits
+            else "  what it holds is not shown"
+        )
 
 
 def _settings(state: State) -> Iterator[str]:

@@ -31,11 +31,8 @@ def explain_text(found: Explanation, state: State, paint: Paint) -> str:
 
 
 def _lines(found: Explanation, state: State) -> Iterator[str]:
-    yield f"  who gets in   {door_words(found.door, state)}"
-    if found.client:
-        outcome = "gets in" if found.client.outcome.lets_in else "is refused"
-        policy = f", by {found.client.policy.name}" if found.client.policy else ""
-        yield f"  this client   {outcome}: {found.client.outcome.value}{policy}"
+    yield f"  who gets in   {who_words(found, state)}"
+    yield from _client(found)
     if found.governor:
         app = found.governor.application
         yield f"  decided by    {found.governor.address}, {_owned(app.name, app.id)}"
@@ -45,14 +42,37 @@ def _lines(found: Explanation, state: State) -> Iterator[str]:
         )
         if found.governor.is_public:
             yield "  override      this path skips Access altogether"
+        if found.lets_options_through:
+            yield "  OPTIONS       every OPTIONS request goes to the origin: options_preflight_bypass is on"
     for address, ca in found.certificates:
         yield f"  CA            {address}, {_owned(ca.name, ca.id)}"
+    for address, ca in found.by_wildcard:
+        yield f"  not known     whether {address}, {_owned(ca.name, ca.id)}, counts: it has the hostname by a wildcard"
     for address, domain in found.shadowed:
         yield f"  shadowed      {address} by {domain}: less specific, not asked, nothing of it is inherited"
     if found.is_disputed:
         yield "  not known     whether a longer path on a wildcard host beats an exact host; path first is assumed"
-    if said := advice(found):
+    yield from (f"  opened by     {said}" for said in found.weakened)
+    if (said := advice(found)) and not found.is_in_no_zone:
         yield f"  next          {said}"
+
+
+def who_words(found: Explanation, state: State) -> str:
+    """Who gets in, in one line; that it is not known where no zone holds the hostname."""
+    words = door_words(found.door, state)
+    if not found.is_in_no_zone:
+        return words
+    return f"not known: no zone that this token sees holds {found.host}; if Access covers it, {words}"
+
+
+def _client(found: Explanation) -> Iterator[str]:
+    """What happens to the client that was asked about."""
+    if found.client and not found.is_client_known:
+        yield "  this client   not known: a CA whose contents are not known may vouch for it, or not"
+    elif found.client:
+        outcome = "gets in" if found.client.outcome.lets_in else "is refused"
+        policy = f", by {found.client.policy.name}" if found.client.policy else ""
+        yield f"  this client   {outcome}: {found.client.outcome.value}{policy}"
 
 
 def _owned(name: str, identifier: str | None) -> str:
@@ -64,7 +84,7 @@ def explain_json(found: Explanation) -> dict[str, Any]:
     """The explanation as data."""
     return {
         "url": f"https://{found.host}{found.path}",
-        "reach": WORDS[found.door.reach],
+        "reach": None if found.is_in_no_zone else WORDS[found.door.reach],
         "certificates": sorted(map(str, found.door.certificates)),
         "common_names": None if found.door.common_names is None else sorted(found.door.common_names),
         "credentials": sorted(found.door.credentials),
@@ -76,15 +96,18 @@ def explain_json(found: Explanation) -> dict[str, Any]:
             {"address": str(a), "id": ca.id, "name": ca.name, "stack": stack_of(ca.name)}
             for a, ca in found.certificates
         ],
+        "associated_by_wildcard": [str(a) for a, _ in found.by_wildcard],
         "shadowed": [{"address": str(a), "domain": domain} for a, domain in found.shadowed],
         "disputed": found.is_disputed,
         "client": None
         if found.client is None
         else {
-            "gets_in": found.client.outcome.lets_in,
-            "outcome": found.client.outcome.value,
-            "policy": found.client.policy.name if found.client.policy else None,
+            "gets_in": found.client.outcome.lets_in if found.is_client_known else None,
+            "outcome": found.client.outcome.value if found.is_client_known else "not known",
+            "policy": found.client.policy.name if found.client.policy and found.is_client_known else None,
         },
+        "options_let_through": found.lets_options_through,
+        "opened_by": list(found.weakened),
         "next": advice(found),
     }
 
@@ -94,7 +117,5 @@ def table(found: Sequence[tuple[str, Explanation]], state: State, paint: Paint) 
     lines = []
     for url, one in found:
         by: Address | str = one.governor.address if one.governor else "no application"
-        lines.append(
-            f"{paint.bold(harmless(url))}\n  {harmless(door_words(one.door, state))}, {harmless(str(by))}"
-        )
+        lines.append(f"{paint.bold(harmless(url))}\n  {harmless(who_words(one, state))}, {harmless(str(by))}")
     return "\n".join(lines)

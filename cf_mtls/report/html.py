@@ -18,9 +18,10 @@ from cf_mtls.report.markup import section, table, text
 from cf_mtls.report.proof_many import WORDS as FILE_WORDS
 from cf_mtls.report.proof_many import exit_of, sentence, together, worst
 from cf_mtls.report.proof_many import said as file_said
-from cf_mtls.report.proof_text import by_url, got, handshake_text, reasons, who
+from cf_mtls.report.proof_text import advice, got, handshake_text, reasons, who
 from cf_mtls.report.style import STYLE
 from cf_mtls.report.timeline import days_left, mood, timeline
+from cf_mtls.verify.claim import by_url, claim
 from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _sections(found: Dossier, now: datetime, prefix: str, level: int) -> str:
     said = "".join(f"<p>{text(handshake_text(h))}</p>" for h in found.handshakes)
     rows = (
         ("At a glance", _matrix(verdicts), "matrix"),
-        ("What needs a look", _reasons(verdicts), ""),
+        ("What needs a look", _reasons(found), ""),
         ("When certificates end", _ends(found, now, prefix), ""),
         ("What a browser shows", _pictures(verdicts), ""),
         ("What the handshakes said", said, ""),
@@ -110,14 +111,19 @@ def _problems(proof: Proof) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _reasons(verdicts: Sequence[Verdict]) -> str:
-    """What failed, then what could not be told."""
+def _reasons(found: Dossier) -> str:
+    """What failed, what could not be told, what cannot be proven here, and what would make more provable."""
     items = "".join(
-        f'<li><strong class="{r.outcome.value}">{SIGNS[r.outcome]} {r.outcome.value}</strong> {text(r.url)}: '
-        f"{text('; '.join(r.who))}: {text(r.why)}</li>"
-        for r in reasons(verdicts)
+        f'<li><strong class="{r.outcome.value}">{SIGNS[r.outcome]} {r.word}</strong> {text(r.url)}: '
+        f"{text(': '.join(filter(None, ('; '.join(r.who), r.why))))}</li>"
+        for r in reasons(found)
     )
-    return f"<ul>{items}</ul>" if items else ""
+    items += "".join(
+        f"<li>{text(url)}: declared, not provable here: only credentials that cannot be presented here get in</li>"
+        for url in claim(found).elsewhere
+    )
+    said = advice(found)
+    return (f"<ul>{items}</ul>" if items else "") + (f"<pre>{text(said)}</pre>" if said else "")
 
 
 def _matrix(verdicts: Sequence[Verdict]) -> str:
@@ -210,10 +216,15 @@ def _explained(verdicts: Sequence[Verdict]) -> str:
     rows = (
         (
             f'<th scope="row" id="proof-{p.number}">{p.number} {text(p.name)}</th>',
+            "required" if p.required else "optional",
             text(p.proves),
             text(p.leaves_open),
         )
         for p in PROOFS
         if p.number in asked
     )
-    return table("Of the proofs above", ("proof", "shows that", "leaves open"), rows) if asked else ""
+    return (
+        table("Of the proofs above", ("proof", "for Proven", "shows that", "leaves open"), rows)
+        if asked
+        else ""
+    )

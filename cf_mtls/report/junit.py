@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 
 from cf_mtls.model.evidence import Outcome
 from cf_mtls.report.proof_many import together
-from cf_mtls.report.proof_text import by_url, got, who
+from cf_mtls.report.proof_text import got, sentence, who
 from cf_mtls.report.terminal import harmless
+from cf_mtls.verify.claim import by_url, claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ def junit(proofs: Sequence[Proof]) -> str:
         prefix = f"{proof.file}: " if len(proofs) > 1 else ""
         for url, group in by_url(proof.found.verdicts).items():
             suite = ET.SubElement(root, "testsuite", _counts(group), name=harmless(prefix + url))
+            _claimed(suite, proof, url)
             for verdict in group:
                 _case(suite, verdict, prefix)
         if proof.problems:
@@ -49,6 +51,20 @@ def _counts(verdicts: Sequence[Verdict], errors: int = 0) -> dict[str, str]:
         "errors": str(errors),
         "skipped": str(outcomes.count(Outcome.INCONCLUSIVE)),
     }
+
+
+def _claimed(suite: ET.Element, proof: Proof, url: str) -> None:
+    """What may be said of the file and of this URL, as properties of the suite."""
+    made = claim(proof.found)
+    said = {
+        "claim": sentence(proof.found),
+        "here": "; ".join(gap.why for gap in made.gaps if gap.url == url)
+        or ("declared, not provable here" if url in made.elsewhere else ""),
+    }
+    listed = ET.SubElement(suite, "properties")
+    for name, value in said.items():
+        if value:
+            ET.SubElement(listed, "property", name=name, value=harmless(value))
 
 
 def _broken(root: ET.Element, proof: Proof) -> None:

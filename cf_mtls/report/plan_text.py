@@ -17,6 +17,7 @@ from cf_mtls.model.frozen import thaw
 from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
+from cf_mtls.planning.contents import RECORDED, UNSEEN
 from cf_mtls.report.door_text import door_table
 from cf_mtls.report.terminal import harmless, plural
 
@@ -69,7 +70,16 @@ def verdict(plan: Plan) -> str:
         return "Not decided: something stands in the way of a plan."
     if partial:
         return f"{partial} What is targeted is as the file declares it."
-    return f"No changes. {plan.scope.kind.capitalize()} {plan.scope.id} is as the file declares it."
+    said = f"No changes. {plan.scope.kind.capitalize()} {plan.scope.id} is as the file declares it"
+    return f"{said}{_except(plan)}."
+
+
+def _except(plan: Plan) -> str:
+    """What of *as the file declares it* was not decided, '' for nothing."""
+    doubtful = sum(d.code in {RECORDED, UNSEEN} for d in plan.diagnostics)
+    if not doubtful:
+        return ""
+    return f"; what {plural(doubtful, 'CA')} {'holds' if doubtful == 1 else 'hold'} is not proven"
 
 
 def summary(plan: Plan) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.evidence import Outcome
 from cf_mtls.report import proof_many
-from cf_mtls.report.proof_text import exit_for, sentence
+from cf_mtls.report.proof_text import sentence
+from cf_mtls.verify.claim import claim
+from cf_mtls.verify.proofs import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,7 @@ def _stack(proof: Proof) -> dict[str, Any]:
     return {
         "file": proof.file,
         "summary": summary(proof.found.verdicts),
+        "claim": claim_json(proof.found),
         "verdict": proof_many.said(proof),
         "exit_code": int(proof_many.exit_of(proof)),
         "problems": [_problem(problem) for problem in proof.problems],
@@ -64,8 +67,9 @@ def proof_json(found: Dossier) -> dict[str, Any]:
     return {
         "verdicts": [_verdict(verdict) for verdict in found.verdicts],
         "summary": summary(found.verdicts),
-        "verdict": sentence(found.verdicts),
-        "exit_code": int(exit_for(found.verdicts)),
+        "verdict": sentence(found),
+        "exit_code": int(claim(found).exit),
+        "claim": claim_json(found),
         "handshakes": [
             {
                 "host": h.host,
@@ -73,6 +77,7 @@ def proof_json(found: Dossier) -> dict[str, Any]:
                 "ca_names": list(h.names),
                 "tls_version": h.version or None,
                 "failure": h.failure or None,
+                "reached": h.reached,
             }
             for h in found.handshakes
         ],
@@ -81,6 +86,20 @@ def proof_json(found: Dossier) -> dict[str, Any]:
             for e in found.expiries
         ],
         "notes": list(found.notes),
+    }
+
+
+def claim_json(found: Dossier) -> dict[str, Any]:
+    """What may be said, URL by URL."""
+    made = claim(found)
+    return {
+        "standing": made.standing.value,
+        "looked_at": found.extent.value,
+        "proven": list(made.proven),
+        "open": [{"url": g.url, "client": g.who or None, "why": g.why} for g in made.gaps],
+        "not_provable_here": list(made.elsewhere),
+        "application_not_named": list(made.unnamed),
+        "not_reached": list(made.unreached),
     }
 
 
@@ -95,6 +114,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "url": probe.url,
         "proof": probe.proof,
+        "required": probe.proof in REQUIRED,
         "client": probe.who,
         "expected": probe.expected.value,
         "got": verdict.got.value,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import Dossier
+from cf_mtls.model.evidence import Dossier, Extent
 from cf_mtls.report import proof_text
-from cf_mtls.report.proof_text import exit_for, numbers
+from cf_mtls.report.proof_text import numbers
 from cf_mtls.report.terminal import harmless
+from cf_mtls.verify.claim import claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,8 @@ WORDS = {Exit.VERIFY_FAILED: "not enforced", Exit.ERROR: "could not tell", Exit.
 
 
 def exit_of(proof: Proof) -> Exit:
-    """3, 1 or 0, as `exit_for`; 1 for a file that could not be asked."""
-    return Exit.ERROR if proof.problems else exit_for(proof.found.verdicts)
+    """3, 1 or 0, as the claim is; 1 for a file that could not be asked."""
+    return Exit.ERROR if proof.problems else claim(proof.found).exit
 
 
 def worst(proofs: Sequence[Proof]) -> Exit:
@@ -53,7 +54,7 @@ def verdict_line(proof: Proof, paint: Paint) -> str:
 def sentence(proofs: Sequence[Proof]) -> str:
     """`3 files: 1 not enforced, 2 proven.`; of one file, its own."""
     if len(proofs) == 1 and not proofs[0].problems:
-        return proof_text.sentence(proofs[0].found.verdicts)
+        return proof_text.sentence(proofs[0].found)
     codes = [exit_of(proof) for proof in proofs]
     counts = [f"{codes.count(code)} {word}" for code, word in WORDS.items() if code in codes]
     return f"{len(proofs)} files: {', '.join(counts)}."
@@ -71,4 +72,5 @@ def together(proofs: Sequence[Proof]) -> Dossier:
             for proof in proofs
             for note in proof.found.notes
         ),
+        found[0].extent if found else Extent.FILE,
     )

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - What failed is explained below the table, and what could not be told last of all.
-- The sentence and the exit code come from the same list.
+- The sentence and the exit code come from the same claim (`verify/claim`).
 - A terminal that is too narrow for the table gets each row in two lines; nothing is cut off.
 """
 
@@ -12,29 +12,23 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import Dossier, Outcome
+from cf_mtls.model.evidence import Dossier, Extent, Outcome
 from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import harmless, plural
+from cf_mtls.verify.claim import TWO_LINES, Standing, by_url, claim
+from cf_mtls.verify.proofs import REQUIRED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cf_mtls.model.evidence import Handshake, Verdict
     from cf_mtls.report.terminal import Paint
+    from cf_mtls.verify.claim import Claim
 
 HEAD = ("", "", "who asks", "expected", "got", "ms", "ray")
 
 MANY = 25
 """Above so many URLs, those where everything passed take one line each."""
-
-
-def exit_for(verdicts: Sequence[Verdict]) -> Exit:
-    """3 when any probe failed, else 1 when any (or everything) could not be told, else 0."""
-    outcomes = {verdict.outcome for verdict in verdicts}
-    if Outcome.FAIL in outcomes:
-        return Exit.VERIFY_FAILED
-    return Exit.OK if outcomes == {Outcome.PASS} else Exit.ERROR
 
 
 def proof_text(found: Dossier, paint: Paint, width: int | None = None) -> str:
@@ -44,25 +38,18 @@ def proof_text(found: Dossier, paint: Paint, width: int | None = None) -> str:
     parts = [
         *_blocks(groups, paint, width),
         "\n".join(_wrapped(harmless(line), width) for line in remarks),
-        "\n".join(_reason(reason, paint, width) for reason in reasons(found.verdicts)),
-        paint.bold(_wrapped(sentence(found.verdicts), width)),
+        "\n".join(_reason(reason, paint, width) for reason in reasons(found)),
+        advice(found),
+        paint.bold(_wrapped(sentence(found), width)),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def by_url(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    """The verdicts of each target, in order."""
-    groups: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        groups.setdefault(verdict.probe.target.url, []).append(verdict)
-    return groups
 
 
 def _blocks(groups: dict[str, list[Verdict]], paint: Paint, width: int | None) -> list[str]:
     lines = {
         url: f"{paint.green('pass')}  {paint.bold(harmless(url))}  {plural(len(verdicts), 'request')}"
         for url, verdicts in groups.items()
-        if len(groups) > MANY and exit_for(verdicts) is Exit.OK
+        if len(groups) > MANY and all(v.outcome is Outcome.PASS for v in verdicts)
     }
     whole = [_table(url, verdicts, paint, width) for url, verdicts in groups.items() if url not in lines]
     return [*whole, "\n".join(lines.values())]
@@ -123,9 +110,12 @@ def got(verdict: Verdict) -> str:
 
 def handshake_text(seen: Handshake) -> str:
     """What a hostname's handshake said, in one line of untrusted text."""
+    if not seen.reached:
+        return f"{seen.host} was not reached ({seen.failure})."
+    if seen.failure and not seen.asked:
+        return f"{seen.host}: the TLS handshake failed ({seen.failure}): not known whether it asks for one."
     if not seen.asked:
-        why = f" ({seen.failure})" if seen.failure else ""
-        return f"{seen.host} asked for no client certificate{why}."
+        return f"{seen.host} asked for no client certificate."
     named = ", ".join(seen.names) or "none"
     return f"{seen.host} asked for a client certificate; CAs that it named: {named}."
 
@@ -137,24 +127,53 @@ class Reason:
     outcome: Outcome
     url: str
     why: str
-    who: tuple[str, ...]
+    who: tuple[str, ...] = ()
+    """Empty where nobody could be asked."""
+    is_optional: bool = False
+    """Whether it keeps nothing from being proven."""
+
+    @property
+    def word(self) -> str:
+        """`fail`, `inconclusive`, or `optional` for what could not be told and need not be."""
+        return "optional" if self.is_optional else self.outcome.value
+
+    @property
+    def said(self) -> str:
+        """The reason in one line of untrusted text."""
+        return ": ".join(filter(None, (self.word, self.url, "; ".join(self.who), self.why)))
 
 
-def reasons(verdicts: Sequence[Verdict]) -> list[Reason]:
-    """What failed, then what could not be told; the same reason at the same URL once."""
-    grouped: dict[tuple[Outcome, str, str], list[str]] = {}
+def reasons(found: Dossier) -> list[Reason]:
+    """What failed, what could not be told, what is missing; the same reason at the same URL once."""
+    made = claim(found)
+    grouped: dict[tuple[Outcome, str, str, bool], list[str]] = {}
     for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
-        for v in verdicts:
+        for v in found.verdicts:
             if v.outcome is outcome:
-                grouped.setdefault((outcome, v.probe.target.url, v.why), []).append(who(v))
-    return [Reason(outcome, url, why, tuple(names)) for (outcome, url, why), names in grouped.items()]
+                grouped.setdefault((outcome, v.probe.target.url, v.why, _is_optional(v, made)), []).append(
+                    who(v)
+                )
+    missing = [Reason(Outcome.INCONCLUSIVE, gap.url, gap.why) for gap in made.gaps if gap.verdict is None]
+    told = [Reason(o, url, why, tuple(names), o_) for (o, url, why, o_), names in grouped.items()]
+    return sorted([*told, *missing], key=lambda r: (r.outcome is not Outcome.FAIL, r.is_optional))
+
+
+def _is_optional(verdict: Verdict, made: Claim) -> bool:
+    """Whether a verdict that is neither pass nor failure keeps nothing from being proven."""
+    is_required = verdict.probe.proof in REQUIRED and verdict.probe.target.url not in made.elsewhere
+    return verdict.outcome is Outcome.INCONCLUSIVE and not is_required
 
 
 def _reason(reason: Reason, paint: Paint, width: int | None) -> str:
-    word = reason.outcome.value
-    said = harmless(f"{word}: {reason.url}: {'; '.join(reason.who)}: {reason.why}")
-    painted = paint.red(word) if reason.outcome is Outcome.FAIL else paint.yellow(word)
-    return painted + _wrapped(said, width).removeprefix(word)
+    colour = paint.red if reason.outcome is Outcome.FAIL else paint.yellow
+    return colour(reason.word) + _wrapped(harmless(reason.said), width).removeprefix(reason.word)
+
+
+def advice(found: Dossier) -> str:
+    """What makes more of it provable, '' when nothing in the file would."""
+    if not claim(found).lacks_client:
+        return ""
+    return f"To have it proven, declare a client that gets in, in the plan file:\n{TWO_LINES}"
 
 
 def _wrapped(text: str, width: int | None) -> str:
@@ -164,18 +183,41 @@ def _wrapped(text: str, width: int | None) -> str:
     return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def sentence(verdicts: Sequence[Verdict]) -> str:
-    """The verdict in one sentence, counts included."""
-    counts = numbers(verdicts)
-    match exit_for(verdicts):
-        case Exit.OK:
-            return f"Proven: what the file declares is what is enforced ({counts})."
-        case Exit.VERIFY_FAILED:
+def sentence(found: Dossier) -> str:
+    """What may be said of it, in one sentence, counts included."""
+    made, counts = claim(found), numbers(found.verdicts)
+    match made.standing:
+        case Standing.PROVEN:
+            return _proven(found, made, counts)
+        case Standing.NOT_ENFORCED:
             return f"Not enforced as declared ({counts})."
-        case _ if not verdicts:
+        case Standing.NOTHING:
             return "Nothing to prove: the file declares no applications."
-        case _:
-            return f"Not proven ({counts})."
+        case Standing.NOT_PROVEN:
+            return f"Not proven{_because(made)} ({counts})."
+
+
+def _because(made: Claim) -> str:
+    if made.unreached:
+        return f": not reached: {', '.join(map(harmless, made.unreached))}"
+    return "" if made.gaps else ": every URL is declared, not provable here"
+
+
+def _proven(found: Dossier, made: Claim, counts: str) -> str:
+    """The sentence that says *Proven*, with all that it leaves open."""
+    all_ = len(made.proven) + len(made.elsewhere)
+    where = f" at {len(made.proven)} of {plural(all_, 'URL')}" if made.elsewhere else ""
+    whom = " for the clients asked" if made.unnamed else ""
+    what = {
+        Extent.FILE: "what the file declares is what is enforced",
+        Extent.RUN: f"what this run could affect, {plural(all_, 'URL')}, is as Access promises it now",
+    }
+    left = [
+        f"which application answered, the edge did not say at {plural(len(made.unnamed), 'URL')}",
+        f"{plural(len(made.elsewhere), 'URL')} declared, not provable here",
+    ]
+    said = [text for text, urls in zip(left, (made.unnamed, made.elsewhere), strict=True) if urls]
+    return f"Proven{where}{whom}: {'; '.join([what[found.extent], *said])} ({counts})."
 
 
 def numbers(verdicts: Sequence[Verdict]) -> str:

@@ -6,6 +6,9 @@ Rules of this file:
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.evidence import Evidence, Got
@@ -30,7 +33,23 @@ def evidence(status: int | None, version: str, headers: Iterable[tuple[str, str]
     listed = [(k.lower(), v) for k, v in headers]
     cookies = tuple(v.partition(";")[0].strip() for k, v in listed if k == "set-cookie")
     kept = tuple((k, v[:LONGEST]) for k, v in listed if k in KEPT_HEADERS)
-    return Evidence(status, version, kept, ms=ms, cookies=cookies)
+    return Evidence(status, version, kept, ms=ms, cookies=cookies, session_of=_audience(cookies))
+
+
+def _audience(cookies: Iterable[str]) -> str:
+    """The first audience of the session that a cookie opens (facts, cloudflare-api 6.3), '' when there is none.
+
+    Not checked: the signature. It came over the connection that is judged, and only compares answers.
+    """
+    tokens = (c.partition("=")[2] for c in cookies if c.startswith(f"{SESSION_COOKIE}="))
+    body = next(tokens, "").split(".")[1:2]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(body[0] + "=" * (-len(body[0]) % 4))) if body else {}
+    except (ValueError, binascii.Error, RecursionError):
+        return ""
+    found = claims.get("aud") if isinstance(claims, dict) else None
+    first = found[0] if isinstance(found, list) and found else found
+    return first[:LONGEST] if isinstance(first, str) else ""
 
 
 def replayable(seen: Evidence) -> str | None:

@@ -17,6 +17,7 @@ from cf_mtls.access.match import governor
 from cf_mtls.access.reach import WORD, concrete
 from cf_mtls.model.evidence import Probe
 from cf_mtls.model.people import Asker, Expected, Target
+from cf_mtls.model.resources import AccessApplication
 from cf_mtls.quick import dataclass
 from cf_mtls.verify import proofs
 from cf_mtls.verify.outlook import Outlook, path_of
@@ -56,30 +57,40 @@ class Party:
 
 
 def expect(
-    targets: Iterable[Target], parties: Sequence[Party], state: State, chosen: frozenset[int] = proofs.ALL
+    targets: Iterable[Target],
+    parties: Sequence[Party],
+    state: State,
+    chosen: frozenset[int] = proofs.ALL,
+    gone: frozenset[str] = frozenset(),
 ) -> tuple[Probe, ...]:
-    """The probes of the chosen proofs, by target and then by number."""
+    """The probes of the chosen proofs, by target and then by number.
+
+    gone: the domains of applications that were just removed: none of them may answer any more.
+    """
     targets = tuple(targets)
     listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
     hosts = tuple(dict.fromkeys(Probe(t, None, Expected.ALLOWED).host for t in listed))
     views = {host: Outlook(state, host) for host in hosts}
+    domains = gone.union(*(app.domains for _, app in state.of(AccessApplication) if not app.elsewhere))
     found: list[Probe] = []
     for declared, target in zip(targets, listed, strict=True):
-        base = _grounded(Probe(target, None, Expected.ALLOWED), state)
-        asking = _Asking(base, views[base.host], parties, hosts, declared.url)
+        base = Probe(target, None, Expected.ALLOWED, declared=domains)
+        view = views[base.host]
+        base = replace(base, control=view.control(base))
+        asking = _Asking(base, view, parties, hosts, declared.url)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
 
 
-def _grounded(base: Probe, state: State) -> Probe:
-    """The probe with what must be known about the application that its target belongs to."""
-    found = governor(state, base.host, path_of(base))
+def _grounded(probe: Probe, state: State) -> Probe:
+    """The probe with what must be known about the application that governs what it asks for."""
+    found = governor(state, probe.host, path_of(probe))
     if found is None:
-        return base
+        return probe
     urls = (found.application.fields.get(name) for name in DENY_URLS)
     deny_urls = frozenset(url for url in urls if isinstance(url, str))
-    return replace(base, ours=frozenset(found.application.domains), deny_urls=deny_urls)
+    return replace(probe, ours=frozenset(found.application.domains), deny_urls=deny_urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +105,18 @@ class _Asking:
     """The target's URL as the plan file has it."""
 
     def judged(self, probe: Probe, asker: Asker) -> Probe:
-        """The probe with what must happen to this asker."""
-        return replace(probe, expected=self.view.outcome(probe, asker))
+        """The probe with what must happen to this asker, who shows no certificate that any CA vouches for."""
+        return replace(_grounded(probe, self.view.state), expected=self.view.outcome(probe, asker))
 
     def by_party(self) -> Iterator[tuple[Party, Probe]]:
         """Each client's own probe."""
         for party in self.parties:
             client = party.client
             probe = replace(self.base, client=client, who=client.name, shows=client.name)
-            judged = self.judged(probe, party.asker)
-            demanded = _demanded(client.expected_at(self.declared), judged.expected)
-            yield party, replace(judged, expected=demanded)
+            by_policies, unsure = self.view.for_client(probe, party.asker)
+            demanded = _demanded(client.expected_at(self.declared), by_policies)
+            probe = replace(_grounded(probe, self.view.state), expected=demanded)
+            yield party, replace(probe, unsure=unsure if demanded is Expected.UNFORESEEN else "")
 
     def welcome(self) -> Client | None:
         """The first client that is here and must get in, None when nobody is."""

@@ -33,12 +33,14 @@ def look(host: str, connect_to: tuple[ConnectTo, ...] = (), timeout_s: float = T
         states.append(connection.get_state_string())
 
     tls.set_info_callback(watch)
+    reached = False
     try:
         with Line(Way(route(connect_to, host, 443), host, timeout_s), tls) as line:
+            reached = True
             line.shake()
             return Handshake(host, _asked(states), line.wanted, line.version)
     except (OSError, UnicodeError) as error:
-        return Handshake(host, _asked(states), failure=str(error) or type(error).__name__)
+        return Handshake(host, _asked(states), failure=str(error) or type(error).__name__, reached=reached)
 
 
 def _asked(states: list[bytes]) -> bool:

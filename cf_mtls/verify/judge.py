@@ -3,7 +3,9 @@
 Rules of this file:
 - *Allowed* means that the origin answered, whatever its status unless the file pins one;
   *refused* means that Access did. Either counts only in an answer that carries the edge's own `cf-ray`.
-- A refusal counts only if somebody got as far as declared at the same URL: a dead end is not a closed door.
+- A refusal counts only if somebody got as far as declared at the same URL: a dead end is not a closed door. Where
+  nobody may enter, a control on the same host will do, or anywhere if the host can have none.
+- An answer by another application than the one that must govern is a failure (see `answered`).
 - What could not be told is inconclusive, with the reason; never a pass.
 
 Source: the shapes are facts (cloudflare-api 6.2, edge-and-probes 5).
@@ -14,19 +16,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cf_mtls.model.evidence import Got, Outcome, Verdict
+from cf_mtls.model.evidence import Control, Got, Outcome, Verdict
 from cf_mtls.model.people import Expected
+from cf_mtls.verify.answered import ACCESS_DOMAIN, ACCESS_TAG, Answers
 from cf_mtls.verify.proofs import CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cf_mtls.model.evidence import Evidence, Probe
 
     Rule = Callable[["Seen"], tuple[Outcome, str]]
 
-ACCESS_DOMAIN = "cf-access-domain"
-ACCESS_HEADERS = ("cf-access-aud", ACCESS_DOMAIN)
+ACCESS_HEADERS = (ACCESS_TAG, ACCESS_DOMAIN)
 LOGIN_PATH = "/cdn-cgi/access/login"
 EDGE_FAILURES = frozenset({502, 504, *range(520, 531)})
 """Statuses that the edge makes itself when the origin does not answer."""
@@ -34,8 +36,13 @@ EDGE_FAILURES = frozenset({502, 504, *range(520, 531)})
 REFUSALS = frozenset({Got.FORBIDDEN, Got.UNAUTHORIZED, Got.DENY_PAGE})
 """How Access refuses."""
 
-CONTROLS = {Expected.ALLOWED: Got.ORIGIN, Expected.LOGIN: Got.LOGIN}
-"""What must be expected and seen so that a refusal beside it counts."""
+CONTROLS = {
+    Expected.ALLOWED: Got.ORIGIN,
+    Expected.LOGIN: Got.LOGIN,
+    Expected.UNDECLARED: Got.ORIGIN,
+    Expected.UNFORESEEN: Got.ORIGIN,
+}
+"""What must be expected and seen so that a refusal beside it counts; whoever gets in shows that one can."""
 
 
 class Seen:
@@ -50,8 +57,13 @@ class Seen:
     @property
     def is_control(self) -> bool:
         """Whether it shows that one gets further here than a refusal."""
+        return not self.probe.is_replay and self.by_edge and CONTROLS.get(self.probe.expected) is self.got
+
+    @property
+    def could_be_control(self) -> bool:
+        """Whether it is asked at its target's own URL, and is none only because of what it saw."""
         own = self.probe.path is None and not self.probe.is_replay
-        return own and self.by_edge and CONTROLS.get(self.probe.expected) is self.got
+        return own and self.probe.expected in CONTROLS
 
     @property
     def said(self) -> str:
@@ -60,12 +72,33 @@ class Seen:
 
 
 def judge(pairs: Iterable[tuple[Probe, Evidence]]) -> tuple[Verdict, ...]:
-    """A verdict for each probe, in order."""
+    """A verdict for each probe, in order. pairs: everything that one witness saw in one run."""
     seen = [Seen(probe, evidence) for probe, evidence in pairs]
-    controlled = {s.probe.target.url for s in seen if s.is_control}
+    answers = Answers(seen)
+    _control(seen, answers)
+    return tuple(_verdict(one, answers) for one in seen)
+
+
+def _control(seen: Sequence[Seen], answers: Answers) -> None:
+    """Mark those beside which a control was seen."""
+    controls = [one.probe for one in seen if one.is_control and not answers.stranger(one)]
+    urls = {probe.target.url for probe in controls if probe.path is None}
+    hosts = {probe.host for probe in controls}
+    with_control = {one.probe.host for one in seen if one.could_be_control}
     for one in seen:
-        one.is_controlled = one.probe.target.url in controlled
-    return tuple(Verdict(s.probe, s.evidence, s.got, *RULES[s.probe.expected](s)) for s in seen)
+        one.is_controlled = one.probe.target.url in urls
+        if one.probe.control is Control.NOBODY:
+            on_host = one.probe.host in with_control | hosts
+            one.is_controlled = one.probe.host in hosts if on_host else bool(hosts)
+
+
+def _verdict(one: Seen, answers: Answers) -> Verdict:
+    """The verdict on one probe: an answer of a stranger fails, whatever it was."""
+    outcome, why = RULES[one.probe.expected](one)
+    stranger = answers.stranger(one)
+    if stranger and one.by_edge:
+        outcome, why = Outcome.FAIL, f"{one.said}, and {stranger}"
+    return Verdict(one.probe, one.evidence, one.got, outcome, why, answers.is_named(one))
 
 
 def shape(evidence: Evidence, deny_urls: frozenset[str] = frozenset()) -> Got:
@@ -153,7 +186,7 @@ def _undeclared(seen: Seen) -> tuple[Outcome, str]:
     match seen.got:
         case Got.ORIGIN if seen.by_edge:
             return Outcome.PASS, "nothing is declared there, and the origin answered"
-        case got if got in REFUSALS | {Got.LOGIN} and domain in seen.probe.ours:
+        case got if got in REFUSALS | {Got.LOGIN} and domain in seen.probe.ours | seen.probe.declared:
             return Outcome.FAIL, f"the application of {domain} reaches further than declared: {seen.said}"
         case got if got in REFUSALS | {Got.LOGIN} and domain and seen.by_edge:
             return Outcome.PASS, f"nothing is declared there; another application, {domain}, answered"
@@ -162,8 +195,11 @@ def _undeclared(seen: Seen) -> tuple[Outcome, str]:
 
 
 def _unforeseen(seen: Seen) -> tuple[Outcome, str]:
-    why = "the policies there hang on the asker's address, another service or rules kept elsewhere"
-    return Outcome.INCONCLUSIVE, f"{seen.said}; what must happen cannot be foreseen: {why}"
+    why = seen.probe.unsure or UNFORESEEN
+    return Outcome.INCONCLUSIVE, f"{seen.said}; what must happen cannot be told: {why}"
+
+
+UNFORESEEN = "the policies there hang on the asker's address, another service or rules kept elsewhere"
 
 
 RULES: Mapping[Expected, Rule] = {

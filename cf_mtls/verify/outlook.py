@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import LOGIN, credential_kind, decider
+from cf_mtls.access.decide import LOGIN, credential_kind, decider, world_of
 from cf_mtls.access.match import disputed, governor
 from cf_mtls.access.reach import askers_at
 from cf_mtls.model.doors import Outcome
+from cf_mtls.model.evidence import Control
 from cf_mtls.model.people import Asker, Expected
+from cf_mtls.model.resources import CaCertificate
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cf_mtls.model.evidence import Probe
+    from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
 
 AMBIENT = frozenset({"ip", "ip_list", "geo", "external_evaluation", "group"})
@@ -35,6 +38,16 @@ EXPECTED: Mapping[Outcome, Expected] = {
     Outcome.BLOCKED: Expected.REFUSED,
     Outcome.REFUSED: Expected.REFUSED,
 }
+
+
+CONTROLS: Mapping[Expected, Control] = {
+    Expected.ALLOWED: Control.ANYONE,
+    Expected.LOGIN: Control.LOGIN,
+    Expected.UNDECLARED: Control.UNDECLARED,
+}
+"""Who is the control where this happens to somebody without anything; elsewhere it hangs on who else gets in."""
+
+UNKNOWN_TRUST = "a CA whose contents are not known here may vouch for this client, or not"
 
 
 def path_of(probe: Probe) -> str:
@@ -59,6 +72,38 @@ class Outlook:
         ask = decider(self.state, self.host, path)
         found = {EXPECTED[ask(replace(asker, holds=held)).outcome] for held in self._ambient(path)}
         return found.pop() if len(found) == 1 else Expected.UNFORESEEN
+
+    def for_client(self, probe: Probe, asker: Asker) -> tuple[Expected, str]:
+        """As `outcome` for somebody with a certificate, and why it is UNFORESEEN, '' for the usual reasons.
+
+        A CA of unknown contents may vouch for the certificate or not: only what is so either way is demanded.
+        """
+        expected = self.outcome(probe, asker)
+        unknown = self._unknown()
+        if (
+            not unknown
+            or self.outcome(probe, replace(asker, trusted_by=asker.trusted_by | unknown)) is expected
+        ):
+            return expected, ""
+        return Expected.UNFORESEEN, UNKNOWN_TRUST
+
+    def _unknown(self) -> frozenset[Address]:
+        """The CAs of the host whose contents are not known."""
+        trusted = world_of(self.state, self.host).trusted
+        cas = ((address, self.state[address]) for address in trusted)
+        return frozenset(a for a, ca in cas if isinstance(ca, CaCertificate) and not ca.pem)
+
+    def control(self, probe: Probe) -> Control:
+        """Who is the control at what a probe asks for."""
+        bare = self.outcome(probe, Asker())
+        if bare is not Expected.REFUSED:
+            return CONTROLS.get(bare, Control.CLIENT)
+        path = path_of(probe)
+        ask = decider(self.state, self.host, path)
+        inside = [a for a in askers_at([self.state], self.host, path) if ask(a).outcome.lets_in]
+        if any(a.trusted_by and not a.holds for a in inside):
+            return Control.CLIENT
+        return Control.ELSEWHERE if inside else Control.NOBODY
 
     def _ambient(self, path: str) -> frozenset[frozenset[str]]:
         """What a request may hold without meaning to, as far as the rules at a path tell such requests apart."""

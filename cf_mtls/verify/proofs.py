@@ -29,6 +29,8 @@ class Proof:
     name: str
     proves: str
     leaves_open: str
+    required: bool = False
+    """Whether *Proven* needs an answer to it; what an optional one could not tell is listed and no more."""
 
 
 _IN_MEMORY = "It is made under a CA of the same name, because nobody here has the real CA's key"
@@ -39,12 +41,14 @@ PROOFS: tuple[Proof, ...] = (
         "no certificate",
         "who shows no certificate gets what the policies say, such as 403",
         "Other ways to the origin, such as its own address.",
+        required=True,
     ),
     Proof(
         CLIENT,
         "declared client",
         "each declared client gets what the policies say about it, such as 200",
         "Other clients of the same CA; what comes after a login page.",
+        required=True,
     ),
     Proof(
         OTHER_CA,
@@ -93,10 +97,15 @@ PROOFS: tuple[Proof, ...] = (
 
 BY_NUMBER = {proof.number: proof for proof in PROOFS}
 ALL = frozenset(BY_NUMBER)
+REQUIRED = frozenset(proof.number for proof in PROOFS if proof.required)
+"""The control and the refusal: whatever is chosen, they are asked too, because no other answer counts without them."""
 
 
 def chosen(text: str | None) -> frozenset[int]:
-    """The numbers in a text such as `1,3,7` or `1-3`; all for None. Raises Failure (usage) for any other."""
+    """The numbers in a text such as `1,3,7` or `1-3`, the required ones added; all for None.
+
+    Raises Failure (usage) for any other.
+    """
     if text is None:
         return ALL
     found = [_numbers(word) for word in text.replace(",", " ").split()]
@@ -106,7 +115,7 @@ def chosen(text: str | None) -> frozenset[int]:
             f"Write numbers from 1 to {len(PROOFS)}, as 1,3,7 or 1-3. To see them:\n    cf-mtls verify --list"
         )
         raise Failure([UNKNOWN.found(f"--proofs {text} does not name proofs.", fix)], Exit.USAGE)
-    return wanted
+    return wanted | REQUIRED
 
 
 def _numbers(word: str) -> Iterable[int]:

@@ -99,7 +99,8 @@ account_id: {SCOPE.id}
 
 certificates:
   # The PEM was not found, so only hostnames are managed. To finish: put the chain beside this
-  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on.
+  # file and write chain: certs/NAME.pem in place of chain, fingerprint and expires_on;
+  # plan then says which sha256: to write beside it.
   fleet-ca:  # Fleet CA, expires 2030-01-01
     chain: unknown
     fingerprint: {MD5}
@@ -189,8 +190,17 @@ def test_a_mark_of_this_very_stack_is_always_brought() -> None:
     mine = app(application_name("mine", "s"), policy=OPEN)
     assert "application/a.net/x" in addresses(bring(state(CA, mine)))
     impossible = app(application_name("mine", "s"), "a.net:1/x")
-    with pytest.raises(Failure, match="in the name of the stack s"):
+    with pytest.raises(Failure, match="in the name of the stack s") as caught:
         bring(state(CA, impossible))
+    assert [d.code.code for d in caught.value.diagnostics] == ["import.stack-taken"]
+
+
+def test_a_draft_that_does_not_read_back_is_never_written() -> None:
+    """An error that no entry is to blame for is a bug, and said as one."""
+    for head in ("nonsense: 1\n", heading("Not A Label", SCOPE, AT)):
+        with pytest.raises(Failure) as caught:
+            settle(Draft(head, ()), State(), "s", AT)
+        assert {d.code.code for d in caught.value.diagnostics} == {"import.not-read-back"}
 
 
 NAMES = st.text(max_size=30) | st.sampled_from(["x\n    evil: 1", "# a", '"', "a: {b", "no"])

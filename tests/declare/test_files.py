@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cf_mtls.declare.files import LARGEST, choose, load, read_bytes
+from cf_mtls.declare.files import LARGEST, chain_files, choose, load, read_bytes
 from cf_mtls.diagnostics import Diagnostic, Failure
 
 PLAN = "version: 1\nstack: s\n"
@@ -86,3 +86,13 @@ def test_the_only_plan_file_is_chosen_and_never_one_of_several(
     with pytest.raises(Failure) as caught:
         choose(None, tmp_path)
     assert [d.code.code for d in caught.value.diagnostics] == ["file.none-given"]
+
+
+def test_a_chain_that_nobody_has_names_no_file(tmp_path: Path) -> None:
+    """A file called unknown beside the plan is not read for it; one that is meant is written ./unknown."""
+    head = f"{PLAN}certificates:\n  a: {{chain: CHAIN, associated_hostnames: [a.net], id: x"
+    recorded = f", fingerprint: {'ab' * 16}, expires_on: 2035-01-01T00:00:00Z"
+    path = tmp_path / "p.yaml"
+    for chain, more, files in (("unknown", recorded, []), ("./unknown", "", ["./unknown"])):
+        path.write_text(head.replace("CHAIN", chain) + more + "}\n", "utf-8")
+        assert chain_files(load(path).document) == files

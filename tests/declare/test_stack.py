@@ -10,7 +10,7 @@ import pytest
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import Stack, resolve
 from cf_mtls.model.people import Target
-from cf_mtls.model.resources import AccessApplication, HostnameSettings
+from cf_mtls.model.resources import AccessApplication, CaCertificate, Contents, HostnameSettings
 from tests.conftest import Pki
 
 HEAD = """\
@@ -131,7 +131,24 @@ def test_an_id_beside_a_list_says_nothing(chain: Path) -> None:
     """It cannot tell which of the chains it pins."""
     head = HEAD.replace("associated", "id: x, associated")
     assert codes(stack(chain, chain="[c.pem]", head=head)) == ["certificate.pin-in-list"]
-    assert codes(stack(chain, chain="[{file: c.pem, id: x}]")) == []
+    pinned = stack(chain, chain="[{file: c.pem, id: x}]")
+    assert codes(pinned) == []
+    assert "certificate.unrecorded" in [d.code.code for d in pinned.diagnostics]
+
+
+def test_a_chain_file_beside_an_id_must_stay_what_was_recorded(chain: Path) -> None:
+    """What a CA of the account holds cannot be changed: a changed file is an error, never the same CA."""
+    recorded = stack(chain).state
+    (ca,) = (ca for _, ca in recorded.of(CaCertificate))
+    for form in ("[{{file: c.pem, id: x, sha256: {}}}]", "c.pem"):
+        head = HEAD if "{" in form else HEAD.replace("associated", "id: x, sha256: {}, associated")
+        same = stack(chain, chain=form.format(ca.sha256), head=head.replace("{}", str(ca.sha256)))
+        assert codes(same) == []
+        assert [(a.key, c.contents) for a, c in same.state.of(CaCertificate)] == [("x", Contents.RECORDED)]
+        other = "a" * 64
+        changed = stack(chain, chain=form.format(other), head=head.replace("{}", other))
+        assert codes(changed) == ["certificate.other-chain"]
+        assert "an entry of its own" in changed.diagnostics[0].fix
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(-1, True), (0, False), (1, False)])

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.drift.account import Account, Raw, open_to_all
+from cf_mtls.access.doors import door_at
+from cf_mtls.model.doors import Reach
+from tests.drift.account import Account, Raw, open_to_all, state_of
 
 Edit = Callable[[Random, Account], bool]
 """Changes an account; False where there is nothing to change."""
@@ -135,13 +137,18 @@ def _appears(random: Random, account: Account) -> bool:
 
 
 def _opens_below(random: Random, account: Account) -> bool:
-    """A foreign application below one of ours lets everybody in."""
-    if not _apps(account):
+    """A foreign application below one of ours lets everybody in, where ours does not."""
+    shut = [domain for domain in (raw["domain"] for raw in _apps(account)) if not _is_open(account, domain)]
+    if not shut:
         return False
-    domain = random.choice(_apps(account))["domain"]
-    below = domain.replace("*", "w") + "/zz"
+    below = random.choice(shut).replace("*", "w") + "/zz"
     account["apps"].append(open_to_all("a-hole", below))
     return True
+
+
+def _is_open(account: Account, domain: str) -> bool:
+    host, _, path = domain.replace("*", "w").partition("/")
+    return door_at(state_of(account), host, f"/{path}/zz").reach is Reach.ANYONE
 
 
 DECISIONS = {"allow", "deny", "bypass", "non_identity"}

@@ -81,6 +81,11 @@ class Prober:
             context.load_cert_chain(pem)
         return context
 
+    def ask_once(self, asking: Asking) -> int:
+        """The status of one request that is not among those asked again and again."""
+        self._contexts[asking] = self._context(asking.pem)
+        return self.ask(asking)
+
     def ask(self, asking: Asking) -> int:
         """The status of one request on a connection of its own."""
         host, _, port = self.ready.edge.rpartition(":")

@@ -175,7 +175,7 @@ ROWS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
     ),
     "a hole below": (
         lambda w: w.add("apps", app("jeann.net/georgetown-penang-malaysia/open")),
-        "host.application", "warn", "decides for",
+        "host.application", "warn", "decides at",
     ),
     "a BYO CA": (lambda w: w.add("mtls_certificates", BYO), "look-alike.byo-ca", "ok", "BYO store"),
     "client certificates": (

@@ -16,6 +16,7 @@ import pytest
 from cf_mtls.checking import Asked, check
 from cf_mtls.diagnostics import Diagnostic, bug
 from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.emulator.tokens import ALL
 from cf_mtls.pki.authority import root
 from cf_mtls.planning.drift import Status
 from cf_mtls.remote.pace import Pace
@@ -87,11 +88,11 @@ OPEN = {"decision": "bypass", "include": [{"everyone": {}}]}
 
 
 def test_clean_is_0_and_reads_the_account_once(closed: Path, ready: Ready) -> None:
-    """Nothing found, six GETs with the token's own, and with --verify two proofs on top."""
+    """Nothing found, seven GETs and two of the zone, and with --verify two proofs on top."""
     before = len(seen(ready))
     code, data = drift(closed, ready, PLAN)
     assert (code, data["status"], classes(data)) == (0, "clean", [])
-    assert len(seen(ready)) - before <= 8
+    assert len(seen(ready)) - before <= 9
     assert drift(closed, ready, PLAN, "--verify")[0] == 0
 
 
@@ -142,7 +143,7 @@ def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
     assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-3:]] == [
         "clean", "drift", "could not check",
     ]  # fmt: skip
-    assert len(seen(ready)) - before <= 8  # one account, read once
+    assert len(seen(ready)) - before <= 9  # one account, read once
     assert run(closed, ready, "ci", "gate", "all.json").returncode == 2
     assert run(closed, ready, "ci", "gate", "all.json", "--no-fail-on-drift").returncode == 1
 
@@ -239,6 +240,35 @@ def test_an_end_of_the_token_that_nobody_can_read_is_a_note(closed: Path, ready:
     change(ready, "policies", **OPEN)
     code, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN=token)
     assert (code, data["complete"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"permissions": sorted(p for p in ALL if not p.startswith("Access: Organizations"))},
+        {"scopes": ["accounts/ACCOUNT"]},
+    ],
+)
+def test_what_may_not_be_seen_is_never_clean_where_it_counts(
+    closed: Path, ready: Ready, held: dict[str, list[str]]
+) -> None:
+    """No right to look into zones: 1. None to read groups: 1 where a policy names one, and clean where none does."""
+    held = {k: [v.replace("ACCOUNT", ready.account_id) for v in values] for k, values in held.items()}
+    token = lever(ready, "token", held, "POST")["token"]
+    code, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN=token)
+    if "scopes" in held:
+        assert (code, classes(data)) == (1, [("could-not-check", "scope.other-unseen")])
+        return
+    essence = "groups.unseen"
+    assert (code, classes(data)) == (0, [])
+    state = lever(ready, "state")
+    state["groups"].append(
+        {"id": "g" * 32, "name": "staff", "include": [{"email": {"email": "a@example.com"}}]}
+    )
+    lever(ready, "state", state)
+    change(ready, "policies", require=[{"group": {"id": "g" * 32}}])
+    code, data = drift(closed, ready, PLAN, CLOUDFLARE_API_TOKEN=token)
+    assert ("could-not-check", essence) in classes(data)
 
 
 def test_a_bug_in_one_stack_hides_no_other(closed: Path, ready: Ready) -> None:

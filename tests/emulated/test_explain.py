@@ -143,3 +143,31 @@ def test_a_token_that_cannot_look_into_zones_is_said_as_a_note(folder: Path, rea
     planned = run(folder, ready, "plan", PLAN, CLOUDFLARE_API_TOKEN=token)
     assert planned.returncode == 0, planned.stderr
     assert "[scope.other-unseen]" in planned.stderr
+
+
+@pytest.mark.parametrize(
+    "host", ["JEANN.net", "jeann.net.", "jeann\u3002net", "b\u00fccher.jeann.net", "B\u00dcCHER.jeann.net."]
+)
+def test_a_hostname_is_explained_as_access_knows_it(folder: Path, ready: Ready, host: str) -> None:
+    """Capitals, a dot at the end, an international name: the same answer as for the plain one: shut."""
+    application = "application/xn--bcher-kva.jeann.net" if "cher" in host.lower() else "application/jeann.net"
+    deny = [{"name": "p", "decision": "deny", "include": [{"everyone": {}}]}]
+    domain = application.partition("/")[2]
+    add(ready, "apps", {"name": "shut", "type": "self_hosted", "domain": domain, "policies": deny})
+    (now,) = json.loads(run(folder, ready, "explain", f"https://{host}/x", "--json").stdout).values()
+    assert (now["reach"], now["application"], now["url"]) == ("nobody", application, f"https://{domain}/x")
+
+
+@pytest.mark.parametrize("host", ["stra\u00dfe.jeann.net", "a..net", "x" * 64 + ".net", "nodots"])
+def test_what_cannot_be_read_as_one_hostname_is_not_guessed(folder: Path, ready: Ready, host: str) -> None:
+    """Two standards read it differently, or it is none: a usage error that says so."""
+    assert run(folder, ready, "explain", f"https://{host}/").returncode == 64
+
+
+@pytest.mark.parametrize("url", ["https://elsewhere.net/", "https://192.0.2.7/", "https://xjeann.net/"])
+def test_a_host_in_no_zone_is_not_called_open(folder: Path, ready: Ready, url: str) -> None:
+    """Nobody knows whether Access sees its requests: said, in words and as data."""
+    said = run(folder, ready, "explain", url).stdout
+    assert "not known: no zone that this token sees holds" in said
+    (now,) = json.loads(run(folder, ready, "explain", url, "--json").stdout).values()
+    assert now["reach"] is None

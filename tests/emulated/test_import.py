@@ -303,8 +303,66 @@ def test_another_chain_beside_a_pin_is_refused_and_not_ignored(
     (here / "pki/chain.pem").write_text(world.chains[3].chain.pem, "ascii")
     assert run(["import", "--certs", "pki", "--out", "plans/prod.yaml"]) == 0
     (here / "plans/certs/fleet-ca.pem").write_text(world.chains[4].chain.pem, "ascii")
+    file = here / "plans/prod.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(world.chains[3].chain.sha256, world.chains[4].chain.sha256), "utf-8")
     assert run(["plan", "plans/prod.yaml"]) == 4
     assert "[ownership.pin-content]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shown", ["first", "last"])
+@pytest.mark.parametrize("change", ["add", "take", "other root"])
+def test_a_certificate_added_to_an_imported_chain_or_taken_from_it_is_no_empty_plan(
+    world: World, here: Path, capsys: pytest.CaptureFixture[str], shown: str, change: str
+) -> None:
+    """What stands in the account cannot be changed, whatever one certificate of it the account shows."""
+    world.manage("POST", "switches", {"fingerprint-block": shown})
+    make(world)
+    (here / "pki").mkdir()
+    chain = world.chains[3].chain
+    (here / "pki/chain.pem").write_text(chain.pem, "ascii")
+    assert run(["import", "--certs", "pki", "--out", "plans/prod.yaml"]) == 0
+    assert f"sha256: {chain.sha256}" in (here / "plans/prod.yaml").read_text("utf-8")
+    capsys.readouterr()
+    assert run(["plan", "plans/prod.yaml"]) == 0
+    said = capsys.readouterr()
+    assert "[certificate.recorded]" in said.err
+    assert "what 1 CA holds is not proven" in said.out
+    issuing, top = chain.certificates
+    late, strange = world.chains[0].intermediate("Late", now=NOW).certificate, world.chains[1].certificate
+    blocks = {"add": (issuing, late, top), "take": (top,), "other root": (issuing, top, strange)}[change]
+    (here / "plans/certs/fleet-ca.pem").write_text("".join(c.pem for c in blocks), "ascii")
+    for verb in (["plan"], ["apply", "-y"], ["validate"]):
+        assert run([*verb, "plans/prod.yaml"]) == 1
+        assert "[certificate.other-chain]" in capsys.readouterr().err
+    run(["drift", "plans/prod.yaml"])
+    assert "clean" not in capsys.readouterr().out
+
+
+def test_an_imported_ca_is_replaced_by_its_own_chain(
+    world: World, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The way to know what stands in the account: the same chain beside it, uploaded by this program."""
+    world.manage("POST", "switches", {"refuse-duplicate-certificate": "off"})
+    pinned = make(world)
+    (here / "pki").mkdir()
+    chain = world.chains[3].chain
+    (here / "pki/chain.pem").write_text(chain.pem, "ascii")
+    assert run(["import", "--certs", "pki", "--out", "plans/prod.yaml"]) == 0
+    file = here / "plans/prod.yaml"
+    entry = "certificates:\n  own: {chain: certs/fleet-ca.pem, associated_hostnames: [jeann.net]}\n"
+    file.write_text(file.read_text("utf-8").replace("certificates:\n", entry), "utf-8")
+    assert run(["apply", "plans/prod.yaml", "-y"]) in {0, 1}, capsys.readouterr().err  # no client to send
+    listed = world.sdk.zero_trust.access.certificates.list(**world.account)
+    made = {found.id: found.name or "" for found in listed}
+    assert made.pop(pinned) == "Fleet CA"
+    assert list(made.values()) == [f"own {chain.sha256[:32]} (cf-mtls {stack_named(file)})"]
+
+
+def stack_named(file: Path) -> str:
+    found = re.search(r"^stack: (.*)$", file.read_text("utf-8"), re.MULTILINE)
+    assert found
+    return found[1]
 
 
 def test_an_unknown_chain_that_is_gone_is_never_uploaded(

@@ -14,7 +14,7 @@ from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import root
 from tests.conftest import Pki
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, run, seen
+from tests.emulated.test_main_job import PLAN, URL, run, seen
 
 NOW = datetime.now(UTC)
 
@@ -88,25 +88,38 @@ def test_a_rotation_proves_the_new_ca_before_the_old_one_goes(folder: Path, read
     mary = new.issue("mary", now=NOW)
     (certs / "mary.pem").write_text(mary.certificate_pem, "ascii")
     (certs / "mary.key").write_text(mary.key_pem, "ascii")
-    edit(folder, "certs/clientcert.pem, key: certs/clientcert.key", "certs/mary.pem, key: certs/mary.key")
-    done = run(folder, ready, "apply", PLAN, "-y")
+    mary = "{certificate: certs/mary.pem, key: certs/mary.key, expect: allowed}"
+    edit(
+        folder, "key: certs/clientcert.key, expect: allowed}", f"key: certs/clientcert.key}}\n  mary: {mary}"
+    )
+    refused = run(folder, ready, "apply", PLAN, "-y")
+    assert refused.returncode == 4
+    allowed = f"jean@{URL}"
+    assert f"    --allow-lockout {allowed}" in refused.stderr
+    done = run(folder, ready, "apply", PLAN, "-y", "--allow-lockout", allowed)
     assert done.returncode == 0, done.stderr
     assert "Proving that the new trust works" in done.stderr
+    assert f"Shown: mary gets in at {URL}, and only penang-clients {new.chain.sha256[:8]}" in done.stderr
+    assert f"Shown: jean is refused at {URL}; only the old CA accepted it." in done.stderr
     assert "Proven" in done.stdout
     assert [c["name"].split()[1] for c in table(ready, "certificates")] == [new.chain.sha256[:32]]
 
 
 def test_a_rotation_stops_when_a_declared_client_of_the_new_ca_does_not_get_in(
-    folder: Path, ready: Ready, pki: Pki
+    folder: Path, ready: Ready
 ) -> None:
-    """A client that neither CA knows: the old CA stays, the exit code is 3, and nothing was taken away."""
+    """The edge takes the new CA too late for it: the old CA stays, the exit code is 3, and nothing was taken away."""
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
     new = root("New Root CA", now=NOW)
     certs = folder / "plans/certs"
-    (certs / "new.pem").write_text(new.chain.pem, "ascii")
-    (certs / "clientcert.pem").write_text(pki.stranger.certificate_pem, "ascii")
-    (certs / "clientcert.key").write_text(pki.stranger.key_pem, "ascii")
+    mary = new.issue("mary", now=NOW)
+    for name, text in (
+        ("new.pem", new.chain.pem), ("mary.pem", mary.certificate_pem), ("mary.key", mary.key_pem)
+    ):  # fmt: skip
+        (certs / name).write_text(text, "ascii")
+    edit(folder, "certs/clientcert.pem, key: certs/clientcert.key", "certs/mary.pem, key: certs/mary.key")
     edit(folder, "certs/certchain.pem ", "certs/new.pem ")
+    lever(ready, "switches", {"association-delay": 600.0}, "POST")
     stopped = run(folder, ready, "apply", PLAN, "-y", "--deadline", "1")
     assert stopped.returncode == 3, stopped.stderr
     assert "[apply.not-proven]" in stopped.stderr
@@ -127,7 +140,7 @@ def test_two_stacks_never_touch_each_other(folder: Path, ready: Ready, pki: Pki)
     text = text.partition("hostname_settings:")[0] + "applications:" + text.partition("applications:")[2]
     (folder / "plans/melaka.yaml").write_text(text.partition("\nclients:")[0], "utf-8")
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
-    assert run(folder, ready, "apply", "plans/melaka.yaml", "-y").returncode == 0
+    assert run(folder, ready, "apply", "plans/melaka.yaml", "-y", "--no-verify").returncode == 0
     for file in (PLAN, "plans/melaka.yaml"):
         assert run(folder, ready, "plan", file, "--detailed-exitcode").returncode == 0
     before = [r for r in table(ready, "apps") + table(ready, "certificates") if "melaka" in r["name"]]
@@ -196,9 +209,11 @@ def test_one_ca_per_hostname_is_told_learned_and_done_as_a_lockout(folder: Path)
         assert named.returncode == 4
         assert "fails closed" in named.stderr
         assert "    --allow-lockout jeann.net" in named.stderr
+        assert "it comes only after the old one has left" in named.stderr
         done = run(
-            folder, ready, "apply", PLAN, "-y", "--one-ca-per-hostname", "--allow-lockout", "jeann.net"
-        )
+            folder, ready, "apply", PLAN, "-y", "--one-ca-per-hostname", "--allow-lockout", "jeann.net",
+            "--allow-unproven", "jeann.net",
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert len(table(ready, "certificates")) == 1
 
@@ -227,12 +242,12 @@ def test_the_end_needs_words(folder: Path, ready: Ready) -> None:
 
 
 def test_the_journal_tells_what_was_done(folder: Path, ready: Ready) -> None:
-    """A line to begin with, one a step, one to end with; each is JSON with a time."""
+    """A line to begin with, one a step, one for the proof, one to end with; each is JSON with a time."""
     assert run(folder, ready, "apply", PLAN, "-y", "--journal", "j.jsonl").returncode == 0
     lines = [json.loads(line) for line in (folder / "j.jsonl").read_text("utf-8").splitlines()]
-    assert [line["event"] for line in lines] == ["begin", "step", "step", "step", "end"]
+    assert [line["event"] for line in lines] == ["begin", "step", "step", "step", "proof", "end"]
     assert all(line["time"] for line in lines)
-    assert lines[-1]["outcome"] == "done"
+    assert lines[-1]["outcome"] == "proven"
 
 
 def test_show_lists_what_the_account_holds(folder: Path, ready: Ready) -> None:

@@ -97,7 +97,7 @@ def test_a_plan_that_was_refused_cannot_be_made_one_that_is_not(
         ("its word", {"applyable": True, "errored": False}, {"targets": []}),
         ("its refusal", {"applyable": True, "errored": False}, {"refused": []}),
         ("its proof", {"applyable": True, "errored": False},
-         {"refused": [], "targets": [], "clients": [], "askers": {}}),
+         {"refused": [], "targets": [], "clients": [], "shown": {}}),
         ("its gates", {"applyable": True, "errored": False},
          {"refused": [], "allowed": {**raw["cf_mtls"]["allowed"], "weaken": ["https://jeann.net/georgetown-penang-malaysia"]}}),
     )  # fmt: skip
@@ -124,6 +124,8 @@ def test_what_was_allowed_counts_with_the_approved_digest_or_typed_again(folder:
     alone = run(folder, ready, "apply", "p.json")
     assert (alone.returncode, "[plan.weaker]" in alone.stderr) == (4, True)
     assert "[plan.allowed-not-approved]" in alone.stderr
+    other = run(folder, ready, "apply", "p.json", "--destroy")
+    assert (other.returncode, "[apply.saved-plan-option]" in other.stderr) == (64, True)
     wrong = run(folder, ready, "apply", "p.json", "--expect", "0" * 64)
     assert (wrong.returncode, "[apply.other-digest]" in wrong.stderr) == (4, True)
     assert Prober(ready, [DOOR]).ask(DOOR) == 403

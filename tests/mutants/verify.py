@@ -73,12 +73,22 @@ MUTANTS = (
     *of(
         "verify/httpx_probe",
         "verify/test_probe_rules.py",
-        ("HttpxWitness._client", "trust_env=False", "trust_env=True"),
+        (
+            "HttpxWitness._client",
+            "trust_env=False",
+            "trust_env=True",
+            "= with a transport of its own httpx looks for no proxy, and it reads no .netrc by itself",
+        ),
+        (
+            "HttpxWitness._client",
+            "transport=transport, timeout=self.timeout_s, follow_redirects=False, trust_env=False",
+            "timeout=self.timeout_s, follow_redirects=False, trust_env=True",
+        ),
         ("HttpxWitness._client", "follow_redirects=False", "follow_redirects=True"),
         ("HttpxWitness._replay", "self._context(None)", "context"),
         ("HttpxWitness._replay", "if cookie is None:", "if False:"),
         ("HttpxWitness._context", 'identity.certificate.sha256 if identity else ""', '""'),
-        ("Stream._left", "if left <= 0:", "if False:", "verify/test_bad_edges.py"),
+        ("Stream._left", "if left <= 0:", "if False:"),
         ("failure_of", 'if "CERTIFICATE_VERIFY_FAILED" in said', "if False", "verify/test_bad_edges.py"),
     ),
     *of(
@@ -109,8 +119,13 @@ MUTANTS = (
     ),
     *of(
         "verify/resumption",
-        "verify/test_probe_rules.py",
-        ("Resumption.ask", "if session is None:", "if False:"),
+        "verify/test_probe_rules.py verify/test_proofs.py",
+        (
+            "Resumption.ask",
+            "if session is None:",
+            "if False:",
+            "= after a handshake OpenSSL always hands out a session, also one that cannot be resumed",
+        ),
         ("Resumption._offer", "with Line(way, tls, session) as line:", "with Line(way, tls) as line:"),
     ),
     *of(

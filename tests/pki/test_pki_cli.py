@@ -6,10 +6,11 @@ import base64
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,64 @@ def test_inspect_looks_at_clients_with_and_without_a_chain(
     code, _, err = pki("inspect", "--at", AT, put("chain.pem", family.chain.pem), "--client", stranger)
     assert code == 1
     assert "[client.unknown-issuer]\n  ben.pem" in err
+
+
+def test_inspect_shows_the_clients_in_the_tree(pki: Pki, family: Authority, now: datetime) -> None:
+    """Under the CA that issued it, or under the name of one that is missing; in JSON apart, each with its file."""
+    ava = put("ava.pem", family.issue("ava", now=now).certificate_pem)
+    ben = put("ben.pem", root("elsewhere", now=now).issue("ben", now=now).certificate_pem)
+    chain = put("chain.pem", family.chain.pem)
+    command = ("inspect", "--at", AT, chain, "--client", ava, "--client", ben)
+    _, out, _ = pki(*command)
+    shown = [line.rstrip() for line in out.splitlines() if "CN=" in line]
+    assert shown == [
+        "CN=test root (root)",
+        "    CN=test clients (intermediate)",
+        "        CN=ava (not a CA)",
+        "missing: CN=elsewhere",
+        "    CN=ben (not a CA)",
+    ]
+    found = json.loads(pki(*command, "--json")[1])
+    assert [(c["file"], c["subject"]) for c in found["clients"]] == [(ava, "CN=ava"), (ben, "CN=ben")]
+    assert len(found["certificates"]) == 2
+
+
+OWN_FILES = {
+    "as `pki issue` writes it": (lambda f, _: [f.certificate], []),
+    "with the whole chain": (lambda f, _: [*f.chain.certificates], []),
+    "two levels, upper first": (lambda f, _: [*reversed(f.chain.certificates)], []),
+    "with another CA behind it": (lambda f, o: [f.certificate, o.certificate], ["client.sent-astray"]),
+    "with another CA only": (lambda _, o: [o.certificate], ["client.sent-astray"]),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_inspect_judges_a_clients_own_file_as_such(
+    pki: Pki, family: Authority, now: datetime, name: str
+) -> None:
+    """The client's certificate first, then what it sends: no root is missing there, and no leaf is out of place."""
+    behind, expected = OWN_FILES[name]
+    sent = behind(family, root("elsewhere", now=now))
+    text = "".join(c.pem for c in (family.issue("ava", now=now).certificate, *sent))
+    code, _, err = pki("inspect", "--at", AT, put("ava.pem", text))
+    assert sorted(re.findall(r"\[([a-z.-]+)\]", err)) == sorted(expected)
+    assert code == 0
+    assert "Judged as a client's own file" in err
+
+
+def test_inspect_says_of_a_clients_own_file_what_is_wrong_with_the_client(
+    pki: Pki, family: Authority, now: datetime
+) -> None:
+    """Ended, and so is the CA that it sends; as a chain, with a client asked for, the leaf is out of place."""
+    day = timedelta(days=1)
+    old = family.intermediate("old", now=now - 90 * day, days=60, path_length=None)
+    ava = old.issue("ava", now=now - 90 * day, days=60)
+    own = put("ava.pem", ava.certificate.pem + old.certificate.pem)
+    code, _, err = pki("inspect", "--at", AT, own)
+    assert (code, sorted(re.findall(r"\[(client[a-z.-]+)\]", err))) == (
+        1, ["client.expired", "client.sent-out-of-date"],
+    )  # fmt: skip
+    assert "[chain.leaf]" in pki("inspect", "--at", AT, own, "--client", own)[2]
 
 
 def test_inspect_speaks_json(pki: Pki, family: Authority) -> None:

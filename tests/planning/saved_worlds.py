@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import cache
 from random import Random
 
+from cf_mtls.declare.clients import shown_of
 from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.marks import certificate_name
-from cf_mtls.model.people import Asker, Client, Expected, Target
-from cf_mtls.model.plan import Allowed, Inputs, Plan, Step
+from cf_mtls.model.people import Client, Expected, Shown, Target
+from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Step
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -26,10 +27,11 @@ from cf_mtls.model.resources import (
     public,
 )
 from cf_mtls.model.state import State
-from cf_mtls.pki.authority import root
-from cf_mtls.pki.pem import Chain
+from cf_mtls.pki.authority import Authority, root
+from cf_mtls.pki.pem import Chain, read_certificates
+from cf_mtls.planning.admission import People
 from cf_mtls.planning.planfile import as_json, text
-from cf_mtls.workflow import People, planned
+from cf_mtls.workflow import planned
 from tests.planning.worlds import CAS, a_world, edited
 
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
@@ -46,7 +48,20 @@ class Everything(frozenset[str]):
 @cache
 def chains() -> dict[str, Chain]:
     """A bundle for each CA of the worlds."""
-    return {key: root(f"CA {key}", now=NOW).chain for key in CAS}
+    return {key: ca.chain for key, ca in authorities().items()}
+
+
+@cache
+def authorities() -> dict[str, Authority]:
+    """The CAs of the worlds."""
+    return {key: root(f"CA {key}", now=NOW) for key in CAS}
+
+
+@cache
+def client(key: str) -> Shown:
+    """What a client of one of them shows, named x."""
+    leaf, *_ = read_certificates(authorities()[key].issue("x", now=NOW).certificate_pem.encode("ascii"))[0]
+    return shown_of(leaf, (), NOW)
 
 
 def host(name: str) -> str:
@@ -115,13 +130,12 @@ def inputs_for(state: State, allowed: Allowed) -> Inputs:
         Client("mary", "certs/mary.p12", None, Expected.ALLOWED, passphrase_env="MARY"),
         Client("out", "certs/out.pem", "certs/out.key", Expected.REFUSED),
     )
-    askers = {"jean": Asker(frozenset(a for a, _ in trust[:1]), frozenset({"x"}))}
-    return Inputs(state, hosts, allowed, clients, targets, askers)
+    return Inputs(state, hosts, allowed, clients, targets, {"jean": client(CAS[0]), "out": client(CAS[1])})
 
 
 def made_from(actual: State, inputs: Inputs) -> Plan:
     """The plan that such a file comes to."""
-    people = People(inputs.clients, inputs.targets, inputs.askers)
+    people = People(inputs.clients, inputs.targets, inputs.shown, NOW)
     return replace(planned("s", SCOPE, inputs.declared, actual, inputs.allowed, people), inputs=inputs)
 
 
@@ -131,8 +145,11 @@ def free(actual: State, wanted: State) -> Allowed:
         h for a in (actual, wanted) for _, app in a.of(AccessApplication) for h in map(host_of, app.domains)
     }
     shut = frozenset(h.replace("*", "cf-mtls-anything") for h in hosts | {host("a.net"), host("b.net")})
-    ways = made_from(actual, inputs_for(wanted, Allowed(lockout=shut, weaken=Everything(), delete=99))).doors
-    return Allowed(lockout=shut, weaken=frozenset(w.url for w in ways if w.is_weaker), delete=99)
+    inputs = inputs_for(wanted, NOTHING)
+    lost = frozenset(f"{c.name}@{t.url}" for c in inputs.clients for t in inputs.targets)
+    allowed = Allowed(lockout=shut | lost, weaken=Everything(), delete=99, unproven=shut)
+    ways = made_from(actual, replace(inputs, allowed=allowed)).doors
+    return replace(allowed, weaken=frozenset(w.url for w in ways if w.is_weaker))
 
 
 def a_plan(seed: int | str, *, edits: int = 3, allowed: Allowed | None = None) -> Plan:

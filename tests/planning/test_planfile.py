@@ -11,9 +11,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from cf_mtls.diagnostics import Exit, Failure, has_errors
+from cf_mtls.diagnostics import Diagnostic, Exit, Failure, has_errors
 from cf_mtls.model.frozen import Record, freeze, freeze_object
-from cf_mtls.model.people import Asker, Client, Target
+from cf_mtls.model.people import Client, Shown, Target
 from cf_mtls.model.plan import NOTHING, Allowed, Change, Inputs, Plan, Promise, Step
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -30,11 +30,22 @@ from cf_mtls.model.resources import (
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.diff import diff
-from cf_mtls.planning.planfile import INPUTS, _change, _step, as_json, digest_of, saved_of, sealed
+from cf_mtls.planning.planfile import (
+    INPUTS,
+    _change,
+    _step,
+    as_json,
+    digest_of,
+    saved_of,
+    sealed,
+    text,
+    written,
+)
 from cf_mtls.planning.planfile_reader import load
+from cf_mtls.planning.saved import Saved
 from cf_mtls.workflow import again
 from tests.conftest import Counted
-from tests.planning.saved_worlds import a_plan, done, inputs_for, made_from, saved
+from tests.planning.saved_worlds import NOW, a_plan, done, inputs_for, made_from, saved
 from tests.planning.worlds import BUDGET, named
 
 
@@ -43,7 +54,7 @@ def test_a_plan_survives_being_saved_byte_for_byte() -> None:
     for seed in range(60 * BUDGET):
         made = a_plan(seed)
         file = load(saved(made), "p.json")
-        back = again(file, made.actual, is_approved=True)
+        back = again(file, made.actual, NOW, is_approved=True)
         assert saved(back) == saved(made), f"seed {seed}"
         assert (back.steps, back.changes) == (made.steps, made.changes)
         assert digest_of(back) == file.digest == digest_of(made)
@@ -65,7 +76,7 @@ def test_a_plan_on_an_account_that_moved_is_refused_by_name() -> None:
                 if other is None and address in own:
                     continue
                 with pytest.raises(Failure) as caught:
-                    again(plan, made.actual.put(address, other), is_approved=True)
+                    again(plan, made.actual.put(address, other), NOW, is_approved=True)
                 assert caught.value.exit_code is Exit.REFUSED
                 assert str(address) in str(caught.value)
                 moved += 1
@@ -84,7 +95,7 @@ def test_a_run_that_stopped_anywhere_continues_under_the_digest_that_was_approve
         end = done(made.actual, made.steps)
         for number in range(len(made.steps) + 1):
             here = done(made.actual, made.steps[:number])
-            left = again(plan, here, is_approved=True)
+            left = again(plan, here, NOW, is_approved=True)
             assert not has_errors(left.diagnostics), (seed, number, left.diagnostics)
             assert not diff(end, done(here, left.steps)), (seed, number)
             assert left.is_empty == (number == len(made.steps) or not diff(here, end)), (seed, number)
@@ -92,7 +103,7 @@ def test_a_run_that_stopped_anywhere_continues_under_the_digest_that_was_approve
             for address in plan.relied_on:
                 if (there := here.get(address)) and not isinstance(there, HostnameSettings):
                     with pytest.raises(Failure, match=re.escape(str(address))):
-                        again(plan, here.put(address, replace(there, name="moved")), is_approved=True)
+                        again(plan, here.put(address, replace(there, name="moved")), NOW, is_approved=True)
     counted(f"saved plans stopped at {stops} places: all continued")
 
 
@@ -106,6 +117,7 @@ def _group(id_: str, *rules: Rule) -> AccessGroup:
 
 G1, G2, G3 = (Address(Kind.GROUP, name) for name in ("g1", "g2", "g3"))
 P, OTHER = Address(Kind.POLICY, "p"), Address(Kind.POLICY, "other")
+SHUT = Allowed(lockout=frozenset({"a.x.net", "jean@https://a.x.net/", "out@https://a.x.net/"}))
 SHARED = State(
     {
         P: _policy("p", named("x"), Rule("group", freeze({"id": "g1"}))),
@@ -137,13 +149,19 @@ def test_what_rules_elsewhere_say_is_relied_on(
         if is_new
         else SHARED.put(at, replace(app, name="old (cf-mtls s)", id="1", policies=(SHARED[P],)))
     )
-    made = made_from(before, inputs_for(State({at: app}), Allowed(lockout=frozenset({"a.x.net"}))))
+    made = made_from(
+        before,
+        inputs_for(
+            State({at: app}),
+            SHUT,
+        ),
+    )
     plan = load(saved(made), "p.json")
     with pytest.raises(Failure, match=re.escape(str(address))) as caught:
-        again(plan, before.put(address, opened), is_approved=True)
+        again(plan, before.put(address, opened), NOW, is_approved=True)
     assert [d.code.code for d in caught.value.diagnostics] == ["plan.stale"]
     for elsewhere in (OTHER, G3):
-        again(plan, before.put(elsewhere, None), is_approved=True)
+        again(plan, before.put(elsewhere, None), NOW, is_approved=True)
 
 
 def test_a_reusable_policy_that_only_its_application_shows_is_relied_on() -> None:
@@ -157,7 +175,7 @@ def test_a_reusable_policy_that_only_its_application_shows_is_relied_on() -> Non
     plan = load(saved(replace(made, diagnostics=())), "p.json")
     opened = replace(there, policies=(_policy("p", Rule("everyone")),))
     with pytest.raises(Failure, match="plan is stale"):
-        again(plan, State({at: opened}), is_approved=True)
+        again(plan, State({at: opened}), NOW, is_approved=True)
 
 
 def test_what_the_plan_did_not_rely_on_may_move() -> None:
@@ -165,7 +183,7 @@ def test_what_the_plan_did_not_rely_on_may_move() -> None:
     made = a_plan(1)
     plan = load(saved(made), "p.json")
     elsewhere = AccessApplication("foreign", (freeze_object({"type": "public", "uri": "else.where"}),), ())
-    again(plan, made.actual.put(Address(Kind.APPLICATION, "else.where"), elsewhere), is_approved=True)
+    again(plan, made.actual.put(Address(Kind.APPLICATION, "else.where"), elsewhere), NOW, is_approved=True)
 
 
 def test_an_order_or_a_default_that_the_server_chooses_does_not_make_a_plan_stale() -> None:
@@ -179,7 +197,7 @@ def test_an_order_or_a_default_that_the_server_chooses_does_not_make_a_plan_stal
             shuffled[address] = replace(
                 resource, fields=freeze_object({"session_duration": "24h", "tags": []})
             )
-    again(plan, State(shuffled), is_approved=True)
+    again(plan, State(shuffled), NOW, is_approved=True)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +239,7 @@ def test_a_plan_without_changes_is_a_plan() -> None:
     empty = made_from(end, made.inputs)
     assert empty.is_empty
     plan = load(saved(empty), "p.json")
-    assert again(plan, end, is_approved=False).is_empty
+    assert again(plan, end, NOW, is_approved=False).is_empty
 
 
 def test_nothing_that_a_plan_is_made_from_is_forgotten() -> None:
@@ -241,15 +259,16 @@ def test_nothing_that_a_plan_is_made_from_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Allowed, Asker, Client, Promise, Target, *codec.TYPES.values()], ids=lambda k: k.__name__
+    "kind", [Allowed, Client, Shown, Promise, Target, *codec.TYPES.values()], ids=lambda k: k.__name__
 )
 def test_every_field_of_a_class_is_carried(kind: Any) -> None:
     """A value other than the default in each field, one after the other, comes back as it was, and is in the digest."""
     local = {name for owner, name in codec.LOCAL if owner is kind}
     plain = replace(_filled(kind, 0), **{f.name: f.default for f in fields(kind) if f.name in local})
     for field in fields(kind):
-        other = getattr(_filled(kind, 1), field.name)
-        value = replace(plain, **{field.name: not other if field.name in local else other})
+        samples = (getattr(_filled(kind, number), field.name) for number in (1, 0))
+        other = next(sample for sample in samples if sample != getattr(plain, field.name))
+        value = replace(plain, **{field.name: other})
         assert value != plain, field.name
         raw = json.loads(json.dumps(codec.write(value)))
         assert (codec.read_as(kind, raw) == value) == (field.name not in local), field.name
@@ -266,7 +285,8 @@ def _filled(kind: Any, number: int) -> Any:
 
 def _sample(hint: Any, number: int) -> Any:
     plain: dict[Any, Any] = {
-        str: f"text {number}", int: number, bool: bool(number), datetime: datetime(2030 + number, 1, 1, tzinfo=UTC),
+        str: f"text {number}", bytes: b"%d" % number,
+        int: number, bool: bool(number), datetime: datetime(2030 + number, 1, 1, tzinfo=UTC),
         Record: freeze_object({"member": number}), Address: Address(Kind.GROUP, str(number)),
     }  # fmt: skip
     origin, arguments = get_origin(hint), get_args(hint)
@@ -332,3 +352,66 @@ def test_policy_tools_find_terraforms_shape() -> None:
         assert change["change"]["actions"][0] in {"create", "update", "delete"}
         assert (change["change"]["before"] is None) == (change["change"]["actions"] == ["create"])
         assert (change["change"]["after"] is None) == (change["change"]["actions"] == ["delete"])
+
+
+def resealed(made: Saved) -> bytes:
+    """A saved plan with the digest of what it holds."""
+    return text(written(replace(made, digest=codec.digest(sealed(made))))).encode()
+
+
+def test_steps_that_were_not_made_from_what_it_says_are_refused() -> None:
+    """Left out, and with a digest that fits: what the same inputs come to decides."""
+    made = a_plan(6)
+    plan = load(resealed(replace(saved_of(made), steps=made.steps[1:])), "p.json")
+    for is_approved in (True, False):
+        result = [d.code.code for d in _found(plan, made.actual, is_approved=is_approved) if d.is_error]
+        assert "planfile.other-steps" in result or not is_approved
+        assert result
+
+
+def test_a_plan_that_was_refused_stays_so() -> None:
+    """The codes of what stood in its way are in it; without them the gates say it again."""
+    seen = set()
+    for seed in range(40):
+        made = made_from((plan := a_plan(seed)).actual, replace(plan.inputs, allowed=NOTHING))
+        codes = {d.code.code for d in made.diagnostics if d.is_error}
+        if codes:
+            with pytest.raises(Failure) as caught:
+                load(saved(made), "p.json")
+            assert [d.code.code for d in caught.value.diagnostics] == ["planfile.refused"]
+            assert all(code in str(caught.value) for code in codes)
+            turned = load(resealed(replace(saved_of(made), refused=())), "p.json")
+            for is_approved in (True, False):
+                found = _found(turned, made.actual, is_approved=is_approved)
+                assert codes <= {d.code.code for d in found}
+            seen |= codes
+    assert len(seen) >= 3
+
+
+def test_without_an_approved_digest_nobody_loses_access_and_nothing_is_allowed() -> None:
+    """Whatever was allowed when it was made, and whoever its clients are, unless it is typed again."""
+    seen = set()
+    for seed in range(30):
+        made = a_plan(seed)
+        plan = load(saved(made), "p.json")
+        alone = {d.code.code for d in _found(plan, made.actual, is_approved=False)}
+        typed = {
+            d.code.code
+            for d in again(plan, made.actual, NOW, made.inputs.allowed, is_approved=False).diagnostics
+        }
+        errors = {d.code.code for d in made.diagnostics if d.is_error}
+        assert "plan.allowed-not-approved" in alone - typed
+        assert (
+            typed & {"plan.weaker", "plan.too-much-deleted", "plan.locks-out", "plan.unproven"}
+            == errors
+            == set()
+        )
+        seen |= alone
+    assert seen >= {"plan.losses-not-approved", "plan.weaker"}
+
+
+def _found(plan: Saved, actual: State, *, is_approved: bool) -> tuple[Diagnostic, ...]:
+    try:
+        return again(plan, actual, NOW, is_approved=is_approved).diagnostics
+    except Failure as failure:
+        return failure.diagnostics

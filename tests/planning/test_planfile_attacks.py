@@ -30,6 +30,7 @@ from cf_mtls.remote.wire import application_body
 from cf_mtls.workflow import again, planned
 from tests.conftest import Counted
 from tests.planning.saved_worlds import (
+    NOW,
     SCOPE,
     Everything,
     account,
@@ -160,7 +161,9 @@ def files(raw: dict[str, Any], actual: State) -> Iterator[tuple[str, str]]:
 def _forged(inputs: Inputs, stack: str, actual: State) -> Plan:
     """What the attacker's own program plans from edited inputs, with everything allowed and nobody to be locked out."""
     hosts = {host for host, _ in PLACES} | {"cf-mtls-anything.x.net"}
-    allowed = replace(inputs.allowed, weaken=Everything(), lockout=frozenset(hosts), delete=99)
+    allowed = replace(
+        inputs.allowed, weaken=Everything(), lockout=frozenset(hosts), unproven=frozenset(hosts), delete=99
+    )
     made = planned(stack, SCOPE, inputs.declared, actual, allowed)
     open_ = replace(allowed, weaken=frozenset(way.url for way in made.doors if way.is_weaker))
     return replace(made, inputs=replace(inputs, allowed=open_), diagnostics=())
@@ -205,7 +208,7 @@ def test_whoever_edits_a_saved_plan_opens_nothing(counted: Counted) -> None:
 def attempt(text: str, actual: State, where: str) -> str:
     """What becomes of one file without an approved digest."""
     try:
-        made = again(load(text.encode(), "p.json"), actual, is_approved=False)
+        made = again(load(text.encode(), "p.json"), actual, NOW, is_approved=False)
     except Failure as failure:
         return failure.diagnostics[0].code.code
     except Exception as error:

@@ -20,7 +20,9 @@ Reply = httpx.Response | Exception
 
 
 def ok(result: Any, status: int = 200, pages: int = 1, **headers: str) -> httpx.Response:
-    info = {"page": 1, "per_page": 1000, "total_pages": pages, "count": 1, "total_count": 1}
+    info = {"page": 1, "per_page": 1000, "total_pages": pages}
+    if pages == 1 and isinstance(result, list):
+        info |= {"count": len(result), "total_count": len(result)}
     body = {"success": True, "errors": [], "messages": [], "result": result, "result_info": info}
     return httpx.Response(status, json=body, headers=headers)
 

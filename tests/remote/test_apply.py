@@ -135,7 +135,7 @@ def test_new_trust_is_proven_before_old_trust_is_taken() -> None:
     old = replace(CA, fingerprints=("22" * 16,), id="1")
 
     def disproved(boundary: Boundary) -> None:
-        if boundary.is_retiring:
+        if boundary.leaving:
             raise Failure([])
 
     steps = [UPLOAD, step(Phase.NARROW, old_at, replace(old, associated_hostnames=()), wait="detached")]
@@ -248,5 +248,5 @@ def test_an_earlier_runs_work_that_is_still_arriving_is_not_somebody_else() -> N
 def test_an_answer_of_another_shape_is_cloudflares_fault(result: Any) -> None:
     """Not a traceback, and not taken for success."""
     fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(result, 201))
-    with pytest.raises(Failure, match="unknown shape"):
+    with pytest.raises(Failure, match="is not understood"):
         run(fake, plan([UPLOAD]))

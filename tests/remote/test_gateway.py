@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.diagnostics import Exit, Failure, Fault
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Reader, client_for
 from tests.remote.fakes import ACCOUNT, BASE, TOKEN, Fake, ok, refused
 
+CONFLICT = "access.api.error.conflict: "
 PATH = f"/accounts/{ACCOUNT}/access/certificates"
 
 
@@ -127,11 +128,50 @@ def test_plain_http_to_this_machine_is_allowed(url: str) -> None:
         ),
         (refused(400, 12130, "access.api.error.invalid_request: something"), "api.refused", "something"),
         (refused(400, 12036, "hostnames_must_belong_to_your_domain"), "api.hostname-not-yours", "zone"),
-        (refused(409, 11010, "application_already_exists"), "api.domain-taken", "adopt"),
+        (refused(409, 11010, "application_already_exists"), "api.domain-taken", "--adopt"),
+        (
+            refused(409, 12132, CONFLICT + "destination belongs to another application"),
+            "api.domain-taken",
+            "--adopt",
+        ),
+        (
+            refused(400, 12132, CONFLICT + "certificate already exists"),
+            "api.certificate-exists",
+            "cf-mtls show",
+        ),
+        (
+            refused(409, 12132, CONFLICT + "certificate has active associations"),
+            "api.still-associated",
+            "minute",
+        ),
+        (
+            refused(400, 12132, "access.api.error.certificate_has_active_associations"),
+            "api.still-associated",
+            "minute",
+        ),
+        (
+            refused(409, 12132, CONFLICT + "previous certificate settings still being updated"),
+            "api.conflict",
+            "minute",
+        ),
+        (refused(409, 1, "previous certificate settings still being updated"), "api.conflict", "minute"),
+        (refused(409, 12132, CONFLICT + "something new"), "api.other-conflict", "something new"),
+        (refused(409, 0, "something new"), "api.other-conflict", "something new"),
         (refused(403, 9999, "access.api.error.not_enabled"), "api.access-not-enabled", "Zero Trust"),
         (refused(400, 7003, "Could not route"), "api.no-route", "account_id"),
         (refused(429, 971, "Please wait"), "api.throttled", "five minutes"),
         (httpx.Response(503, text="<html>"), "api.failing", "503"),
+        (httpx.Response(429, text="<html>"), "api.throttled", "five minutes"),
+        (httpx.Response(200, text="<html>"), "api.strange-answer", "is not JSON; it begins with '<html>'"),
+        (httpx.Response(403, text="<html>"), "api.strange-answer", "proxy"),
+        (httpx.Response(200), "api.strange-answer", "it is empty"),
+        (httpx.Response(200, json={"result": []}), "api.strange-answer", "success is neither true nor false"),
+        (httpx.Response(200, json={"success": "yes"}), "api.strange-answer", "success"),
+        (
+            httpx.Response(302, headers={"location": "https://elsewhere.example/"}),
+            "api.strange-answer",
+            "elsewhere",
+        ),
     ],
 )
 def test_a_refusal_is_translated(answer: httpx.Response, code: str, said: str) -> None:
@@ -141,6 +181,43 @@ def test_a_refusal_is_translated(answer: httpx.Response, code: str, said: str) -
     assert found.code.code == code
     assert said in found.detail + found.fix
     assert str(answer.status_code) in found.detail
+
+
+def test_an_answer_that_is_not_understood_is_cloudflares_fault_and_not_the_accounts() -> None:
+    """HTML with status 200 was *Cloudflare refused*, to be mended in the account."""
+    outcome = Fake(lambda *_: httpx.Response(200, text="<html>welcome</html>")).writer().get(PATH)
+    (found,) = failure(outcome, "reading", PATH).diagnostics
+    assert found.code.summary == "Cloudflare's answer is not understood"
+    assert found.code.fault is Fault.CLOUDFLARE
+    assert PATH in found.detail
+
+
+@pytest.mark.parametrize(
+    ("headers", "retry_after", "left"),
+    [
+        ({"retry-after": "²"}, None, None),
+        ({"retry-after": "9" * 5000}, None, None),
+        ({"retry-after": "-1"}, None, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None, None),
+        ({"retry-after": "30"}, 30.0, None),
+        ({"ratelimit": '"d";r=' + "9" * 5000 + ";t=1"}, None, None),
+        ({"ratelimit": '"d";r=5;t=' + "9" * 5000}, None, None),
+        ({"ratelimit": '"d";r=²;t=1'}, None, None),
+        ({"ratelimit": '"d";r=5;t=1', "ratelimit-policy": '"d";q=' + "9" * 5000}, None, 5),
+        ({"content-type": "application/json; charset=zlib"}, None, None),
+        ({"content-type": "application/json; charset=utf-7"}, None, None),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_header_that_is_none_is_passed_over(
+    headers: dict[str, str], retry_after: float | None, left: int | None, status: int
+) -> None:
+    """Digits that are no digits, thousands of them, a charset that is no text's: the answer is read all the same."""
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    body = b'{"success": true, "result": []}'
+    outcome = Fake(lambda *_: httpx.Response(status, headers=raw, content=body)).writer().get(PATH)
+    assert isinstance(outcome, Answer)
+    assert (outcome.ok, outcome.retry_after_s, outcome.remaining) == (status == 200, retry_after, left)
 
 
 def test_the_exit_code_of_an_insecure_url_is_refused() -> None:

@@ -13,6 +13,7 @@ from tests.remote.fakes import Fake, FakeTime, Reply, ok, refused
 
 BUSY = refused(409, 0, "access.api.error.conflict: previous certificate settings still being updated")
 ACTIVE = refused(400, 12132, "access.api.error.certificate_has_active_associations")
+CONFLICT = "access.api.error.conflict: "
 
 
 def persist(method: Method, *replies: Reply) -> tuple[object, int, FakeTime]:
@@ -37,7 +38,9 @@ def persist(method: Method, *replies: Reply) -> tuple[object, int, FakeTime]:
         ("PUT", BUSY),
         ("PUT", refused(503, 0, "oops")),
         ("DELETE", ACTIVE),
+        ("DELETE", refused(409, 12132, CONFLICT + "certificate has active associations")),
         ("DELETE", refused(409, 12132, "whatever it says")),
+        ("PUT", refused(400, 12132, CONFLICT + "previous certificate settings still being updated")),
         ("POST", refused(429, 971, "Please wait")),
         ("POST", httpx.ConnectError("refused")),
     ],
@@ -59,6 +62,11 @@ def test_named_troubles_are_waited_out_and_said(method: Method, trouble: Reply) 
         ("POST", refused(409, 11010, "application_already_exists")),
         ("PUT", refused(409, 11010, "application_already_exists")),
         ("POST", BUSY),
+        ("POST", ACTIVE),
+        ("POST", refused(409, 12132, "whatever it says")),
+        ("POST", refused(409, 12132, CONFLICT + "certificate already exists")),
+        ("PUT", refused(409, 12132, CONFLICT + "destination belongs to another application")),
+        ("PUT", refused(409, 12132, CONFLICT + "certificate already exists")),
         ("GET", refused(403, 10000, "Authentication error")),
         ("PUT", refused(400, 12130, "policy precedences must be unique")),
         ("DELETE", refused(404, 0, "not found")),
@@ -131,6 +139,16 @@ def test_of_a_large_budget_a_share_is_left_to_others(quota: int, left: int, wait
     for _ in range(2):
         pace.persist("GET", lambda: writer.get("/x"))
     assert bool(time.slept) is waits
+
+
+@pytest.mark.parametrize("header", ['"a";r=0;t=999999999', '"a";r=0;t=86400'])
+def test_no_header_makes_anybody_wait_longer_than_the_block(header: str) -> None:
+    """Cloudflare's own window is five minutes; a day, or thirty years, is not waited for."""
+    fake, time = Fake(lambda *_: ok([], ratelimit=header)), FakeTime()
+    pace, writer = time.pace(), fake.writer()
+    for _ in range(2):
+        pace.persist("GET", lambda: writer.get("/x"))
+    assert time.slept == [300.0]
 
 
 def test_without_the_header_nothing_is_held_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from cf_mtls.diagnostics import Failure
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, HostnameSettings, Kind, Scope
 from cf_mtls.model.state import State
+from cf_mtls.remote.gateway import Answer, Reader
 from cf_mtls.remote.snapshot import pages, read
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
 
@@ -88,17 +90,87 @@ def test_a_ca_without_a_name_or_a_hostname_is_read(odd: dict[str, Any]) -> None:
     )
 
 
-def test_a_list_that_ignores_page_ends() -> None:
-    """The same items again are no news, so the reading stops; the SDK's own iterator never would."""
-    fake = Fake(lambda *_: ok([CA], pages=99))
-    assert len(list(pages(fake.writer(), "/x", FakeTime().pace()))) == 1
-    assert len(fake.seen) == 2
+def listed(*answers: dict[str, Any]) -> tuple[list[str], list[str], int]:
+    """Ids of a list, codes of what was wrong with it, and how many requests; the last answer repeats.
+
+    An answer is the ids of a page, and what result_info says beside.
+    """
+
+    def reply(_: httpx.Request, number: int) -> httpx.Response:
+        told = dict(answers[min(number, len(answers)) - 1])
+        items = [{"id": id_} for id_ in told.pop("ids")]
+        return httpx.Response(200, json={"success": True, "result": items, "result_info": told or None})
+
+    fake = Fake(reply)
+    try:
+        ids = [item["id"] for item in pages(fake.writer(), "/x", FakeTime().pace())]
+        return ids, [], len(fake.seen)
+    except Failure as failed:
+        return [], [d.code.code for d in failed.diagnostics], len(fake.seen)
 
 
-def test_every_page_is_read() -> None:
-    """Pages are asked for until result_info says that was the last."""
-    fake = Fake(lambda request, _: ok([{"id": request.url.params["page"]}], pages=3))
-    assert [item["id"] for item in pages(fake.writer(), "/x", FakeTime().pace())] == ["1", "2", "3"]
+LISTS: dict[str, tuple[tuple[dict[str, Any], ...], list[str], int]] = {
+    "pages": (({"ids": "a", "total_pages": 2}, {"ids": "b", "total_pages": 2}), ["a", "b"], 2),
+    "items alone": (({"ids": "ab", "total_count": 3}, {"ids": "c", "total_count": 3}), ["a", "b", "c"], 2),
+    "one page of items": (({"ids": "ab", "total_count": 2, "per_page": 2},), ["a", "b"], 1),
+    "a page that is not full": (({"ids": "a", "per_page": 2},), ["a"], 1),
+    "a full page, then nothing": (({"ids": "ab", "per_page": 2}, {"ids": "", "per_page": 2}), ["a", "b"], 2),
+    "capped below what was asked": (({"ids": "ab", "per_page": 2}, {"ids": "c", "per_page": 2}), ["a", "b", "c"], 2),
+    "nothing is said": (({"ids": "ab"}, {"ids": ""}), ["a", "b"], 2),
+    "nothing is said and page is ignored": (({"ids": "ab"},), ["a", "b"], 2),
+    "empty": (({"ids": "", "total_count": 0, "total_pages": 0},), [], 1),
+    "something was added meanwhile": (
+        ({"ids": "ab", "total_count": 3}, {"ids": "cd", "total_count": 4}), ["a", "b", "c", "d"], 2
+    ),
+    "something was taken away meanwhile": (
+        ({"ids": "ab", "total_count": 4, "total_pages": 2}, {"ids": "d", "total_count": 3, "total_pages": 2},
+         {"ids": "", "total_count": 4}, {"ids": "bcd", "total_count": 3, "total_pages": 1}), ["b", "c", "d"], 4
+    ),
+}  # fmt: skip
+"""Answers page by page, the ids that must be read, and with how many requests."""
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_a_list_is_read_whole(case: str) -> None:
+    """By whatever the answers say of its end: pages, items, how many fit a page, or nothing at all."""
+    answers, ids, requests = LISTS[case]
+    assert listed(*answers) == (ids, [], requests)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ({"ids": "a", "total_pages": 99},),
+        ({"ids": "a", "total_count": 2},),
+        ({"ids": "a", "total_count": 2, "total_pages": 1},),
+        ({"ids": "", "total_count": 1},),
+        ({"ids": "ab", "total_count": 3}, {"ids": "", "total_count": 3}),
+    ],
+)
+def test_a_list_that_is_not_known_to_be_whole_could_not_be_read(answers: tuple[dict[str, Any], ...]) -> None:
+    """An application that is left out could open everything. It is read once more first, and it always ends."""
+    ids, codes, requests = listed(*answers)
+    assert (ids, codes) == ([], ["api.incomplete-list"])
+    assert requests <= 6
+
+
+class Endless(Reader):
+    """Each page brings something new and promises another."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        self.asked += 1
+        return Answer(200, True, [{"id": str(self.asked)}], (), {"total_pages": 10**9}, "", None)
+
+
+def test_a_list_that_never_ends_is_left() -> None:
+    """After two thousand pages, and once."""
+    endless = Endless()
+    with pytest.raises(Failure, match="more than 2000 pages"):
+        list(pages(endless, "/x", FakeTime().pace()))
+    assert endless.asked == 2000
 
 
 @pytest.mark.parametrize(

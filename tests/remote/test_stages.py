@@ -1,4 +1,4 @@
-"""How steps go together: what is one call, when a run is in the middle of a rotation, what counts as on the way."""
+"""How steps go together: what is one call, when hostnames leave a CA, what counts as on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cf_mtls.model.plan import Phase, Step
-from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, Resource
+from cf_mtls.model.resources import Address, HostnameSettings, Kind, Resource
 from cf_mtls.model.state import State
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 from tests.planning.things import ANYONE, app, app_at, ca, ca_at
@@ -29,24 +29,35 @@ DELETE = step(Phase.DELETE, ca_at("1"))
 
 def boundary(start: State, done: tuple[Step, ...], left: tuple[Step, ...]) -> Boundary:
     """The moment after some steps."""
-    return Boundary(done, left, after(start, done), after(start, (*done, *left)))
+    return Boundary(done, left, after(start, done), after(start, (*done, *left)), start)
 
 
-@pytest.mark.parametrize(
-    ("start", "done", "left", "retiring"),
-    [
-        ([(ca_at("1"), OLD)], (UP,), (NARROW, DELETE), True),
-        ([(ca_at("1"), OLD), (ca_at("2"), replace(NEW, associated_hostnames=()))], (WIDE,), (NARROW,), True),
-        ([(ca_at("1"), OLD)], (UP,), (step(Phase.DEMAND, app_at("a.net"), app("a.net")), NARROW), False),
-        ([(ca_at("1"), OLD)], (), (NARROW, DELETE), False),
-        ([(ca_at("1"), OLD)], (step(Phase.UPLOAD, ca_at("2"), ca("2", "b.net")),), (NARROW,), False),
-    ],
-)
-def test_a_rotation_is_where_new_trust_stands_beside_old_that_goes(
-    start: list[tuple[Address, CaCertificate]], done: tuple[Step, ...], left: tuple[Step, ...], retiring: bool
-) -> None:
-    """New trust given in this run, on a hostname that an old CA is about to leave; else nothing is proven by it."""
-    assert boundary(State(start), done, left).is_retiring is retiring
+def test_what_is_about_to_leave_and_what_was_taken() -> None:
+    """Hostnames of the narrowing that comes next; and of each CA those that it had when the run began."""
+    start = State(
+        {ca_at("1"): ca("1", "a.net", "b.net"), ca_at("2"): ca("2", "c.net"), app_at("a.net"): app("a.net")}
+    )
+    first = step(Phase.NARROW, ca_at("1"), ca("1", "b.net"))
+    second = step(Phase.NARROW, ca_at("2"), ca("2"))
+    late = step(Phase.NARROW, ca_at("1"), ca("1"))
+    moment = boundary(start, (), (first, second, UP, late))
+    assert (moment.leaving, moment.taken) == ({"a.net", "c.net"}, {})
+    moment = boundary(start, (first, second), (UP, late))
+    assert (moment.leaving, moment.taken) == (set(), {ca_at("1"): {"a.net"}, ca_at("2"): {"c.net"}})
+
+
+def test_everything_is_taken_once_a_deletion_or_nothing_comes_next() -> None:
+    """Then it is looked at, once: not again after a CA was deleted."""
+    start = State({ca_at("1"): OLD})
+    for done, left, narrowed in (
+        ((UP,), (NARROW, DELETE), False),
+        ((UP, NARROW), (DELETE,), True),
+        ((UP, NARROW, DELETE), (), False),
+        ((UP, NARROW), (), True),
+        ((UP,), (), True),
+    ):
+        assert boundary(start, done, left).is_narrowed is narrowed
+    assert boundary(start, (), ()).next is None
 
 
 def test_a_hostname_is_trusted_where_a_ca_stands_and_stays() -> None:

@@ -188,13 +188,16 @@ def test_one_of_several_side_by_side_that_fails_stops_the_run() -> None:
 @pytest.mark.parametrize(
     ("phases", "asked"),
     [
-        ((Phase.UPLOAD,), [Phase.UPLOAD]),
-        ((Phase.UPLOAD, Phase.UPLOAD, Phase.DEMAND), [Phase.UPLOAD, Phase.DEMAND]),
-        ((Phase.RELEASE, Phase.NARROW, Phase.DELETE), [Phase.RELEASE, Phase.NARROW, Phase.DELETE]),
+        ((), []),
+        ((Phase.UPLOAD,), [Phase.UPLOAD, None]),
+        ((Phase.UPLOAD, Phase.UPLOAD, Phase.DEMAND), [Phase.UPLOAD, Phase.DEMAND, None]),
+        ((Phase.RELEASE, Phase.NARROW, Phase.DELETE), [Phase.RELEASE, Phase.NARROW, Phase.DELETE, None]),
     ],
 )
-def test_the_edge_is_looked_at_before_every_phase(phases: tuple[Phase, ...], asked: list[Phase]) -> None:
-    """Also before the first: an earlier run may have been killed a moment ago."""
+def test_the_edge_is_looked_at_before_every_phase(
+    phases: tuple[Phase, ...], asked: list[Phase | None]
+) -> None:
+    """Also before the first (an earlier run may have been killed a moment ago), and at the end."""
     steps = [step(phase, Address(Kind.CERTIFICATE, str(n)), None) for n, phase in enumerate(phases)]
     seen: list[Boundary] = []
     Applier(Fake(lambda *_: ok([])).writer(), FakeTime().pace(), between=seen.append).apply(plan(steps))
@@ -227,3 +230,32 @@ def test_settings_that_do_not_become_what_was_written_stop_the_run() -> None:
     with pytest.raises(Failure, match="did not take effect"):
         Applier(fake.writer(), FakeTime().pace(), done.append).apply(plan([step(Phase.SETTINGS, at, wanted)]))
     assert done == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "start", "shown", "code"),
+    [
+        ([step(Phase.DEMAND, APP_AT, TAGGED)], {APP_AT: THERE}, OPENED, "apply.changed-meanwhile"),
+        ([step(Phase.NARROW, CA_AT, replace(CA, id="1", associated_hostnames=()), wait="detached")],
+         {CA_AT: replace(CA, id="1")}, MADE, "apply.not-settled"),
+    ],
+)  # fmt: skip
+def test_what_stops_a_run_has_a_code(
+    steps: list[Step], start: dict[Address, Resource], shown: dict[str, Any], code: str
+) -> None:
+    """Whoever reads logs recognises it."""
+    with pytest.raises(Failure) as caught:
+        run(Fake(lambda *_: ok(shown)), plan(steps, State(start)))
+    assert [d.code.code for d in caught.value.diagnostics] == [code]
+
+
+def test_an_upload_that_is_not_ours_and_a_stop_have_their_codes() -> None:
+    """What came back is another CA; somebody wants the run to end."""
+    other = {**MADE, "fingerprint": "MD5 Fingerprint=" + ":".join(["22"] * 16)}
+    with pytest.raises(Failure) as caught:
+        run(Fake(lambda request, _: ok([]) if request.method == "GET" else ok(other, 201)), plan([UPLOAD]))
+    assert [d.code.code for d in caught.value.diagnostics] == ["apply.wrong-fingerprint"]
+    pace = replace(FakeTime().pace(), stopping=lambda: True)
+    with pytest.raises(Failure) as caught:
+        Applier(Fake(lambda *_: ok([])).writer(), pace).apply(plan([UPLOAD]))
+    assert [d.code.code for d in caught.value.diagnostics] == ["apply.stopped"]

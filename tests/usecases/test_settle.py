@@ -20,6 +20,7 @@ from cf_mtls.pki.identity import Identity
 from cf_mtls.proving import Patience
 from cf_mtls.remote.pace import Clock
 from cf_mtls.remote.stages import Boundary
+from cf_mtls.rotation import Rotation
 from cf_mtls.settle import BLIND_S, Settler
 from cf_mtls.verify.connect import ConnectTo, parse
 from cf_mtls.verify.wallet import Wallet
@@ -58,9 +59,10 @@ class Run:
     def between(self, boundary: Boundary) -> None:
         patience = Patience(Clock(lambda: self.at, self.sleep), 3.0, self.said.append, lambda: self.stops)
         targets, now = (Target(URL, "a"),), lambda: datetime.now(UTC)
-        Settler(targets, Wallet({}, ()), self, self.connect_to, patience, now, self.said.append).between(
-            boundary
-        )
+        asked = (targets, Wallet({}, ()), self)
+        rotation = Rotation("s", *asked, patience, now, self.said.append)
+        settler = Settler(*asked, self.connect_to, patience, now, self.said.append, rotation)
+        assert settler.between(boundary) is None
 
 
 TRUST = State({ca_at("1"): ca("1", HOST)})

@@ -53,7 +53,7 @@ def state(
         Address(Kind.APPLICATION, domain): AccessApplication("x", (public(domain),), policies)
         for domain in domains
     }
-    ca = CaCertificate("ca", hosts, ("aa",), (), "", "")
+    ca = CaCertificate("ca", hosts, ("aa",), (), "", "PEM")
     return State({CA: ca, **apps})
 
 

@@ -6,12 +6,14 @@ import shutil
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -24,7 +26,7 @@ from cf_mtls.verify import answer, proofs
 from cf_mtls.verify.connect import parse
 from cf_mtls.verify.curl_probe import EXITS, CurlWitness
 from cf_mtls.verify.expect import wrong_name
-from cf_mtls.verify.httpx_probe import HttpxWitness
+from cf_mtls.verify.httpx_probe import HttpxWitness, Stream
 from cf_mtls.verify.witness import Witness
 from cf_mtls.verify.wrong import wrong_certificates
 from tests.conftest import Pki
@@ -180,7 +182,7 @@ def test_curl_ignores_the_users_own_settings(
     with optional(edge, pki, tmp_path) as served:
         seen = witness("curl", served).ask(BARE, None)
     assert "canary" not in edge.heads[0]
-    assert "--globoff" in seen.command
+    assert seen.command.startswith("curl --disable ")  # which curl wants first, and heeds only there
 
 
 def test_curl_asks_for_a_url_as_it_stands(pki: Pki, tmp_path: Path) -> None:
@@ -261,6 +263,19 @@ def test_where_no_ca_can_be_seen_nothing_is_imitated(pki: Pki) -> None:
     stands = State({ca_at("1"): ca("1", HOST), app_at(HOST): app(HOST)})
     probe = replace(BARE, proof=proofs.OTHER_CA, shows=wrong_name(proofs.OTHER_CA, HOST, None))
     assert wrong_certificates([probe], stands, {}, NOW) == {}
+
+
+class Silence(httpcore.NetworkStream):
+    """A stream that must not be asked."""
+
+
+@pytest.mark.parametrize("left", [0.0, -1.0])
+def test_nothing_is_read_or_written_past_the_deadline(left: float) -> None:
+    """However quickly each part comes."""
+    stream = Stream(Silence(), time.monotonic() + left)
+    for act in (lambda: stream.read(1), lambda: stream.write(b"x")):
+        with pytest.raises(httpcore.ReadTimeout):
+            act()
 
 
 def test_an_unreadable_client_is_not_tried(pki: Pki, tmp_path: Path) -> None:

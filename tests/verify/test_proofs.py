@@ -177,10 +177,10 @@ def test_what_a_witness_cannot_ask_is_said(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [(None, proofs.ALL), ("1,3,7", {1, 3, 7}), ("1-3", {1, 2, 3}), ("2 9", {2, 9})]
+    ("text", "found"), [(None, proofs.ALL), ("1,3,7", {1, 2, 3, 7}), ("1-3", {1, 2, 3}), ("2 9", {1, 2, 9})]
 )
 def test_proofs_are_chosen_by_number(text: str | None, found: set[int]) -> None:
-    """Numbers with commas, spaces and ranges; all when none is named."""
+    """Numbers with commas, spaces and ranges, the required ones added; all when none is named."""
     assert proofs.chosen(text) == found
 
 
@@ -188,7 +188,7 @@ def test_proofs_are_chosen_by_number(text: str | None, found: set[int]) -> None:
 def test_other_proofs_are_a_usage_error(text: str) -> None:
     """Nothing is silently left out; a trailing comma alone is forgiven."""
     if text == "1,":
-        assert proofs.chosen(text) == {1}
+        assert proofs.chosen(text) == proofs.REQUIRED
         return
     with pytest.raises(Failure) as caught:
         proofs.chosen(text)
@@ -197,7 +197,7 @@ def test_other_proofs_are_a_usage_error(text: str) -> None:
 
 def test_an_explicit_expectation_of_the_plan_wins(stage: Stage) -> None:
     """`expect: refused` for a client that the policies let in makes the proof fail: the file said otherwise."""
-    clients = tuple(replace(c, expected=Expected.REFUSED) for c in stage.wallet.clients)
+    clients = tuple(replace(c, expect=Expected.REFUSED) for c in stage.wallet.clients)
     wallet = replace(stage.wallet, clients=clients)
     target = [t for t in stage.stack.targets if t.url == PLAIN]
     asked = proving.subject(target, wallet, stage.stack.state, datetime.now(UTC), frozenset({1, 2}))

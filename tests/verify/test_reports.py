@@ -11,13 +11,25 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Got, Handshake, Outcome, Probe, Proof, Verdict
+from cf_mtls.model.evidence import (
+    Control,
+    Dossier,
+    Evidence,
+    Expiry,
+    Got,
+    Handshake,
+    Outcome,
+    Probe,
+    Proof,
+    Verdict,
+)
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.report.html import page
 from cf_mtls.report.junit import junit
 from cf_mtls.report.proof_json import proof_json
-from cf_mtls.report.proof_text import exit_for, proof_text
+from cf_mtls.report.proof_text import proof_text
 from cf_mtls.report.terminal import Paint
+from cf_mtls.verify.claim import claim
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 TARGET = Target("https://a.net/x", "a")
@@ -26,7 +38,10 @@ PNG = b"\x89PNG\r\n\x1a\npicture"
 
 
 def verdict(outcome: Outcome, url: str = "https://a.net/x", **more: object) -> Verdict:
-    probe = Probe(replace(TARGET, url=url), Client("jean", "c", "k"), Expected.REFUSED, 1, "no certificate")
+    jean = Client("jean", "c", "k")
+    probe = Probe(
+        replace(TARGET, url=url), jean, Expected.REFUSED, 1, "no certificate", control=Control.ANYONE
+    )
     evidence = Evidence(403, "HTTP/2", (("cf-ray", "8a1b2c3d4e5f6071-AMS"),), ms=12, witness="httpx")
     return replace(Verdict(probe, evidence, Got.FORBIDDEN, outcome, "because"), **more)  # type: ignore[arg-type]
 
@@ -50,7 +65,7 @@ def of(verdicts: tuple[Verdict, ...], file: str = "plans/a.yaml") -> Proof:
 )
 def test_the_exit_code_comes_from_the_list(verdicts: tuple[Verdict, ...], code: Exit) -> None:
     """3 only on a real failure, 1 when anything could not be told, 0 only when everything passed."""
-    assert exit_for(verdicts) is code
+    assert claim(Dossier(verdicts)).exit is code
     assert proof_json(Dossier(verdicts))["exit_code"] == code
 
 

@@ -1,0 +1,126 @@
+"""Nobody else's things are touched: by mark, by pin and by scope, in merge and in the whole plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cf_mtls.model.plan import Action
+from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, CaCertificate, Kind, Scope
+from cf_mtls.model.state import State
+from cf_mtls.planning.diff import diff
+from cf_mtls.planning.ownership import is_ours, merge
+from cf_mtls.workflow import Allowed, planned
+from tests.planning.things import ANYONE, app, app_at, ca, ca_at, policy, rule
+
+SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
+ZONE = "zone:" + "f" * 32
+APP = replace(app("a.net"), id="1")
+CA = replace(ca("1", "a.net"), id="2")
+THINGS: list[tuple[Address, AccessApplication | CaCertificate]] = [(app_at("a.net"), APP), (ca_at("1"), CA)]
+
+
+def actions(actual: State, declared: State, *adopt: Address) -> tuple[list[Action], list[str]]:
+    """What would be done, and the codes of what is refused."""
+    made = planned("s", SCOPE, declared, actual, Allowed(adopt=frozenset(adopt), delete=9))
+    return [c.action for c in made.changes], [
+        d.code.code for d in made.diagnostics if d.code.code.startswith("ownership.")
+    ]
+
+
+@pytest.mark.parametrize(("address", "thing"), THINGS)
+@pytest.mark.parametrize(
+    ("name", "elsewhere", "ours"),
+    [
+        ("x (cf-mtls s)", None, True),
+        ("x (cf-mtls s)", ZONE, False),
+        ("x (cf-mtls other)", None, False),
+        ("x (cf-mtls s) ", None, False),
+        ("x (cf-mtls s2)", None, False),
+        ("x", None, False),
+    ],
+)
+def test_ours_is_what_carries_our_mark_in_our_own_scope(
+    address: Address, thing: AccessApplication | CaCertificate, name: str, elsewhere: str | None, ours: bool
+) -> None:
+    """What is ours and no longer declared goes; everything else stays, and is never a change."""
+    found = replace(thing, name=name, elsewhere=elsewhere)
+    assert is_ours(found, "s") is ours
+    actual = State({address: found})
+    assert [c.action for c in diff(actual, merge(State(), actual, "s").desired)] == (
+        [Action.DELETE] if ours else []
+    )
+
+
+def test_policies_groups_and_settings_are_never_ours_by_a_name() -> None:
+    """They are read, or belong to whoever declares them: nothing of them is deleted."""
+    shared = replace(policy("bypass"), name="x (cf-mtls s)", id="p", reusable=True)
+    actual = State({Address(Kind.POLICY, "p"): shared})
+    assert not is_ours(shared, "s")
+    assert actions(actual, State()) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["by hand", "x (cf-mtls other)"])
+@pytest.mark.parametrize("adopted", [False, True])
+def test_what_stands_in_our_place_is_taken_over_only_when_it_is_named(name: str, adopted: bool) -> None:
+    """A domain is one application's: without --adopt refused, with it changed in place, never made beside it."""
+    actual = State({app_at("a.net"): replace(APP, name=name)})
+    adopt = [app_at("a.net")] if adopted else [app_at("b.net"), ca_at("a.net")]
+    found = actions(actual, State({app_at("a.net"): app("a.net", ANYONE)}), *adopt)
+    assert found == (([Action.UPDATE], []) if adopted else ([], ["ownership.foreign"]))
+
+
+@pytest.mark.parametrize("name", ["by hand", "x (cf-mtls other)", APP.name])
+def test_nothing_is_taken_over_from_another_scope(name: str) -> None:
+    """Named or not: it lives there, and this plan does not manage it; the way out says where."""
+    actual = State({app_at("a.net"): replace(APP, name=name, elsewhere=ZONE)})
+    for adopt in ([], [app_at("a.net")]):
+        made = planned(
+            "s", SCOPE, State({app_at("a.net"): app("a.net")}), actual, Allowed(adopt=frozenset(adopt))
+        )
+        assert made.changes == ()
+        (refused,) = (d for d in made.diagnostics if d.code.code == "ownership.foreign")
+        assert ZONE in refused.detail
+        assert "zone_id" in refused.fix
+
+
+def test_a_pin_reaches_into_no_other_scope() -> None:
+    """An id that only another scope knows is not managed from here."""
+    actual = State({app_at("a.net"): replace(APP, elsewhere=ZONE)})
+    changed, refused = actions(actual, State({app_at("a.net"): replace(app("a.net", ANYONE), id="1")}))
+    assert changed == []
+    assert refused
+
+
+@pytest.mark.parametrize(("pinned", "found"), [("1", []), ("9", ["ownership.pin-absent"])])
+def test_a_pin_manages_the_very_object_that_it_names(pinned: str, found: list[str]) -> None:
+    """Whatever its name, which it keeps; an id that is not there is an error and makes nothing anew."""
+    actual = State({app_at("a.net"): replace(APP, name="by hand")})
+    declared = State({app_at("a.net"): replace(app("a.net", ANYONE), id=pinned)})
+    changed, refused = actions(actual, declared)
+    assert set(refused) >= set(found)
+    assert changed == ([Action.UPDATE] if pinned == "1" else [])
+    if pinned == "1":
+        assert [c.attributes for c in planned("s", SCOPE, declared, actual, Allowed()).changes] == [
+            ("policies",)
+        ]
+
+
+def test_a_reference_to_a_policy_that_is_not_there_is_an_error() -> None:
+    """Its rules would be nobody's."""
+    link = AccessPolicy("", "", (), id="gone", reusable=True)
+    _, refused = actions(State(), State({app_at("a.net"): app("a.net", link)}))
+    assert refused == ["ownership.policy-absent"]
+    known = replace(policy("allow", rule("email", email="a@x.net")), id="gone", reusable=True)
+    assert actions(State({Address(Kind.POLICY, "gone"): known}), State({app_at("a.net"): app("a.net", link)})) == (
+        [Action.CREATE], []
+    )  # fmt: skip
+
+
+def test_two_stacks_never_take_each_others_things() -> None:
+    """Each plans the end of its own alone."""
+    actual = State({app_at("a.net"): APP, app_at("b.net"): replace(app("b.net", stack="other"), id="3")})
+    for stack, gone in (("s", app_at("a.net")), ("other", app_at("b.net")), ("third", None)):
+        changes = planned(stack, SCOPE, State(), actual, Allowed(delete=9)).changes
+        assert [c.address for c in changes] == ([gone] if gone else [])

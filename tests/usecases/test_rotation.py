@@ -1,0 +1,324 @@
+"""The two moments of a rotation, with a witness that answers as it is told: shown, stopped, or put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.model.evidence import Evidence, Got, Probe
+from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.model.plan import Phase, Step
+from cf_mtls.model.resources import Address, CaCertificate, Contents, Resource
+from cf_mtls.model.state import State
+from cf_mtls.pki.authority import Authority, root
+from cf_mtls.pki.identity import Identity
+from cf_mtls.proving import Patience
+from cf_mtls.remote.pace import Clock
+from cf_mtls.remote.stages import Boundary, Setback, after
+from cf_mtls.rotation import LAG_S, Rotation
+from cf_mtls.settle import Settler
+from cf_mtls.verify.wallet import Wallet
+from tests.conftest import Pki
+from tests.planning.things import ANYONE, app, app_at, ca, ca_at
+
+NOW = datetime.now(UTC)
+HOST, URL = "a.net", "https://a.net/"
+EDGE = (("cf-ray", "1-FAKE"),)
+IN, OUT = Evidence(200, "HTTP/2", EDGE), Evidence(403, "HTTP/2", (*EDGE, ("cf-access-aud", "x")))
+SILENT, DOWN = Evidence(failure=Got.UNREACHABLE, detail="no way"), Evidence(522, "HTTP/2", EDGE)
+
+
+@pytest.fixture(scope="module")
+def new() -> Authority:
+    return root("New Root", now=NOW)
+
+
+@dataclass
+class Edge:
+    """A witness: each who with what it gets, at a time that passes by sleeping; and what the run said."""
+
+    answers: Mapping[str, Callable[[float], Evidence]]
+    at: float = 0.0
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    name: str = "fake"
+    can: frozenset[int] = frozenset(range(1, 10))
+    at_once: int = 1
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+    def ask(self, probe: Probe, identity: Identity | None) -> Evidence:
+        self.asked.append(probe.who)
+        return self.answers[probe.who](self.at)
+
+
+def always(seen: Evidence) -> Callable[[float], Evidence]:
+    return lambda _: seen
+
+
+def until(when: float, first: Evidence, then: Evidence) -> Callable[[float], Evidence]:
+    return lambda at: first if at < when else then
+
+
+BARE = "no certificate"
+
+
+@dataclass
+class Bench:
+    """A rotation from the CA of `pki.clients` to a new one, on one hostname."""
+
+    pki: Pki
+    new: Authority
+    policies: tuple[object, ...] = ()
+    unproven: frozenset[str] = frozenset()
+    given_up: frozenset[str] = frozenset()
+    others: tuple[CaCertificate, ...] = ()
+
+    def trust(self, key: str, of: Authority, *hosts: str) -> CaCertificate:
+        found = ca(key, *hosts, pem=of.chain.pem, contents=Contents.KNOWN)
+        return replace(found, name=f"fleet {key * 32} (cf-mtls s)")
+
+    @property
+    def start(self) -> State:
+        cas: list[CaCertificate] = [
+            self.trust("1", self.pki.clients, HOST),
+            self.trust("2", self.new, HOST),
+            *self.others,
+        ]
+        found: dict[Address, Resource] = {ca_at(c.fingerprints[0]): c for c in cas}
+        return State({**found, app_at(HOST): app(HOST, *self.policies)})  # type: ignore[arg-type]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        at = ca_at("1")
+        return Step(Phase.NARROW, at, self.trust("1", self.pki.clients), at), Step(Phase.DELETE, at, None, at)
+
+    def boundary(self, done: int) -> Boundary:
+        steps, start = self.steps, self.start
+        return Boundary(steps[:done], steps[done:], after(start, steps[:done]), after(start, steps), start)
+
+    def rotation(self, edge: Edge, clients: Mapping[str, Identity], **expect: Expected) -> Rotation:
+        listed = tuple(Client(n, f"{n}.pem", f"{n}.key", expect.get(n)) for n in clients)
+        patience = Patience(Clock(lambda: edge.at, edge.sleep), 5.0)
+        return Rotation(
+            "s", (Target(URL, "a"),), Wallet(dict(clients), listed), edge, patience, lambda: NOW, edge.said.append,
+            self.unproven, self.given_up,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def bench(pki: Pki, new: Authority) -> Bench:
+    return Bench(pki, new)
+
+
+@pytest.fixture(scope="module")
+def mary(new: Authority) -> Identity:
+    return new.issue("mary", now=NOW)
+
+
+def codes(failure: Failure) -> list[str]:
+    return [d.code.code for d in failure.diagnostics]
+
+
+# Before
+
+
+def test_a_successor_is_shown_by_a_client_that_it_alone_accepts(bench: Bench, mary: Identity) -> None:
+    """In with its certificate, out without: said who and where, and the run goes on."""
+    edge = Edge({"mary": always(IN), BARE: always(OUT)})
+    bench.rotation(edge, {"mary": mary}).before(bench.boundary(0))
+    assert any("Shown: mary gets in" in line for line in edge.said)
+
+
+def test_a_client_that_is_refused_stops_it(bench: Bench, mary: Identity) -> None:
+    """Exit 3, nothing was taken."""
+    edge = Edge({"mary": always(OUT), BARE: always(OUT)})
+    with pytest.raises(Failure) as caught:
+        bench.rotation(edge, {"mary": mary}).before(bench.boundary(0))
+    assert (codes(caught.value), caught.value.exit_code) == (["apply.not-proven"], Exit.VERIFY_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("shown", "bare"),
+    [
+        (SILENT, SILENT),
+        (SILENT, OUT),
+        (DOWN, OUT),
+        (IN, SILENT),
+        (IN, IN),
+        (IN, DOWN),
+        (Evidence(200, "HTTP/2"), OUT),
+    ],
+)
+def test_what_shows_nothing_stops_it_unless_its_host_was_typed(
+    bench: Bench, mary: Identity, shown: Evidence, bare: Evidence
+) -> None:
+    """An edge that cannot be asked, an open URL, an answer that is not the edge's: exit 1, not a proof."""
+    edge = Edge({"mary": always(shown), BARE: always(bare)})
+    for typed in ((), ("b.net",)):
+        with pytest.raises(Failure) as caught:
+            replace(bench, unproven=frozenset(typed)).rotation(edge, {"mary": mary}).before(bench.boundary(0))
+        assert (codes(caught.value), caught.value.exit_code) == (["apply.successor-not-shown"], Exit.ERROR)
+    allowed = replace(bench, unproven=frozenset({HOST}))
+    allowed.rotation(edge, {"mary": mary}).before(bench.boundary(0))
+    assert any("Not shown" in line for line in edge.said)
+
+
+def test_a_client_of_the_old_ca_shows_nothing_of_the_new_one(bench: Bench, pki: Pki) -> None:
+    """It gets in through the old trust: that is what the proof must not be fooled by."""
+    edge = Edge({"jean": always(IN), BARE: always(OUT)})
+    with pytest.raises(Failure) as caught:
+        bench.rotation(edge, {"jean": pki.jean}).before(bench.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_a_client_that_is_not_here_shows_nothing(bench: Bench, mary: Identity) -> None:
+    """Declared, read, and its key elsewhere."""
+    edge = Edge({"mary": always(IN), BARE: always(OUT)})
+    run = bench.rotation(edge, {"mary": mary})
+    away = tuple(replace(c, is_here=False) for c in run.wallet.clients)
+    with pytest.raises(Failure) as caught:
+        replace(run, wallet=replace(run.wallet, clients=away)).before(bench.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+# After
+
+
+def afterwards(
+    bench: Bench, edge: Edge, clients: Mapping[str, Identity], **expect: Expected
+) -> Setback | None:
+    return bench.rotation(edge, clients, **expect).after(bench.boundary(1))
+
+
+def test_once_the_edge_shows_that_the_hostname_left_nobody_waits_longer(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """A client that the old CA alone accepted is refused, the others are in: on."""
+    edge = Edge({"jean": until(2, IN, OUT), "mary": always(IN)})
+    assert afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
+    assert 2 <= edge.at < LAG_S / 2
+    assert any("Shown: jean is refused" in line for line in edge.said)
+
+
+def test_an_edge_that_goes_on_letting_the_old_clients_in_stops_the_run(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """The deadline passes: exit 1, no CA is deleted."""
+    edge = Edge({"jean": always(IN), "mary": always(IN)})
+    with pytest.raises(Failure) as caught:
+        afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+    assert (codes(caught.value), caught.value.exit_code) == (["apply.still-trusted"], Exit.ERROR)
+
+
+@pytest.mark.parametrize("seen", [SILENT, DOWN])
+def test_an_edge_that_does_not_answer_shows_nothing_either(
+    bench: Bench, pki: Pki, mary: Identity, seen: Evidence
+) -> None:
+    """Neither refused nor in: it is waited for, and then the run stops; only what is unseen may have been allowed."""
+    edge = Edge({"jean": always(seen), "mary": always(IN)})
+    with pytest.raises(Failure) as caught:
+        afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+    assert codes(caught.value) == ["apply.still-trusted"]
+    elsewhere = replace(bench, unproven=frozenset({"b.net"}))
+    with pytest.raises(Failure):
+        afterwards(elsewhere, Edge(edge.answers), {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+    allowed = replace(bench, unproven=frozenset({HOST}))
+    if seen is SILENT:
+        assert (
+            afterwards(allowed, Edge(edge.answers), {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+            is None
+        )
+
+
+def test_where_nobody_can_show_it_the_longest_lag_passes(bench: Bench, mary: Identity) -> None:
+    """And the claim says so."""
+    edge = Edge({"mary": always(IN)})
+    assert afterwards(bench, edge, {"mary": mary}) is None
+    assert edge.at >= LAG_S
+    assert any("no declared client can show that" in line for line in edge.said)
+
+
+@pytest.mark.parametrize("loses_at", [0.0, 5.0, LAG_S - 1])
+def test_whoever_loses_its_access_has_the_hostnames_put_back(
+    bench: Bench, mary: Identity, loses_at: float
+) -> None:
+    """Also late, as long as it is waited for; refused twice, so that one bad answer is no setback."""
+    edge = Edge({"mary": until(loses_at, IN, OUT)})
+    found = afterwards(bench, edge, {"mary": mary})
+    assert found is not None
+    assert (found.hosts, found.why.code.code) == ({HOST}, "apply.client-lost")
+
+
+def test_one_bad_answer_is_no_setback(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Refused once and in again: looked at again before anything is put back."""
+    bad = iter([OUT])
+    edge = Edge({"jean": always(OUT), "mary": lambda _: next(bad, IN)})
+    assert afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
+
+
+def test_at_the_deadline_a_loss_is_one_without_a_second_look(bench: Bench, mary: Identity) -> None:
+    """There is no time to look again: rather put back once too often."""
+    edge = Edge({"mary": until(LAG_S, IN, OUT)})
+    found = afterwards(bench, edge, {"mary": mary})
+    assert found is not None
+    assert found.hosts == {HOST}
+
+
+@pytest.mark.parametrize(
+    ("typed", "lost"),
+    [((), True), ((f"mary@{URL}",), False), ((f"ana@{URL}",), True), (("mary@https://b.net/",), True)],
+)
+def test_who_was_given_up_may_be_out(
+    bench: Bench, mary: Identity, typed: tuple[str, ...], lost: bool
+) -> None:
+    """By its own name at this very URL."""
+    edge = Edge({"mary": always(OUT)})
+    found = afterwards(replace(bench, given_up=frozenset(typed)), edge, {"mary": mary})
+    assert (found is not None) is lost
+
+
+def test_where_nobody_could_be_asked_no_ca_is_deleted(bench: Bench, mary: Identity) -> None:
+    """Unless its host was typed."""
+    edge = Edge({"mary": always(SILENT)})
+    with pytest.raises(Failure) as caught:
+        afterwards(bench, edge, {"mary": mary})
+    assert (codes(caught.value), caught.value.exit_code) == (["apply.successor-not-shown"], Exit.ERROR)
+    assert afterwards(replace(bench, unproven=frozenset({HOST})), Edge(edge.answers), {"mary": mary}) is None
+
+
+def test_a_ca_of_unknown_contents_may_have_let_anybody_in(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Then no refusal shows that the old CA let go: the longest lag passes."""
+    unknown = replace(ca("9", HOST), name="by hand", pem=None)
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    clouded = replace(bench, others=(unknown,))
+    assert afterwards(clouded, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
+    assert edge.at >= LAG_S
+
+
+def test_where_anybody_gets_in_nobody_shows_anything(bench: Bench, mary: Identity) -> None:
+    """An open URL says nothing about trust."""
+    edge = Edge({"mary": always(IN), BARE: always(IN)})
+    with pytest.raises(Failure) as caught:
+        replace(bench, policies=(ANYONE,)).rotation(edge, {"mary": mary}).before(
+            replace(bench, policies=(ANYONE,)).boundary(0)
+        )
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+# In its place
+
+
+@pytest.mark.parametrize(("done", "moments"), [(0, [BARE, "mary"]), (1, ["mary"]), (2, [])])
+def test_both_moments_come_in_every_run(bench: Bench, mary: Identity, done: int, moments: list[str]) -> None:
+    """Before the first hostname leaves, and before any CA is deleted: also in a run that only deletes."""
+    edge = Edge({"mary": always(IN), BARE: always(OUT)})
+    run = bench.rotation(edge, {"mary": mary})
+    settler = Settler(run.targets, run.wallet, edge, (), run.patience, run.now, edge.said.append, run)
+    assert settler.between(bench.boundary(done)) is None
+    assert sorted(set(edge.asked)) == sorted(moments)
