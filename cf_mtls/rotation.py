@@ -206,22 +206,42 @@ class Rotation:
 
     # What both ask
 
-    def _subject(self, state: State, proof: int, hosts: Collection[str]) -> Subject:
+    def _subject(
+        self, state: State, proof: int, hosts: Collection[str], wallet: Wallet | None = None
+    ) -> Subject:
         targets = [t for t in self.targets if host_and_path(t.url)[0] in hosts]
-        return subject(targets, self.wallet, state, self.now(), frozenset({proof}))
+        return subject(targets, wallet or self.wallet, state, self.now(), frozenset({proof}))
 
     def _welcome(self, boundary: Boundary, hosts: Collection[str]) -> Subject:
-        """The requests on some hosts of the clients that must get in in the end and were not given up."""
-        return self._subject(boundary.final, CLIENT, hosts).only(
-            lambda probe: probe.expected is Expected.ALLOWED and not self._is_given_up(probe)
+        """The requests on some hosts of the clients that get in by their certificate, now and in the end.
+
+        Left out: who was given up, and URLs at which nobody needs a certificate: no CA matters there.
+        """
+        now, end = (self._by_certificate(state, hosts) for state in (boundary.state, boundary.final))
+        both = {(probe.who, probe.url) for probe in now.probes} - self._out
+        return end.only(lambda probe: (probe.who, probe.url) in both)
+
+    def _by_certificate(self, state: State, hosts: Collection[str]) -> Subject:
+        """By the policies alone: a file that demands more, of an expired client for instance, blocks nothing here."""
+        bare = self._subject(state, NO_CERTIFICATE, hosts).probes
+        shut = {p.url for p in bare if p.expected not in {Expected.ALLOWED, Expected.UNDECLARED}}
+        clients = tuple(replace(client, expect=None) for client in self.wallet.clients)
+        free = replace(self.wallet, clients=clients)
+        return self._subject(state, CLIENT, hosts, free).only(
+            lambda p: p.expected is Expected.ALLOWED and p.url in shut
         )
 
-    def _is_given_up(self, probe: Probe) -> bool:
-        return any(
-            concrete(url) == probe.target.url
-            for name, _, url in (typed.partition("@") for typed in self.given_up)
-            if name == probe.who
+    @property
+    def _out(self) -> frozenset[tuple[str, str]]:
+        """The clients that may be out, and the URLs: given up by a flag, or refused by the file."""
+        typed = (tuple(one.split("@", 1)) for one in self.given_up if "@" in one)
+        refused = (
+            (client.name, target.url)
+            for client in self.wallet.clients
+            for target in self.targets
+            if client.expected_at(target.url) is Expected.REFUSED
         )
+        return frozenset((name, concrete(url)) for name, url in (*typed, *refused))
 
     def _people(self) -> People:
         now = self.now()

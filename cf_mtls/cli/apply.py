@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +21,10 @@ from cf_mtls.cli.options import (
     OneCa,
     PlanFile,
     Target,
+    WildcardHostnames,
     WitnessName,
     account,
+    asked,
     gates,
     mappings,
     now,
@@ -81,6 +84,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    wildcard_hostnames: WildcardHostnames = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -109,6 +113,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        wildcards=wildcard_hostnames,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
@@ -116,21 +121,21 @@ def apply(
     try:
         with Journal(journal) as written:
             made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
-            plan.check(made) if as_json else plan.show(made, saved.digest if saved else None)
+            plan.check(made) if as_json else plan.show(made, where, saved.digest if saved else None)
             _approved(made, saved, expect)
-            ran = applied.Ran(None, path, written, as_json)
+            ran = applied.Ran(None, path, written, as_json, asked(where, connect_to, edge=True))
             if not made.is_empty:
                 if not auto_approve and saved is None and not confirmed():
                     console.say("Nothing was changed.")
                     return Exit.ERROR
                 with stop:
                     settler = _settler(made, declared, wallet, asking, where, connect_to, deadline)
-                    ran = applied.Ran(_perform(made, settler, where, written), path, written, as_json)
+                    ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
             binds = not made.inputs.allowed.targets and not made.inputs.is_destroy
-            asked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
-            return applied.prove(ran, asked, asking, where.pace, deadline)
+            looked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
         raise
@@ -149,10 +154,9 @@ def _settler(
     from cf_mtls.rotation import Rotation
     from cf_mtls.settle import Settler
 
-    allowed = made.inputs.allowed
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    asked = (declared.targets, wallet, asking)
-    rotation = Rotation(made.stack, *asked, patience, now, console.say, allowed.unproven, allowed.lockout)
+    asked, given = (declared.targets, wallet, asking), made.inputs.allowed
+    rotation = Rotation(made.stack, *asked, patience, now, console.say, given.unproven, given.lockout)
     return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 

@@ -21,7 +21,9 @@ from cf_mtls.cli.options import (
     OneCa,
     PlanFiles,
     Target,
+    WildcardHostnames,
     account,
+    asked,
     gates,
     now,
     plan_files,
@@ -29,12 +31,14 @@ from cf_mtls.cli.options import (
 )
 from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Plan
+    from cf_mtls.workflow import Account
 
 AGAIN = Code("plan.again", Severity.NOTE, Fault.INVOCATION, "everything can be allowed at once")
 ONE_FILE = Code("plan.one-file", Severity.ERROR, Fault.INVOCATION, "an option is for one file only")
@@ -66,6 +70,7 @@ def plan(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    wildcard_hostnames: WildcardHostnames = False,
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
@@ -82,6 +87,7 @@ def plan(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        wildcards=wildcard_hostnames,
     )
     path, *more = plan_files(files)
     if more:
@@ -91,12 +97,13 @@ def plan(
     if out:
         output_file.check(Path(out), UNWRITABLE)
     stack = workflow.validate(path, now())
-    made = workflow.plan(stack, account(), allowed, destroy=destroy)
+    where = account()
+    made = workflow.plan(stack, where, allowed, destroy=destroy)
     if as_json:
         console.data(_json_text(made).rstrip("\n"))
         check(made)
     else:
-        show(made)
+        show(made, where)
     if out:
         save(made, Path(out))
     if not made.is_empty:
@@ -105,7 +112,7 @@ def plan(
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
-def show(made: Plan, digest: str | None = None) -> None:
+def show(made: Plan, where: Account, digest: str | None = None) -> None:
     """Print the plan, then what deserves a look. Raises Failure (refused) when it cannot be applied.
 
     digest: of the saved plan that it is or is a part of; None for its own.
@@ -117,6 +124,7 @@ def show(made: Plan, digest: str | None = None) -> None:
     console.out(plan_text(made, paint, now()))
     if not made.is_empty:
         console.out(paint.dim(f"Digest {digest or digest_of(made)}"))
+    console.out(paint.dim(harmless(str(asked(where)))))
     check(made)
 
 

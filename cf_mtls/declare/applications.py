@@ -77,11 +77,21 @@ def _application(ledger: Ledger, label: str, found: ApplicationDocument) -> Iter
             yield path, domain
 
 
+NO_WILDCARD = (
+    "Name each host in domains (five an application) and in the associated_hostnames of the CA. Whether Cloudflare"
+    " takes a wildcard there is not known: plan refuses one unless --wildcard-hostnames says that this account does."
+)
+
+
 def _trusted(ledger: Ledger, domain: str, path: Path, hosts: Collection[str]) -> None:
     host = host_of(domain)
     if host not in hosts:  # whether Access takes wildcards here is not known: facts 1.7
         detail = f"{host} is in no `associated_hostnames`, so no client certificate can be valid there."
-        fix = f"Add {host} to the associated_hostnames of the CA whose clients should get in."
+        fix = (
+            NO_WILDCARD
+            if "*" in host
+            else f"Add {host} to the associated_hostnames of the CA whose clients should get in."
+        )
         ledger.problem(NO_TRUST, (*path, "domain"), detail, fix)
 
 

@@ -1,8 +1,9 @@
 """The clients of a plan file: who verify sends, and how Access would see them.
 
 Rules of this file:
-- A client's fault warns and no more: it must not keep anybody from changing the account.
-- Keys are not read; whether they are there is known from `files`.
+- A file that is there and is not what it should be is an error: a key of another certificate, another kind of file.
+  What is absent, or encrypted, is *not checked*, a warning: plan and drift jobs rightly hold no keys.
+- Whether anybody lets the client in warns and no more: it must not keep anybody from changing the account.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from cf_mtls.model.people import Asker, Client, Expected, Shown
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.chain import SSLCLIENT, judge
 from cf_mtls.pki.client_rules import NO_SERVER_TAKES
-from cf_mtls.pki.identity import NO_CERTIFICATE, read_client_certificates
+from cf_mtls.pki.identity import (
+    LOCKED,
+    MISMATCH,
+    NO_CERTIFICATE,
+    NO_KEY,
+    UNREADABLE,
+    UNSUPPORTED,
+    read_client_certificates,
+)
 from cf_mtls.pki.lint import lint_client
 from cf_mtls.pki.pem import read_certificates
 from cf_mtls.pki.pkcs12 import is_pkcs12, load
@@ -44,6 +53,10 @@ OTHER_URL = Code(
 UNFIT = frozenset({"client.no-client-auth", "client.no-signing"})
 """Warnings about a certificate alone with which no TLS server accepts it."""
 
+OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED})
+"""What is said of a key's file; the rest is about the certificate's."""
+
+NOT_CHECKED = Code("client.not-checked", Severity.WARNING, Fault.FILE, "a client's key was not checked")
 CLIENT_ABSENT = Code(
     "client.certificate-absent", Severity.WARNING, Fault.FILE, "a client's certificate is not here"
 )
@@ -135,14 +148,15 @@ class Clients:
                 self._show(name, client.certificate, certificate)
             if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(name, certificate, expect, (*path, "certificate"))
+            self._check_files(name, path)
             if isinstance(certificate, Diagnostic):
                 self._ledger.problem(
                     CLIENT_ABSENT, (*path, "certificate"), f"{certificate.detail} verify cannot send {name}."
                 )
             elif not has_key:
-                detail = (
-                    f"There is no readable file {self._ledger.source.beside(key)}. verify cannot send {name}."
-                )
+                where = self._ledger.source.beside(key)
+                what = f"There is no readable file {where}." if client.key else f"{where} holds none."
+                detail = f"{what} verify cannot send {name}."
                 fix = "Put the key there to have the client proven."
                 self._ledger.problem(KEY_ABSENT, (*path, "key"), detail, fix)
             yield Client(
@@ -182,11 +196,20 @@ class Clients:
     def _listed_urls(self) -> str:
         return "\n".join(f"    {url}" for url in self._urls.values())
 
+    def _check_files(self, name: str, path: Path) -> None:
+        """Whether key and certificate are what they should be and belong together, as far as they are here."""
+        has_key = self._ledger.source.document.clients[name].key is not None
+        for problem in self._ledger.source.faults[name]:
+            place = (*path, "key" if has_key and problem.code in OF_THE_KEY else "certificate")
+            if problem.code is LOCKED:
+                detail = f"It is encrypted: whether it belongs to the certificate of {name} is seen when it is used."
+                self._ledger.problem(NOT_CHECKED, place, detail)
+            else:
+                self._ledger.placed(problem, place)
+
     def _check_client(self, name: str, data: bytes, expect: Expect, path: Path) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
         certificates, problems = read_client_certificates(data)
-        for problem in problems:
-            self._ledger.placed(problem, path)
         if problems or not certificates:
             return
         leaf, sent = certificates[0], [c.der for c in certificates[1:]]

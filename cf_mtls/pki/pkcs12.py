@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cf_mtls.diagnostics import Code, Fault, Severity
-from cf_mtls.pki.identity import LOCKED, WRONG, load_identity
+from cf_mtls.pki.blocks import holds_private_key
+from cf_mtls.pki.identity import LOCKED, WRONG, load_identity, read_client_certificates
 from cf_mtls.pki.keys import public_der
 
 if TYPE_CHECKING:
@@ -88,6 +89,19 @@ def load(data: bytes, passphrase: bytes | None) -> tuple[Identity | None, tuple[
     pem = b"".join(c.public_bytes(Encoding.PEM) for c in (certificate, *others))
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return load_identity(pem, plain)
+
+
+def check_files(certificate: bytes, key: bytes | None, *, is_packed: bool) -> tuple[Diagnostic, ...]:
+    """What is wrong with a client's files, without any passphrase; () when key and certificate belong together.
+
+    is_packed: whether the first is PKCS#12. key: None when none is named; a PEM file of the certificate alone is then
+    no fault. With `identity.LOCKED` among them it is encrypted, and was not checked.
+    """
+    if is_packed:
+        return load(certificate, None)[1]
+    if key is None and not holds_private_key(certificate):
+        return read_client_certificates(certificate)[1]
+    return load_identity(certificate, certificate if key is None else key)[1]
 
 
 def _not_opened(data: bytes, passphrase: bytes | None) -> Diagnostic:

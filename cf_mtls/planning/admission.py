@@ -144,22 +144,24 @@ def with_bundles(actual: State, bundles: Iterable[str], stack: str) -> State:
     chains = [chain for pem in bundles if (chain := read_chain(pem.encode("ascii"))[0])]
     found: dict[Address, Resource] = {}
     for address, ca in actual.of(CaCertificate):
-        for chain in chains if is_ours(ca, stack) else ():
-            bundle = replace(
-                ca, fingerprints=chain.md5s, expirations=chain.expirations, sha256=chain.sha256, pem=chain.pem
+        for chain in chains if is_ours(ca, stack) and digits_of(ca.name) else ():
+            bundle = CaCertificate(
+                ca.name, (), chain.md5s, chain.expirations, chain.sha256, chain.pem, contents=Contents.KNOWN
             )
-            if agreement(bundle, ca) is Contents.KNOWN:
-                found[address] = replace(bundle, contents=Contents.KNOWN)
+            if agreement(bundle, ca):
+                found[address] = bundle
     return with_contents(actual, State(found))
 
 
 def with_contents(state: State, known: State) -> State:
-    """A state whose CAs have the contents that another state has at the same address, where they have none."""
+    """A state whose CAs have the contents that another state has at the same address, as far as the two agree."""
     found: dict[Address, Resource] = {}
     for address, ca in state.of(CaCertificate):
         other = known.get(address)
         if ca.pem is None and isinstance(other, CaCertificate) and other.contents is not Contents.UNKNOWN:
-            found[address] = replace(ca, pem=other.pem, sha256=other.sha256, contents=other.contents)
+            contents = agreement(other, ca)
+            if contents in {Contents.KNOWN, Contents.RECORDED}:
+                found[address] = replace(ca, pem=other.pem, sha256=other.sha256, contents=contents)
     return state.put_all(found) if found else state
 
 

@@ -20,8 +20,10 @@ from functools import cache, partial
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from cf_mtls.diagnostics import Place
 from cf_mtls.model.frozen import Record, canonical, freeze, thaw
 from cf_mtls.model.people import Client, Shown
+from cf_mtls.model.plan import Removed
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -42,10 +44,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCAL = frozenset({(Client, "is_here"), (Shown, "fault")})
-"""Fields that say something of the machine or the moment at hand: not written, and read as their default."""
+LOCAL = frozenset({(Client, "is_here"), (Shown, "fault"), (Removed, "place")})
+"""Fields that say something of the machine, the moment or the plan file at hand: not written, read as their default."""
 
-SAID = {"Address": Address, "datetime": datetime, "Mapping": Mapping}
+SAID = {"Address": Address, "Place": Place, "datetime": datetime, "Mapping": Mapping}
 """What the classes' annotations name and their files import for type checkers only."""
 
 TYPES: dict[Kind, type] = {

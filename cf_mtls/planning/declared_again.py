@@ -60,7 +60,7 @@ def _proof(saved: Saved) -> Iterator[str]:
         yield "a certificate is not what it is said to be"
     asked = [host_at(target) for target in inputs.targets]
     declared = [host_of(d) for _, app in inputs.declared.of(AccessApplication) for d in app.domains]
-    if not inputs.is_destroy and sorted(asked) != sorted(declared):
+    if sorted(asked) != sorted(declared):
         yield "it does not ask for each domain that it declares"
     if not set(asked) <= inputs.hosts or not all(map(_can_be_asked, inputs.targets)):
         yield "it asks for what no plan file can ask for"

@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.decide import LOGIN
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.doors import Decision, Doorway
     from cf_mtls.model.people import Asker
     from cf_mtls.model.plan import Change
-    from cf_mtls.model.resources import Address
+    from cf_mtls.model.resources import Address, Resource
     from cf_mtls.model.state import State
     from cf_mtls.planning.admission import People, Standing
     from cf_mtls.planning.guard import Glitch
@@ -48,6 +49,12 @@ ALREADY_OUT = Code("plan.already-out", Severity.WARNING, Fault.FILE, "a client t
 NOT_JUDGED = Code("plan.client-not-judged", Severity.WARNING, Fault.FILE, "a client could not be judged")
 UNPROVEN = Code(
     "plan.unproven", Severity.ERROR, Fault.INVOCATION, "new trust cannot be proven before the old is taken"
+)
+WILDCARD = Code(
+    "plan.wildcard-hostname", Severity.ERROR, Fault.FILE, "a wildcard stands where a hostname is needed"
+)
+BY_WILDCARD = Code(
+    "plan.wildcard-not-judged", Severity.WARNING, Fault.CLOUDFLARE, "who gets in by a wildcard is not known"
 )
 TOO_MUCH = Code(
     "plan.too-much-deleted", Severity.ERROR, Fault.INVOCATION, "the plan deletes much of the stack"
@@ -92,6 +99,54 @@ ONE_CA_GAP = (
 )
 
 
+def wildcards(changes: Iterable[Change], *, allowed: bool) -> Iterator[Diagnostic]:
+    """One refusal for each CA and each setting that would get a wildcard as hostname.
+
+    allowed: that this account takes them. Whether any does is not known: facts, cloudflare-api 1.7.
+    """
+    for change in () if allowed else changes:
+        new = sorted(_wild(change.after) - _wild(change.before))
+        if new:
+            name = f" {shown(change.after.name)}" if isinstance(change.after, CaCertificate) else ""
+            yield WILDCARD.found(f"{change.address}{name}: {', '.join(new)}. {NOT_KNOWN}", NAME_EACH)
+
+
+def by_wildcard(people: People, *states: State) -> tuple[People, tuple[Diagnostic, ...]]:
+    """The people at the URLs where it can be decided who gets in, and a warning for each where it cannot.
+
+    It cannot on a host that only a wildcard covers and on which a CA of one of the states stands by that wildcard:
+    whether it counts there is not known.
+    """
+    wild = {host for state in states for _, ca in state.of(CaCertificate) for host in _wild(ca)}
+    unknown = [t for t in people.targets if t.url.removeprefix("https://").partition("/")[0] in wild]
+    rest = replace(people, targets=tuple(t for t in people.targets if t not in unknown))
+    said = (BY_WILDCARD.found(f"{t.url}: {NOT_KNOWN}", SEEN) for t in unknown if people.clients and people.at)
+    return rest, tuple(said)
+
+
+SEEN = "Whether the declared clients get in there is not judged. After an apply, ask at a real host below it."
+
+
+def _wild(resource: Resource | None) -> set[str]:
+    match resource:
+        case CaCertificate():
+            return {host for host in resource.associated_hostnames if "*" in host}
+        case HostnameSettings():
+            return {resource.hostname} if "*" in resource.hostname else set()
+        case _:
+            return set()
+
+
+NOT_KNOWN = (
+    "Whether Cloudflare takes a wildcard there is not known, and without it nobody is asked for a certificate at the"
+    " hosts that only the wildcard covers: nobody gets in."
+)
+NAME_EACH = (
+    "Name each host in associated_hostnames, and in domains (five an application). If this account takes wildcards:\n"
+    "    --wildcard-hostnames"
+)
+
+
 def request_words(request: Request, state: State) -> str:
     """A representative request as a person says it."""
     path = request.path.replace(WORD, "…")
@@ -117,13 +172,23 @@ def asker_words(asker: Asker, state: State) -> str:
 
 
 def deletions(
-    changes: Sequence[Change], actual: State, desired: State, stack: str, allowed: int | None
+    changes: Sequence[Change],
+    actual: State,
+    desired: State,
+    stack: str,
+    allowed: int | None,
+    pinned: Collection[str] = (),
 ) -> Iterator[Diagnostic]:
     """The refusal of a plan that deletes much, unless that number was typed (or more, for a run that goes on).
 
+    pinned: ids of what is ours without a mark.
     Counted: what goes without a successor on the same hostnames, so that a rotation is no loss.
     """
-    ours = sum(is_ours(resource, stack) for resource in actual.values())
+    named = {c.address for c in changes if c.action is Action.DELETE and is_counted(c)}
+    ours = sum(
+        is_ours(resource, stack) or getattr(resource, "id", None) in pinned or address in named
+        for address, resource in actual.items()
+    )
     gone = [
         c for c in changes if c.action is Action.DELETE and is_counted(c) and not _is_succeeded(c, desired)
     ]

@@ -86,7 +86,7 @@ def sealed(saved: Saved) -> dict[str, Any]:
     }
 
 
-INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy")
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed")
 """What a plan was made from, besides the declared state."""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
 from cf_mtls.model.frozen import canonical
 from cf_mtls.model.people import Client, Shown, Target
-from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Step
+from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Removed, Step
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
@@ -126,6 +126,7 @@ def _inputs(ours: Mapping[str, Any]) -> Inputs:
         {name: codec.read_as(Shown, shown) for name, shown in ours["shown"].items()},
         tuple(codec.read_as(str, pem) for pem in ours["beside"]),
         codec.read_as(bool, ours["is_destroy"]),
+        tuple(codec.read_as(Removed, removed) for removed in ours["removed"]),
     )
 
 

@@ -30,6 +30,7 @@ QUOTA = Code("api.no-more-certificates", Severity.ERROR, Fault.ACCOUNT, "the acc
 FOREIGN_HOST = Code(
     "api.hostname-not-yours", Severity.ERROR, Fault.FILE, "a hostname is in none of the zones"
 )
+BAD_HOST = Code("api.hostname-not-valid", Severity.ERROR, Fault.FILE, "Cloudflare does not take a hostname")
 DOMAIN_TAKEN = Code("api.domain-taken", Severity.ERROR, Fault.ACCOUNT, "another application has that domain")
 ONE_CA = Code("api.hostname-on-another-ca", Severity.ERROR, Fault.ACCOUNT, "a hostname is on another CA")
 ASSOCIATED = Code("api.still-associated", Severity.ERROR, Fault.CLOUDFLARE, "the CA is still associated")
@@ -83,6 +84,11 @@ ROWS: tuple[Row, ...] = (
         QUOTA,
         lambda a: a.has(12130) and "maximum number of certificates" in _said(a),
         "With no CA in the account, its plan does not include Access mutual TLS; otherwise 50 are reached.",
+    ),
+    Row(
+        BAD_HOST,
+        lambda a: a.has(12130) and "not a valid hostname" in _said(a),
+        "Cloudflare takes plain hostnames there, without a wildcard, a path or a port: name each host.",
     ),
     Row(
         ONE_CA,

@@ -164,6 +164,7 @@ def test_a_chain_that_openssl_would_not_accept_cannot_be_planned(folder: Path, p
 def test_a_declared_client_that_would_be_refused_is_a_warning(folder: Path, pki: Pki) -> None:
     """A stranger's certificate is said at its place and stops nobody from changing the account."""
     (folder / "plans/certs/clientcert.pem").write_text(pki.stranger.certificate_pem, "ascii")
+    (folder / "plans/certs/clientcert.key").write_text(pki.stranger.key_pem, "ascii")
     warnings = resolved(folder).diagnostics
     assert {d.code.code for d in warnings} == {"client.would-be-refused", "application.no-client-gets-in"}
     assert not any(d.is_error for d in warnings)

@@ -96,8 +96,12 @@ def test_a_retired_site_stays_out_while_the_other_works(
         text = plan.read_text("utf-8")
         start, end = text.index("  site-penang:"), text.index("  site-bergen:")
         lines = (text[:start] + text[end:]).splitlines(keepends=True)
-        plan.write_text("".join(line for line in lines if not line.startswith("  penang-")), "utf-8")
-        gates = ["--allow-delete", "1", "--allow-lockout", "ingest.fleet.example"]
+        out = [
+            line.replace("}", ", expect: refused}") if line.startswith("  penang-") else line
+            for line in lines
+        ]
+        plan.write_text("".join(out), "utf-8")
+        gates = ["--allow-delete", "1"]
         assert run(["apply", str(plan), "-y", *gates]) == 0
         url = "https://ingest.fleet.example/v1"
         assert status(ready, "iot-fleet-penang-pump-1", url) == 403
@@ -109,9 +113,10 @@ def test_a_rotation_ends_by_taking_the_old_chain_out(tmp_path: Path, monkeypatch
     with applied("rotation", tmp_path, monkeypatch) as ready:
         plan = Path("plans/rotation.yaml")
         lines = plan.read_text("utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if "rotation-old.pem" not in line and "not-yet-moved" not in line]
-        plan.write_text("".join(kept), "utf-8")
-        gates = ["--allow-delete", "1", "--allow-lockout", "gateway.rotation.example"]
+        kept = [line for line in lines if "rotation-old.pem" not in line]
+        out = [line.replace("}", ", expect: refused}") if "  not-yet" in line else line for line in kept]
+        plan.write_text("".join(out), "utf-8")
+        gates = ["--allow-delete", "1"]
         assert run(["apply", str(plan), "-y", *gates]) == 0
         url = "https://gateway.rotation.example/"
         assert status(ready, "rotation-moved", url) == 200

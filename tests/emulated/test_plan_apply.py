@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,6 +188,56 @@ def test_what_is_adopted_is_taken_over_in_place(folder: Path, ready: Ready) -> N
     assert (after["id"], after["name"]) == (before["id"], "georgetown (cf-mtls georgetown)")
 
 
+def on_a_wildcard(folder: Path) -> None:
+    """The plan file asks for a certificate at every host below jeann.net."""
+    edit(folder, "associated_hostnames: [jeann.net]", "associated_hostnames: ['*.jeann.net']")
+    edit(folder, "domain: jeann.net/georgetown-penang-malaysia", "domain: '*.jeann.net'")
+    edit(folder, "  jeann.net: {client_certificate_forwarding: true}", "  www.jeann.net: {}")
+    edit(folder, ", expect: allowed", "")
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_a_wildcard_is_refused_until_somebody_says_that_the_account_takes_it(
+    folder: Path, takes: bool
+) -> None:
+    """Refused with the flag, nothing written. With it: done where the account does, else named as what it is."""
+    on_a_wildcard(folder)
+    with running(Options(switches={"wildcard-hostnames": takes})) as emulator:
+        ready = emulator.ready
+        refused = run(folder, ready, "apply", PLAN, "-y")
+        assert (refused.returncode, "[plan.wildcard-hostname]" in refused.stderr) == (4, True), refused.stderr
+        assert "    --wildcard-hostnames" in refused.stderr
+        assert {r["method"] for r in seen(ready)} == {"GET"}
+        done = run(folder, ready, "apply", PLAN, "-y", "--wildcard-hostnames")
+        assert "[plan.wildcard-not-judged]" in done.stderr
+        assert ("Applied in" in done.stderr) is takes, done.stderr
+        assert ("[api.hostname-not-valid]" in done.stderr) is not takes
+        assert "a hostname is on another CA" not in done.stderr
+        if takes:
+            certs = folder / "plans/certs"
+            jean = ["--cert", str(certs / "clientcert.pem"), "--key", str(certs / "clientcert.key")]
+            url = "https://www.jeann.net/"
+            assert [curl_at(ready, url), curl_at(ready, url, *jean)] == ["403", "200"]
+            again = run(folder, ready, "plan", PLAN, "--detailed-exitcode")
+            assert (again.returncode, "[plan.wildcard-hostname]" in again.stderr) == (0, False)
+
+
+def test_a_wildcard_that_no_ca_has_is_told_the_truth(folder: Path, ready: Ready) -> None:
+    """No advice that leads to an apply that fails: the hosts are to be named."""
+    edit(folder, "domain: jeann.net/georgetown-penang-malaysia", "domain: '*.jeann.net'")
+    ran = run(folder, ready, "plan", PLAN)
+    assert "[application.host-without-certificate]" in ran.stderr
+    assert "Add *.jeann.net" not in ran.stderr
+    assert "Name each host" in ran.stderr
+
+
+def curl_at(ready: Ready, url: str, *words: str) -> str:
+    """The status that real curl gets there."""
+    where = ["--connect-to", f"::{ready.edge}", "--cacert", ready.edge_ca, "--silent", "--output", os.devnull]
+    command = ["curl", *where, "--write-out", "%{response_code}", *words, url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_one_ca_per_hostname_is_told_learned_and_done_as_a_lockout(folder: Path) -> None:
     """The API's refusal names the flag; with it the plan names the gap; allowed, it rotates through it."""
     with running(Options(switches={"share-hostname": False})) as emulator:
@@ -201,7 +253,8 @@ def test_one_ca_per_hostname_is_told_learned_and_done_as_a_lockout(folder: Path)
         ):
             (certs / name).write_text(text, "ascii")
         edit(folder, "certs/certchain.pem ", "certs/new.pem ")
-        edit(folder, "certs/clientcert.pem, key: certs/clientcert.key", "certs/mary.pem, key: certs/mary.key")
+        mary_too = "refused}\n  mary: {certificate: certs/mary.pem, key: certs/mary.key, expect: allowed}"
+        edit(folder, "allowed}", mary_too)
         refused = run(folder, ready, "apply", PLAN, "-y")
         assert refused.returncode == 1
         assert "    --one-ca-per-hostname" in refused.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -381,3 +381,48 @@ def test_a_client_of_two_that_has_not_moved_stops_it_at_planning_and_at_its_own_
     bench.apply(lockout=BOTH)
     assert bench.cas() == {named(new, "a"): [HOSTS[0]], named(old, "b"): [HOSTS[1]]}
     assert sum("Shown: mary" in line for line in bench.said) == 1
+
+
+def test_a_saved_plan_proves_a_rotation_as_its_file_would(
+    folder: Path, ready: Ready, pki: Pki, new: Authority
+) -> None:
+    """What the old CA holds travels in the plan: known again by the digits in its name, also far from its file."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    (folder / "plans/certs/new.pem").write_text(new.chain.pem, "ascii")
+    mary = put(folder, "mary", new.issue("mary", now=NOW))
+    edit(folder, TO_NEW, ("expect: allowed}", f"expect: refused}}\n  mary: {{{mary}, expect: allowed}}"))
+    assert run(folder, ready, "plan", PLAN, "--out", "p.json").returncode == 0
+    (folder / "plans/certs/certchain.pem").unlink()
+    done = run(folder, ready, "apply", "p.json")
+    assert done.returncode == 0, done.stderr
+    assert f"Shown: mary gets in at {URL}" in done.stderr
+    assert f"Shown: jean is refused at {URL}; only the old CA accepted it." in done.stderr
+    assert (status(ready, folder, pki.jean), "Proven" in done.stdout) == (403, True)
+
+
+def test_an_expired_client_that_must_get_in_blocks_no_rotation(
+    bench: Bench, old: Authority, new: Authority
+) -> None:
+    """It is out already, whatever the file demands: a warning, and neither moment waits for it."""
+    long_ago = NOW - timedelta(days=9)
+    gone = old.issue("gone", now=long_ago, not_before=long_ago, not_after=NOW - timedelta(days=2))
+    bench.client("gone", gone)
+    bench.declare(["new"], jean="refused", mary="allowed", gone="allowed")
+    warned = [d.code.code for d in bench.plan().diagnostics]
+    assert warned.count("plan.already-out") == 2
+    bench.apply()
+    assert bench.cas() == {named(new): list(HOSTS)}
+
+
+def test_what_leaves_everybody_in_waits_for_nobody(bench: Bench, new: Authority) -> None:
+    """The applications go with the CA: anybody gets in, no certificate matters, and nothing is asked or waited for."""
+    (bench.folder / "plan.yaml").write_text(
+        json.dumps({"version": 1, "stack": "s", "clients": {
+            "jean": {"certificate": "jean.pem", "key": "jean.key", "expect": "allowed"},
+        }}), "utf-8",
+    )  # fmt: skip
+    begun = bench.slept
+    bench.apply(weaken=frozenset(f"https://{host}/x" for host in HOSTS), delete=9)
+    assert bench.cas() == {}
+    assert bench.slept - begun < LAG_S
+    assert not any(line.startswith(("Prov", "Shown")) for line in bench.said)

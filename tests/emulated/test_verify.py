@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.pki.keys import pkcs8
 from cf_mtls.verify import browser_probe
 from tests.conftest import Pki
 
@@ -167,14 +168,21 @@ def test_apply_waits_for_a_slow_edge_with_a_line_that_says_so(folder: Path) -> N
     assert lines[0] == "waiting for the edge: 6 of 9 still answer 200"
 
 
-def test_a_broken_client_keeps_nobody_from_applying(folder: Path, ready: Ready, pki: Pki) -> None:
-    """The change is made; the client is a warning, and nothing is proven without it: 1. Verify itself ends with 1."""
-    (folder / "plans/certs/clientcert.key").write_text(pki.stranger.key_pem, "ascii")
+def test_a_client_that_cannot_be_opened_keeps_nobody_from_applying(
+    folder: Path, ready: Ready, pki: Pki
+) -> None:
+    """A key of another certificate is an error before anything is asked; an encrypted one is a warning, and applied."""
+    key = folder / "plans/certs/clientcert.key"
+    key.write_text(pki.stranger.key_pem, "ascii")
+    for verb in (["apply", PLAN, "-y"], ["verify", PLAN]):
+        ran = run(folder, ready, *verb)
+        assert (ran.returncode, "[identity.key-mismatch]" in ran.stderr, ran.stdout) == (1, True, "")
+    key.write_text(pkcs8(pki.jean.key, b"a passphrase that nobody gives"), "ascii")
     ran = run(folder, ready, "apply", PLAN, "-y")
+    assert "warning: a client's key was not checked [client.not-checked]" in ran.stderr
     assert (ran.returncode, ran.stdout.strip().endswith("not proven at 1 URL.")) == (1, True), ran.stderr
     assert "warning: a declared client cannot be sent [client.cannot-be-sent]" in ran.stderr
-    ran = run(folder, ready, "verify", PLAN)
-    assert (ran.returncode, "[identity.key-mismatch]" in ran.stderr, ran.stdout) == (1, True, "")
+    assert "Applied in 3 steps" in ran.stderr
 
 
 def test_curl_hands_the_cookie_over_where_nobody_sees_it(applied: Path, ready: Ready, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ MUTANTS = (
         ("conflict", "Conflict.DOMAIN_TAKEN if answer.has(11010) else Conflict.UNKNOWN", "Conflict.UNKNOWN"),
         ("conflict", "answer.status == 409 or", ""),
         ("WORDS", '"active associations"', '"associations active"'),
-        ("WORDS", '"still being updated"', '"being"'),
+        ("WORDS", '"still being updated"', '"never said"'),
     ),
     *of(
         "remote/bounds",

@@ -108,6 +108,8 @@ def test_what_may_be_one_of_several_bundles_is_not_guessed() -> None:
     two = (there(), there(certificate_name("d", OTHER, "s"), identifier="2"))
     assert planned_for(both, *two) == ([], set())
     assert planned_for({SHA: DECLARED}, there(PLAIN))[1] == set()
+    one_known = (there(), there(PLAIN, identifier="2"))
+    assert planned_for(both, *one_known)[1] == set()
 
 
 def test_each_declared_bundle_takes_its_own_home() -> None:

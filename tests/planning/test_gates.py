@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from cf_mtls.diagnostics import Diagnostic
+from cf_mtls.model.people import Client, Target
 from cf_mtls.model.plan import Plan
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -18,7 +20,8 @@ from cf_mtls.model.resources import (
     Scope,
 )
 from cf_mtls.model.state import State
-from cf_mtls.planning.gates import deletions
+from cf_mtls.planning.admission import People
+from cf_mtls.planning.gates import by_wildcard, deletions
 from cf_mtls.workflow import NOTHING, Allowed, planned
 from tests.planning.things import ANYONE, HOLDERS, MAIL, TOKEN, app, app_at, ca, ca_at, policy
 
@@ -176,6 +179,13 @@ def test_the_last_ca_of_a_hostname_never_goes_without_a_word(
         assert "--allow-delete 1" in diagnostic.fix
 
 
+def test_a_rotation_is_no_loss() -> None:
+    """However large its share: its hostname passes to the new CA of the same plan."""
+    made = plan(account(a=app("a.net"), c=ca("1", "a.net")), app("a.net"), ca("2", "a.net"))
+    assert TOO_MUCH not in errors(made)
+    assert sorted(c.action.value for c in made.changes) == ["create", "delete"]
+
+
 def test_a_foreign_ca_on_the_hostname_is_no_loss_either() -> None:
     """The hostname still has one; that its clients get in is told elsewhere."""
     actual = account(c=ca("1", "a.net"), d=ca("2", "a.net", stack=None), e=ca("3"), f=ca("4"), g=ca("5"))
@@ -231,3 +241,67 @@ def test_a_moment_that_lets_somebody_in_is_never_allowed() -> None:
     for lockout in (frozenset[str](), frozenset({"a.net", "b.net"})):
         made = plan(actual, *declared, allowed=Allowed(lockout=lockout))
         assert not [d for d in made.diagnostics if "let in for a moment" in d.detail]
+
+
+WILDCARD = "plan.wildcard-hostname"
+WILD = Allowed(wildcard_hostnames=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        ((), ("*.a.net",), True),
+        ((), ("a.net", "b*.a.net"), True),
+        (("a.net",), ("a.net", "*.a.net"), True),
+        (("*.a.net",), ("*.a.net", "*.b.net"), True),
+        (("*.a.net",), ("*.a.net", "a.net"), False),
+        (("*.a.net",), ("*.a.net",), False),
+        (("*.a.net",), ("a.net",), False),
+        ((), ("a.net",), False),
+    ],
+)
+def test_a_ca_gets_a_new_wildcard_only_where_the_account_takes_one(
+    before: tuple[str, ...], after: tuple[str, ...], is_refused: bool
+) -> None:
+    """One that stands there already is proof enough; the flag says it of the rest, and is named."""
+    actual = state({"1": there(ca("1", *before))}) if before else State()
+    made = plan(actual, ca("1", *after))
+    assert (WILDCARD in errors(made)) is is_refused
+    for found in made.diagnostics:
+        if found.code.code == WILDCARD:
+            new = {host for host in after if "*" in host} - set(before)
+            assert all(host in found.detail for host in new)
+            assert "    --wildcard-hostnames" in found.fix
+    assert WILDCARD not in errors(plan(actual, ca("1", *after), allowed=WILD))
+
+
+def test_a_setting_on_a_wildcard_is_refused_alike() -> None:
+    """The same API takes the same hostnames."""
+    wild = HostnameSettings("*.a.net", True, False)
+    assert WILDCARD in errors(plan(State(), wild))
+    assert WILDCARD not in errors(plan(State(), wild, allowed=WILD))
+    assert WILDCARD not in errors(plan(State(), replace(wild, hostname="a.net")))
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "is_judged"),
+    [
+        ("https://*.a.net/", ("*.a.net",), False),
+        ("https://*.a.net/x/*", ("b.net", "*.a.net"), False),
+        ("https://*.a.net/", ("a.net",), True),
+        ("https://*.b.net/", ("*.a.net",), True),
+        ("https://x.a.net/", ("*.a.net",), True),
+    ],
+)
+def test_clients_are_not_judged_where_only_a_wildcard_has_the_ca(
+    url: str, hosts: tuple[str, ...], is_judged: bool
+) -> None:
+    """Said for that URL, on either side of the plan; every other URL is judged as always."""
+    target, other = Target(url, "s"), Target("https://b.net/", "s")
+    people = People((Client("jean", "jean.pem"),), (target, other), at=datetime(2026, 11, 24, tzinfo=UTC))
+    with_ca = State({ca_at("1"): there(ca("1", *hosts))})
+    for states in ((with_ca, State()), (State(), with_ca)):
+        rest, said = by_wildcard(people, *states)
+        assert rest.targets == ((target, other) if is_judged else (other,))
+        assert [d.code.code for d in said] == ([] if is_judged else ["plan.wildcard-not-judged"])
+        assert all(url in d.detail for d in said)

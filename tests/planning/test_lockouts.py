@@ -126,6 +126,8 @@ def test_a_ca_whose_contents_nobody_knows_is_tried_both_ways(pki: Pki, other: Au
     stays = said(who, state(trust("9", None)), state(trust("9", None), trust("2", other)))
     comes = said(who, state(trust("1", pki.clients)), state(trust("9", None)))
     assert (leaves, stays, comes) == ([OUT], [], [OUT])
+    same = said(who, state(trust("1", pki.clients)), state(trust("1", None)))
+    assert same == []  # at the same address: what was known of it is so still
 
 
 def test_who_was_in_because_anybody_was_is_judged_by_what_it_gets_then(pki: Pki) -> None:

@@ -14,7 +14,7 @@ import pytest
 from cf_mtls.diagnostics import Diagnostic, Exit, Failure, has_errors
 from cf_mtls.model.frozen import Record, freeze, freeze_object
 from cf_mtls.model.people import Client, Shown, Target
-from cf_mtls.model.plan import NOTHING, Allowed, Change, Inputs, Plan, Promise, Step
+from cf_mtls.model.plan import NOTHING, Allowed, Change, Inputs, Plan, Promise, Removed, Step
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -259,7 +259,9 @@ def test_nothing_that_a_plan_is_made_from_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Allowed, Client, Shown, Promise, Target, *codec.TYPES.values()], ids=lambda k: k.__name__
+    "kind",
+    [Allowed, Client, Promise, Removed, Shown, Target, *codec.TYPES.values()],
+    ids=lambda k: k.__name__,
 )
 def test_every_field_of_a_class_is_carried(kind: Any) -> None:
     """A value other than the default in each field, one after the other, comes back as it was, and is in the digest."""

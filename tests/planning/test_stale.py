@@ -22,6 +22,7 @@ STAFF = AccessGroup("staff", (rule("email", email="a@x.net"),), (), (), "g")
 BY_GROUP = policy("non_identity", CERTIFICATE, require=(rule("group", id="g"),))
 OURS = replace(app("a.net"), id="1")
 FOREIGN_APP = replace(app("a.net/theirs", stack=None), id="2")
+OWN = replace(app("own.net"), id="10")
 DEFAULTS = freeze_object({"session_duration": "24h", "tags": []})
 FOREIGN_CA = replace(ca("9", "a.net", stack=None), id="3")
 ACTUAL = State(
@@ -31,6 +32,7 @@ ACTUAL = State(
         app_at("a.net/theirs"): FOREIGN_APP,
         ca_at("9"): FOREIGN_CA,
         GROUP: STAFF,
+        app_at("own.net"): OWN,
         app_at("far.net"): replace(app("far.net", stack=None), id="5"),
         ca_at("8"): replace(ca("8", "far.net", stack=None), id="6"),
     }
@@ -39,7 +41,10 @@ ACTUAL = State(
 
 def saved() -> Saved:
     """A plan that changes the application on a.net, as it comes back from its file."""
-    declared = State({app_at("a.net"): app("a.net", BY_GROUP), ca_at("1"): ca("1", "a.net")})
+    own = app_at("own.net")
+    declared = State(
+        {app_at("a.net"): app("a.net", BY_GROUP), ca_at("1"): ca("1", "a.net"), own: app("own.net")}
+    )
     made = planned("s", SCOPE, declared, ACTUAL, Allowed(weaken=frozenset({"https://a.net/"})))
     assert not [d for d in made.diagnostics if d.is_error]
     assert [c.address for c in made.changes] == [app_at("a.net")]
@@ -48,6 +53,7 @@ def saved() -> Saved:
 
 MOVES: list[tuple[str, Address, Resource | None, str]] = [
     ("ours was changed", app_at("a.net"), replace(OURS, policies=(ANYONE,)), "changed"),
+    ("ours on another host was opened", app_at("own.net"), replace(OWN, policies=(ANYONE,)), "changed"),
     ("ours is gone", ca_at("1"), None, "is gone"),
     ("a foreign application was opened", app_at("a.net/theirs"), replace(FOREIGN_APP, policies=(ANYONE,)), "changed"),
     ("a foreign application is gone", app_at("a.net/theirs"), None, "is gone"),

@@ -18,7 +18,7 @@ from cf_mtls.planning.admission import People
 from cf_mtls.planning.gates import unproven
 from cf_mtls.planning.succession import Handover, handovers, hosts_of_entry, proofs, successors, why_unproven
 from tests.conftest import Pki
-from tests.planning.things import ANYONE, app, app_at, ca, ca_at
+from tests.planning.things import ANYONE, app, app_at, ca, ca_at, policy, rule
 
 NOW = datetime.now(UTC)
 URL = "https://a.net/"
@@ -130,6 +130,7 @@ def test_the_hosts_of_an_entry_are_those_of_its_cas_that_stay() -> None:
     desired = world(SAME, OTHER)
     assert hosts_of_entry(ca_at("1"), world(OLD), desired, "s") == {"a.net"}
     assert hosts_of_entry(ca_at("1"), world(IMPORTED), desired, "s") == frozenset()
+    assert hosts_of_entry(ca_at("1"), world(IMPORTED), world(FOREIGN), "s") == frozenset()
     assert hosts_of_entry(ca_at("1"), world(OLD), world(OTHER), "s") == frozenset()
 
 
@@ -160,6 +161,17 @@ def test_a_client_that_the_new_ca_alone_accepts_proves_it(pki: Pki, new: Authori
     assert proofs(asked, people((client("mary", Expected.REFUSED), mary)), NOW) == ()
     assert proofs(handover(old, fresh, policies=ANYONE), people((client("mary"), mary)), NOW) == ()
     assert proofs(handover(with_pem(OLD, new), fresh), people((client("mary"), mary)), NOW) == ()
+    named_x = policy("non_identity", rule("common_name", common_name="x"))
+    assert proofs(handover(old, fresh, policies=named_x), people((client("mary"), mary)), NOW) == ()
+
+
+def test_a_proof_is_made_on_the_hostname_itself(pki: Pki, new: Authority, mary: Identity) -> None:
+    """Getting in on another hostname of the same CA says nothing about this one."""
+    old, fresh = with_pem(OLD, pki.clients), with_pem(named("2", "fleet", "a.net", "b.net"), new)
+    asked = handover(old, fresh)
+    asked = replace(asked, state=asked.state.put(app_at("b.net"), app("b.net")))
+    elsewhere = replace(people((client("mary"), mary)), targets=(Target("https://b.net/", "b"),))
+    assert proofs(asked, elsewhere, NOW) == ()
 
 
 def test_a_ca_whose_contents_nobody_knows_proves_nothing_and_lets_nothing_be_proven(

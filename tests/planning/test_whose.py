@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.plan import Action
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, CaCertificate, Kind, Scope
 from cf_mtls.model.state import State
@@ -116,6 +117,15 @@ def test_a_reference_to_a_policy_that_is_not_there_is_an_error() -> None:
     assert actions(State({Address(Kind.POLICY, "gone"): known}), State({app_at("a.net"): app("a.net", link)})) == (
         [Action.CREATE], []
     )  # fmt: skip
+
+
+def test_what_a_file_cannot_say_of_a_destination_stays() -> None:
+    """A private one, or a worker's: the file declares public ones, and the others are the account's."""
+    private = freeze_object({"type": "private", "cidr": "10.0.0.0/8"})
+    actual = State({app_at("a.net"): replace(APP, destinations=(*APP.destinations, private))})
+    (after,) = (r for _, r in merge(State({app_at("a.net"): app("a.net")}), actual, "s").desired.items())
+    assert isinstance(after, AccessApplication)
+    assert private in after.destinations
 
 
 def test_two_stacks_never_take_each_others_things() -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cf_mtls import proving
-from cf_mtls.model.evidence import Evidence, Got, Outcome, Probe
+from cf_mtls.model.evidence import Evidence, Extent, Got, Outcome, Probe
 from cf_mtls.model.people import Client, Expected, Target
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.plan import Plan
+from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, Resource, Scope
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.identity import Identity
 from cf_mtls.remote.pace import Clock
 from cf_mtls.verify.wallet import Wallet
+from cf_mtls.workflow import Allowed, planned
 from tests.conftest import Pki
-from tests.planning.things import app, app_at, ca, ca_at
+from tests.planning.things import ANYONE, app, app_at, ca, ca_at
 
 NOW = datetime.now(UTC)
 URL = "https://a.net/"
@@ -115,3 +117,76 @@ def test_a_witness_is_asked_only_what_it_can(pki: Pki) -> None:
     found = proving.verify_all(asked, [fake])
     assert [v.probe.who for v in found.verdicts] == ["jean"]
     assert any("cannot ask for proof 1" in note for note in found.notes)
+
+
+B_URL = Target("https://b.net/", "b")
+
+
+def run_of(actual: State, declared: State) -> Plan:
+    return planned("s", Scope("account", "0" * 32), declared, actual, Allowed(delete=9))
+
+
+BOTH = State(
+    {
+        app_at("a.net"): replace(app("a.net"), id="1"),
+        app_at("b.net"): replace(app("b.net"), id="2"),
+        ca_at("1"): replace(ca("1", "a.net", "b.net"), id="1"),
+    }
+)
+TARGETS = (TARGET, B_URL)
+
+
+def urls(made: Plan) -> list[str]:
+    return [t.url for t in proving.affected(made, TARGETS)]
+
+
+@pytest.mark.parametrize(
+    ("address", "becomes", "found"),
+    [
+        (None, None, [URL, "https://b.net/"]),
+        (app_at("a.net"), app("a.net", ANYONE), [URL]),
+        (Address(Kind.SETTINGS, "b.net"), HostnameSettings("b.net", china_network=True), ["https://b.net/"]),
+        (ca_at("1"), ca("1", "a.net"), ["https://b.net/"]),
+        (app_at("b.net"), None, ["https://b.net/"]),
+        (app_at("a.net/new"), app("a.net/new"), [URL]),
+        (app_at("a.net/new"), app("a.net/new", ANYONE), [URL, "https://a.net/new"]),
+        (app_at("c.net"), app("c.net", ANYONE, stack="s"), [URL, "https://b.net/"]),
+    ],
+)
+def test_a_run_is_looked_at_wherever_it_could_matter(
+    address: Address | None, becomes: Resource | None, found: list[str]
+) -> None:
+    """The file's URLs on the hosts that change, and others there that let in other people; all when nothing changes."""
+    declared = State({a: replace(r, id=None) for a, r in BOTH.items()})  # type: ignore[call-arg]
+    wanted = declared if address is None else declared.put(address, becomes)
+    assert urls(run_of(BOTH, wanted)) == found
+
+
+@pytest.mark.parametrize(("binds", "targets", "extent"), [
+    (True, TARGETS, Extent.RUN), (True, (TARGET,), Extent.FILE), (False, (TARGET,), Extent.RUN),
+])  # fmt: skip
+def test_a_run_speaks_for_the_file_only_when_all_of_it_was_looked_at(
+    binds: bool, targets: tuple[Target, ...], extent: Extent
+) -> None:
+    """Not where a part was asked, nor in a partial run or one that destroys."""
+    made = run_of(BOTH, BOTH.put(app_at("a.net"), app("a.net", ANYONE)))
+    asked = proving.after(made, State(), targets, Wallet({}, ()), NOW, binds=binds)
+    assert asked.extent is extent
+
+
+def test_in_a_run_that_does_not_bind_no_client_is_demanded(pki: Pki) -> None:
+    """The policies that stand say what must happen."""
+    stands = state(pki.clients)
+    made = run_of(State(), State())
+    made = replace(made, actual=stands, desired=stands)
+    held = replace(wallet(jean=pki.jean), clients=(Client("jean", "j", "k", Expected.REFUSED),))
+    for binds, what in ((True, Expected.REFUSED), (False, Expected.ALLOWED)):
+        asked = proving.after(made, stands, (TARGET,), held, NOW, binds=binds)
+        assert [p.expected for p in asked.probes if p.proof == 2] == [what]
+
+
+def test_what_was_just_removed_may_answer_no_more(pki: Pki) -> None:
+    """Its domains go along, so that its answer is a failure and not somebody else's."""
+    made = run_of(BOTH, State({a: r for a, r in BOTH.items() if a != app_at("b.net")}))
+    asked = proving.after(made, State(), TARGETS, Wallet({}, ()), NOW, binds=True)
+    assert {d for p in asked.probes for d in p.declared} == {"a.net", "b.net"}

@@ -1,0 +1,111 @@
+"""One stack against the account: every difference, opening and end is a finding of its own class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cf_mtls.diagnostics import Code, Fault, Place, Severity
+from cf_mtls.model.resources import Resource
+from cf_mtls.model.state import State
+from cf_mtls.planning.check import Known, findings, unseen
+from cf_mtls.planning.drift import Class
+from tests.planning.things import ANYONE, CERTIFICATE, END, app, app_at, ca, ca_at, policy, rule
+
+DECLARED = State({app_at("a.net"): app("a.net"), ca_at("1"): ca("1", "a.net")})
+THERE = State({a: replace(r, id=str(a)) for a, r in DECLARED.items()})  # type: ignore[call-arg]
+EARLY = END - timedelta(days=365)
+MONTH = timedelta(days=30)
+
+
+def found(actual: State, declared: State = DECLARED, **more: object) -> dict[Class, list[str]]:
+    """The addresses of what is found, by class."""
+    known = Known("f.yaml", "s", declared, **more)  # type: ignore[arg-type]
+    seen: dict[Class, list[str]] = {}
+    for finding in findings(known, actual, EARLY, MONTH):
+        seen.setdefault(finding.kind, []).append(finding.address)
+    return seen
+
+
+def put(address: str, thing: Resource | None) -> State:
+    at = app_at(address) if "." in address else ca_at(address)
+    return THERE.put(at, thing)
+
+
+@pytest.mark.parametrize(
+    ("actual", "kinds"),
+    [
+        (THERE, {}),
+        (put("a.net", None), {Class.DRIFT: ["application/a.net"]}),
+        (
+            put("a.net", replace(app("a.net", policy("deny", CERTIFICATE)), id="1")),
+            {Class.DRIFT: ["application/a.net"]},
+        ),
+        (put("late.net", replace(app("late.net"), id="9")), {Class.DRIFT: ["application/late.net"]}),
+        (put("a.net", replace(app("a.net", stack=None), id="1")), {Class.DRIFT: ["application/a.net"]}),
+        (
+            put("a.net/x", replace(app("a.net/x", ANYONE, stack=None), id="9")),
+            {Class.WEAKENED: ["application/a.net/x"]},
+        ),
+        (put("2", replace(ca("2", "a.net", stack=None), id="9")), {Class.WEAKENED: ["certificate/2"]}),
+        (put("2", replace(ca("2", "b.net", stack=None), id="9")), {Class.UNMANAGED: ["certificate/2"]}),
+        (put("2", replace(ca("2", "b.net", stack="other"), id="9")), {}),
+        (put("b.net", replace(app("b.net", ANYONE, stack=None), id="9")), {}),
+    ],
+)
+def test_each_thing_is_found_once_in_its_class(actual: State, kinds: dict[Class, list[str]]) -> None:
+    """What is ours and differs or is too many, what opens a door, what no stack declares; others' things are theirs."""
+    assert found(actual) == kinds
+
+
+def test_what_another_stack_of_the_same_run_declares_is_not_unmanaged() -> None:
+    """It knows its own."""
+    actual = put("2", replace(ca("2", "b.net", stack=None), id="9"))
+    assert found(actual, managed=frozenset({ca_at("2")})) == {}
+
+
+@pytest.mark.parametrize(("days", "expires"), [(31, False), (30, True), (0, True), (-1, True)])
+def test_what_ends_soon_is_found(days: int, expires: bool) -> None:
+    """A CA that the file declares, and whatever else it knows the end of."""
+    soon = EARLY + timedelta(days=days)
+    ending = State({**DECLARED, ca_at("1"): ca("1", "a.net", expirations=(soon,))})
+    actual = State({a: replace(r, id=str(a)) for a, r in ending.items()})  # type: ignore[call-arg]
+    assert found(actual, ending) == ({Class.EXPIRING: ["certificate/1"]} if expires else {})
+    assert found(THERE, ends={"token": soon}) == ({Class.EXPIRING: ["token"]} if expires else {})
+
+
+def test_without_a_baseline_nothing_is_pending() -> None:
+    """With the file's previous version what it said and the account has is the file's own move."""
+    before = State({**DECLARED, app_at("a.net"): app("a.net", fields={"tags": ["x"]})})
+    actual = put("a.net", replace(app("a.net", fields={"tags": ["x"]}), id="1"))
+    wanted = State({**DECLARED, app_at("a.net"): app("a.net", fields={"tags": ["y"]})})
+    assert found(actual, wanted) == {Class.DRIFT: ["application/a.net"]}
+    assert found(actual, wanted, before=before) == {Class.PENDING: ["application/a.net"]}
+
+
+GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "groups cannot be read")
+OTHER = Code("scope.other-unseen", Severity.NOTE, Fault.INVOCATION, "the other scope cannot be seen")
+BY_GROUP = policy("non_identity", CERTIFICATE, require=(rule("group", id="g"),))
+
+
+@pytest.mark.parametrize(
+    ("actual", "open_"),
+    [
+        (THERE, False),
+        (put("a.net", app("a.net", BY_GROUP)), True),
+        (put("a.net/x", app("a.net/x", BY_GROUP, stack=None)), True),
+        (put("b.net", app("b.net", BY_GROUP, stack=None)), False),
+    ],
+)
+def test_groups_that_cannot_be_read_leave_open_what_hangs_on_them(actual: State, open_: bool) -> None:
+    """Near what is declared: then nothing is called clean; elsewhere it is other people's business."""
+    seen = [*unseen(DECLARED, actual, [GROUPS.found("no")], Place("f"))]
+    assert [f.kind for f in seen] == ([Class.UNCHECKED] if open_ else [])
+
+
+def test_another_scope_that_cannot_be_seen_leaves_everything_open() -> None:
+    """Whatever stands there could open a door of ours; where nothing is declared there is none."""
+    assert [f.kind for f in unseen(DECLARED, THERE, [OTHER.found("no")], Place("f"))] == [Class.UNCHECKED]
+    assert [*unseen(State(), THERE, [OTHER.found("no")], Place("f"))] == []
