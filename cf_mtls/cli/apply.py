@@ -20,6 +20,7 @@ from cf_mtls.cli.options import (
     Destroy,
     OneCa,
     PlanFile,
+    RefusedTwice,
     Target,
     WildcardHostnames,
     WitnessName,
@@ -84,6 +85,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
@@ -113,6 +115,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        twins=refused_twice,
         wildcards=wildcard_hostnames,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed

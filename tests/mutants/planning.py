@@ -109,8 +109,8 @@ MUTANTS = (
         ("askers", "(before.get(a) or ca).pem", "None"),
         ("with_contents", "ca.pem is None and", ""),
         ("with_contents", "and other.contents is not Contents.UNKNOWN", ""),
-        ("with_bundles", "if is_ours(ca, stack) else ()", ""),
-        ("with_bundles", "if agreement(bundle, ca) is Contents.KNOWN:", "if True:"),
+        ("with_bundles", "is_ours(ca, stack) and", ""),
+        ("with_bundles", "and digits_of(ca.name)", ""),
     ),
     *of(
         "planning/succession",

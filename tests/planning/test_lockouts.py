@@ -128,6 +128,8 @@ def test_a_ca_whose_contents_nobody_knows_is_tried_both_ways(pki: Pki, other: Au
     assert (leaves, stays, comes) == ([OUT], [], [OUT])
     same = said(who, state(trust("1", pki.clients)), state(trust("1", None)))
     assert same == []  # at the same address: what was known of it is so still
+    stranger = people(pki.stranger, A)
+    assert said(stranger, state(trust("1", pki.clients)), state(trust("1", None))) == [ALREADY]
 
 
 def test_who_was_in_because_anybody_was_is_judged_by_what_it_gets_then(pki: Pki) -> None:
