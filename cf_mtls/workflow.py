@@ -219,6 +219,14 @@ def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
     return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
 
 
+def validate_alone(path: Path, at: datetime) -> Stack:
+    """As `validate`; raises Failure also where the file by itself refuses a client that it demands to get in."""
+    stack = validate(path, at)
+    if refused := contradictions(stack):
+        raise Failure((*stack.diagnostics, *refused))
+    return stack
+
+
 def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
     """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
 

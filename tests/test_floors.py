@@ -39,7 +39,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("remote", "elsewhere apply | snapshot | doctor | findings"),
     ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "answer answered connect outlook private proofs stopwatch | claim expect judge line"),
-    ("verify", "handshake resumption wallet wrong tunnel"),
+    ("verify", "ca_keys handshake resumption wallet wrong tunnel"),
     ("verify", "browser_page witness httpx_probe | browser_probe curl_probe"),
     ("report", "door_text safe waivers_yaml | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),

@@ -136,8 +136,15 @@ def apply(
                     ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
-            binds = not made.inputs.allowed.targets and not made.inputs.is_destroy
-            looked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            looked = proving.after(
+                made,
+                declared.state,
+                declared.targets,
+                wallet,
+                now(),
+                binds=not made.inputs.allowed.targets and not made.inputs.is_destroy,
+                authorities=declared.authorities(),
+            )
             return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
@@ -181,7 +188,11 @@ def _read(
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, None
+    seen = replace(
+        made.inputs, clients=stack.clients, shown=stack.shown
+    )  # as plan, which opens nothing, saw them
+    made = replace(made, inputs=seen)
+    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, None
 
 
 def _approved(made: Plan, saved: Saved | None, expect: str | None) -> None:
