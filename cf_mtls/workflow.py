@@ -11,12 +11,12 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
-from cf_mtls.declare.clients import shown_by
+from cf_mtls.declare.clients import shown_by, shown_of
 from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
+from cf_mtls.model.plan import NOTHING, SHAPES, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.admission import (
@@ -28,8 +28,10 @@ from cf_mtls.planning.admission import (
     with_bundles,
     with_contents,
 )
+from cf_mtls.planning.approval import losses, not_counted
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.duplicates import refusals, rivals
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import (
     IMPOSSIBLE,
@@ -43,18 +45,19 @@ from cf_mtls.planning.gates import (
 )
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.plan import Change, Step
+    from cf_mtls.model.people import Shown
+    from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.elsewhere import Beside
@@ -66,6 +69,9 @@ NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an a
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
 SCOPE_INVALID = Code("scope.invalid", Severity.ERROR, Fault.INVOCATION, "an id in the environment is not one")
 
+OTHER_DIGEST = Code(
+    "apply.other-digest", Severity.ERROR, Fault.INVOCATION, "this is not the plan that was approved"
+)
 PARTIAL = Code("plan.partial", Severity.WARNING, Fault.INVOCATION, "the plan is partial")
 NO_SUCH_TARGET = Code(
     "plan.no-such-target", Severity.ERROR, Fault.INVOCATION, "a target is nothing of this file"
@@ -136,7 +142,7 @@ def states_to_explain(stack: Stack | None, account: Account, host: str, *, offli
     seen = _snapshot(scope_of(stack, account), account, hosts, stacks)
     if stack is None:
         return Views({"now": seen.state}, beside=seen.beside, notes=seen.diagnostics)
-    merged = merge(stack.state, seen.state, stack.name)
+    merged = merge(stack.state, seen.state, stack.name, removed=stack.removed)
     states = {"now": seen.state, "once applied": merged.desired}
     return Views(states, merged.moved, merged.ours, seen.beside, seen.diagnostics)
 
@@ -186,10 +192,24 @@ def people_of(stack: Stack, actual: State = NOBODY_KNOWN) -> People:
 
 
 def _inputs(
-    declared: State, hosts: frozenset[str], allowed: Allowed, people: People, *, is_destroy: bool = False
+    declared: State,
+    hosts: frozenset[str],
+    allowed: Allowed,
+    people: People,
+    removed: Sequence[Removed],
+    *,
+    is_destroy: bool = False,
 ) -> Inputs:
     return Inputs(
-        declared, hosts, allowed, people.clients, people.targets, people.shown, people.beside, is_destroy
+        declared,
+        hosts,
+        allowed,
+        people.clients,
+        people.targets,
+        people.shown,
+        people.beside,
+        is_destroy,
+        tuple(removed),
     )
 
 
@@ -197,6 +217,14 @@ def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
     """A stack whose clients are judged by what could be opened, also where a passphrase was needed."""
     opened = {n: shown_by(i, stack.at) for n, i in wallet.identities.items()} if stack.at else {}
     return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
+
+
+def validate_alone(path: Path, at: datetime) -> Stack:
+    """As `validate`; raises Failure also where the file by itself refuses a client that it demands to get in."""
+    stack = validate(path, at)
+    if refused := contradictions(stack):
+        raise Failure((*stack.diagnostics, *refused))
+    return stack
 
 
 def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
@@ -214,23 +242,34 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
-    declared = State() if destroy else stack.state
     everybody = people_of(stack, snapshot.state)
     people = NO_PEOPLE if destroy else everybody
-    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
-    inputs = _inputs(declared, stack.hosts, allowed, everybody, is_destroy=destroy)
+    made = planned(
+        stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
+    )
+    inputs = _inputs(stack.state, stack.hosts, allowed, everybody, stack.removed, is_destroy=destroy)
     said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
 
 
 def planned(
-    name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
+    name: str,
+    scope: Scope,
+    declared: State,
+    actual: State,
+    allowed: Allowed,
+    people: People = NO_PEOPLE,
+    removed: Sequence[Removed] = (),
+    *,
+    destroy: bool = False,
 ) -> Plan:
     """The plan from what is declared and what is there; pure. people: who must not be locked out.
 
+    removed: ids that the file retires or forgets. destroy: everything of the stack is to go, what is pinned included.
+
     Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
     """
-    merged = merge(declared, actual, name, allowed.adopt)
+    merged = merge(declared, actual, name, allowed.adopt, removed, destroy=destroy)
     actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
@@ -238,7 +277,11 @@ def planned(
         _all_known(allowed.targets, frozenset(merged.ours) | {change.address for change in changes})
         changes, left_out = _only(allowed.targets, changes)
         desired = actual.put_all({change.address: change.after for change in changes})
-    ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
+    everything = State({**actual, **desired})
+    beside = rivals(changes, actual, allowed.twins)
+    ordered = order(
+        changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname, rivals=beside
+    )
     hosts = known_hosts(actual, changes)
     ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
     judged, not_judged = by_wildcard(people, actual, desired)
@@ -246,22 +289,23 @@ def planned(
         *merged.diagnostics,
         *not_judged,
         *_partial(left_out),
-        *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
+        *refusals(beside, changes, everything),
+        *no_order(ordered.glitches, everything, one_ca=allowed.one_ca_per_hostname, twins=bool(beside)),
         *wildcards(changes, allowed=allowed.wildcard_hostnames),
-        *weaker(ways, allowed.weaken),
+        *weaker(ways, allowed.weaken, merged.ours, changes),
         *lockouts(judged, actual, desired, allowed.lockout),
         *unproven(
             handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
             people,
-            State({**actual, **desired}),
+            everything,
             allowed.unproven,
         ),
-        *deletions(changes, actual, desired, name, allowed.delete),
+        *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    inputs = _inputs(declared, frozenset(), allowed, people)
+    inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
     )
@@ -294,18 +338,70 @@ def _partial(left_out: tuple[Address, ...]) -> Iterator[Diagnostic]:
         yield PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")
 
 
-def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
-    """A saved plan on the account as it is now. Raises Failure when it is none, was changed, or is stale."""
+def saved_plan(
+    raw: bytes, file: str, account: Account, at: datetime, typed: Allowed = NOTHING, expect: str | None = None
+) -> tuple[Plan, Saved]:
+    """A saved plan made again on the account as it is now. typed: what was allowed on the command line.
+
+    at: an aware moment, for which the clients are judged.
+    expect: the digest that was approved. Raises Failure when the file is no plan, was changed, is not the approved one,
+    is stale, or was made from something else than it says.
+    """
     from cf_mtls.planning.planfile_reader import load
 
     saved = load(raw, file)
+    if expect is not None and expect != saved.digest:
+        detail = f"Approved was {expect}; {file} holds {saved.digest}."
+        raise Failure([OTHER_DIGEST.found(detail, "Name the plan that was approved.")], Exit.REFUSED)
     _agree(
         f"{saved.scope.kind}_id",
         saved.scope.id,
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    return saved.on(_snapshot(saved.scope, account, saved.hosts, {saved.stack}).state), saved
+    snapshot = _snapshot(saved.scope, account, saved.hosts, {saved.stack})
+    made = again(saved, snapshot.state, at, typed, is_approved=expect is not None)
+    return replace(made, diagnostics=(*snapshot.diagnostics, *made.diagnostics)), saved
+
+
+def again(saved: Saved, actual: State, at: datetime, typed: Allowed = NOTHING, *, is_approved: bool) -> Plan:
+    """A saved plan as its inputs make it now, pure: gates, ownership and order are decided as for any plan.
+
+    at: an aware moment, for which the clients are judged.
+    is_approved: whether its digest was. Without that whoever edited the file could have written anything: what it says
+    was allowed does not count, and as its clients may have been taken out, nobody may lose access by it.
+    What stands in its way is in the plan's diagnostics. Raises Failure (refused) when it is stale, or not what it was
+    made from.
+    """
+    inputs = saved.inputs
+    allowed = typed | (inputs.allowed if is_approved else inputs.allowed.only(SHAPES))
+    shown = {name: _shown_at(found, at) for name, found in inputs.shown.items()}
+    people = People(inputs.clients, inputs.targets, shown, at, {}, inputs.beside)
+    try:
+        made = planned(
+            saved.stack,
+            saved.scope,
+            inputs.declared,
+            actual,
+            allowed,
+            NO_PEOPLE if inputs.is_destroy else people,
+            inputs.removed,
+            destroy=inputs.is_destroy,
+        )
+    except Failure as failure:  # what was targeted is there no more
+        raise Failure(failure.diagnostics, Exit.REFUSED) from None
+    found = () if is_approved else (*losses(made), *not_counted(inputs.allowed, allowed))
+    made = replace(made, diagnostics=(*made.diagnostics, *found), inputs=replace(inputs, allowed=allowed))
+    saved.check(actual, made)
+    return made
+
+
+def _shown_at(found: Shown, at: datetime) -> Shown:
+    """What a client shows, looked at again at another moment: since then it may have expired."""
+    from cf_mtls.pki.pem import Certificate
+
+    leaf, *sent = (Certificate.from_der(der) for der in (found.leaf, *found.sent))
+    return shown_of(leaf, sent, at)
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:

@@ -7,6 +7,7 @@ Rules of this file:
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Place, Severity
@@ -33,6 +34,7 @@ WAIVER: dict[str, type | tuple[type, ...]] = {
     "address": str, "reason": str, "owner": str, "until": str, "line": int,
 }  # fmt: skip
 
+FINGERPRINT = re.compile(r"(?:[0-9a-f]{64})?")
 LONGEST_NUMBER = 18
 """Digits of a number in a report: places and counts."""
 
@@ -69,6 +71,9 @@ def _check(data: Any) -> None:
     for stack in data["stacks"]:
         _typed(stack, STACK)
         Status(stack["status"])
+        if not FINGERPRINT.fullmatch(stack["fingerprint"]):
+            message = "a fingerprint is not one"
+            raise ValueError(message)
         _all(stack["counts"].values(), int)
         _all(stack["notes"], str)
         for waiver in stack["unused_waivers"]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import policy, sessions
-from cf_mtls.emulator.http import Answer, Request
+from cf_mtls.emulator.http import MARK, Answer, Request
 from cf_mtls.emulator.peer import Demand, Peer
 from cf_mtls.emulator.pem import common_names
 from cf_mtls.emulator.policy import Asker
@@ -164,7 +164,7 @@ class Edge:
 
     def _judged_by(self, trust: Trust, leaf: bytes, sent: tuple[bytes, ...]) -> Judgement:
         sent = sent if self.world.switches.on("use-sent-intermediates") else ()
-        key = (trust.id, _digest(leaf), tuple(_digest(s) for s in sent))
+        key = (trust.bundle, _digest(leaf), tuple(_digest(s) for s in sent))
         now = self.world.clock.now()
         at, judgement = self._verdicts.get(key, (-1e9, None))
         if judgement is None or not 0 <= now - at < _VERDICT_LIVES_S:
@@ -201,12 +201,12 @@ class Edge:
         headers += self._forwarded(host, peer, verdict)
         answer = await self.origin(replace(request, headers=tuple(headers)))
         plain = tuple(h for h in answer.headers if h[0] not in {"server", "cf-ray"})
-        return replace(answer, headers=(*plain, ("server", "cloudflare"), ("cf-ray", ray)))
+        return replace(answer, headers=(*plain, ("server", "cloudflare"), ("cf-ray", ray), MARK))
 
     def _page(
         self, status: int, text: str, *headers: tuple[str, str], ctype: tuple[str, str] = _HTML
     ) -> Answer:
-        own = (ctype, ("server", "cloudflare"), ("cf-ray", self._ray()))
+        own = (ctype, ("server", "cloudflare"), ("cf-ray", self._ray()), MARK)
         return Answer(status, (*own, *headers), text.encode() + b"\n")
 
     def _named(self, request: Request, app: Record) -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,7 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.diagnostics import Diagnostic, Place
     from cf_mtls.model.doors import Doorway
     from cf_mtls.model.people import Client, Shown, Target
     from cf_mtls.model.resources import Address, Resource, Scope
@@ -115,6 +115,8 @@ class Allowed:
     """How many objects may be deleted."""
     one_ca_per_hostname: bool = False
     """Whether this account takes a hostname on one CA only."""
+    twins: frozenset[str] = frozenset()
+    """What of a CA this account refuses twice, as it said: `first`, `any` or `whole`; empty for nothing."""
     wildcard_hostnames: bool = False
     """Whether this account takes a wildcard where a CA's or a setting's hostname stands."""
     targets: frozenset[Address] = frozenset()
@@ -131,7 +133,7 @@ class Allowed:
         return Allowed(**{name: getattr(self, name) for name in names})
 
 
-SHAPES = frozenset({"one_ca_per_hostname", "targets", "wildcard_hostnames"})
+SHAPES = frozenset({"one_ca_per_hostname", "targets", "twins", "wildcard_hostnames"})
 """The fields of `Allowed` that open no gate, only make the plan another one: what they lead to is judged as usual."""
 
 
@@ -146,11 +148,21 @@ NOTHING = Allowed()
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """An id that the file no longer declares: what becomes of the thing, and where the file says so."""
+
+    id: str
+    destroy: bool
+    """Whether it is deleted; else it is left as it is, whatever mark it carries."""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """What a plan was made from, besides the account: from the same inputs the same plan can be made again."""
 
     declared: State = field(default_factory=State)
-    """Only what the file says; nothing when all of it is to go."""
+    """Only what the file says, also when all of it is to go: then it says what is pinned."""
     hosts: frozenset[str] = frozenset()
     """The hostnames for which what lives beside the scope was read too."""
     allowed: Allowed = NOTHING
@@ -162,6 +174,8 @@ class Inputs:
     beside: tuple[str, ...] = ()
     """The PEM of CAs of ours that left the file, as far as it was found beside."""
     is_destroy: bool = False
+    removed: tuple[Removed, ...] = ()
+    """Ids that the file lists as removed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -54,10 +54,9 @@ from cf_mtls.pki.lint import lint_chain, lint_client
 from cf_mtls.pki.pem import read_certificates, read_chain
 from cf_mtls.pki.requests import read_request
 from cf_mtls.pki.tree import tree
-from cf_mtls.planning import codec
+from cf_mtls.planning import codec, planfile_reader
 from cf_mtls.planning.check import Known, findings
-from cf_mtls.planning.planfile import SEALED, as_json, text
-from cf_mtls.planning.planfile_reader import load
+from cf_mtls.planning.planfile import as_json, sealed, text, written
 from cf_mtls.remote import doctor
 from cf_mtls.remote.diagnosis import diagnose
 from cf_mtls.remote.errors import failure
@@ -77,7 +76,7 @@ from cf_mtls.report.terminal import Paint, messages
 from cf_mtls.verify.answer import evidence, parse, replayable
 from tests.ci.reports import a_report, a_stack
 from tests.fuzz.mutate import mutated, mutated_json
-from tests.planning.test_planfile import CLIENTS, TARGETS, a_plan
+from tests.planning.saved_worlds import a_plan
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ACCOUNT = "0123456789abcdef0123456789abcdef"
@@ -245,32 +244,34 @@ def plans() -> tuple[Plan, ...]:
 
 @cache
 def saved() -> tuple[Any, ...]:
-    return tuple(as_json(plan, TARGETS, CLIENTS) for plan in plans())
+    return tuple(as_json(plan) for plan in plans())
 
 
 def make_saved(random: Random) -> bytes:
-    """A saved plan with a change; half of them with the digest that they would have."""
+    """A saved plan with a change; half of them written anew around it, with the digest that it would have."""
+    if random.random() < RIGHT:
+        return json.dumps(random.choice(saved())).encode()
     made = mutated_json(random, random.choice(saved()))
     if random.random() < 0.5:
         return made
     try:
-        found = json.loads(made)
-        found["cf_mtls"]["digest"] = codec.digest({key: found["cf_mtls"][key] for key in SEALED})
-        return json.dumps(found).encode("utf-8", "surrogatepass")
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = planfile_reader._saved(json.loads(made)["cf_mtls"])
+        found = replace(found, digest=codec.digest(sealed(found)))
+        return json.dumps(written(found)).encode("utf-8", "surrogatepass")
+    except (*planfile_reader.WRONG, Failure):
         return made
 
 
 def read_saved(data: bytes) -> bool:
-    found = load(data, "plan.json", to_apply=False)
+    found = planfile_reader.load(data, "plan.json", to_apply=False)
     understood = False
     for made in plans():
         try:
-            plan = found.on(made.actual)
+            plan = workflow.again(found, made.actual, NOW, is_approved=True)
         except Failure:
             continue  # of another account
         plan_text(plan, PLAIN, NOW)
-        text(as_json(plan, TARGETS, CLIENTS))
+        text(as_json(plan))
         understood = True
     return understood
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cf_mtls.diagnostics import has_errors
-from cf_mtls.model.frozen import freeze_object
+from cf_mtls.model.frozen import EMPTY, freeze_object
 from cf_mtls.model.marks import application_name, certificate_name, digits_of, shown, stack_of, without_digits
 from cf_mtls.model.plan import Action
 from cf_mtls.model.resources import (
@@ -148,22 +148,28 @@ def test_another_stacks_digits_say_that_it_is_another_bundle() -> None:
 def test_an_adopted_ca_is_marked_without_digits(by: Address) -> None:
     """Nobody saw what was uploaded, so its name claims nothing; found again by what the account shows."""
     actual = account(there("11", END, name="by hand"))
-    refused = merge(State({AT: DECLARED}), actual, "s")
+    unsealed = merge(State({AT: DECLARED}), actual, "s", {by})
+    assert [d.code.code for d in unsealed.diagnostics] == ["ownership.not-recorded"]
+    assert unsealed.diagnostics[0].fix.endswith(f"    sha256: {SHA}")
+    recorded = replace(DECLARED, contents=Contents.RECORDED)
+    refused = merge(State({AT: recorded}), actual, "s")
     assert "--adopt certificate/1" in refused.diagnostics[0].fix
     assert diff(actual, refused.desired) == ()
-    adopted = merge(State({AT: DECLARED}), actual, "s", {by}).desired
+    adopted = merge(State({AT: recorded}), actual, "s", {by}).desired
     (change,) = diff(actual, adopted)
     assert isinstance(change.after, CaCertificate)
     assert (change.after.name, change.after.contents) == ("c (cf-mtls s)", Contents.RECORDED)
     again = account(there("11", END, name=change.after.name))
-    merged = merge(State({AT: DECLARED}), again, "s")
+    assert merge(State({AT: DECLARED}), again, "s").diagnostics[0].code.code == "ownership.not-recorded"
+    merged = merge(State({AT: recorded}), again, "s")
     assert diff(again, merged.desired) == ()
     assert merged.desired[BY_ID] == replace(change.after, id="1")
 
 
 def test_an_adopted_ca_that_may_be_two_bundles_is_not_guessed() -> None:
     """What the account shows is in both; taking it for the new one would say that the new one is there."""
-    declared = State([bundle("c", "ab" * 32, "i1", "root"), bundle("c", "cd" * 32, "i2", "root")])
+    both = (bundle("c", "ab" * 32, "i1", "root"), bundle("c", "cd" * 32, "i2", "root"))
+    declared = State((a, replace(ca, contents=Contents.RECORDED)) for a, ca in both)
     actual = account(CaCertificate("c (cf-mtls s)", ("a.net",), ("root",), (END,), id="1"))
     merged = merge(declared, actual, "s")
     assert [d.code.code for d in merged.diagnostics] == ["ownership.ambiguous"]
@@ -238,7 +244,9 @@ def test_settings_that_say_nothing_equal_no_settings() -> None:
     at = Address(Kind.SETTINGS, "a.net")
     declared = State({at: HostnameSettings("a.net")})
     assert diff(State(), merge(declared, State(), "s").desired) == ()
-    actual = State({at: HostnameSettings("a.net", client_certificate_forwarding=True)})
+    on = HostnameSettings("a.net", client_certificate_forwarding=True)
+    actual = State({at: on, AT: there("11", END, name=DECLARED.name)})
+    declared = State({at: HostnameSettings("a.net"), AT: DECLARED})
     assert [c.action for c in diff(actual, merge(declared, actual, "s").desired)] == [Action.DELETE]
 
 
@@ -284,3 +292,42 @@ def test_an_absent_pin_without_a_pem_cannot_be_made_anew() -> None:
     (found,) = merge(State({BY_ID: UNKNOWN}), State(), "s").diagnostics
     assert found.code.code == "ownership.pin-absent"
     assert "cannot be made anew" in found.fix
+
+
+def test_a_policy_with_another_name_keeps_what_the_file_leaves_out() -> None:
+    """The same decision and rules under another name: the same policy, with its id and its other members."""
+    fields = freeze_object({"approval_required": True, "session_duration": "6h"})
+    there = replace(POLICY, name="old", id="p-1", fields=fields)
+    other = replace(
+        POLICY, name="other", id="p-2", decision="deny", fields=freeze_object({"mfa_config": {"x": 1}})
+    )
+    actual = State({APP_AT: replace(APP, id="2", policies=(other, there))})
+
+    def after(*wanted: AccessPolicy) -> tuple[AccessPolicy, ...]:
+        found = merge(State({APP_AT: replace(APP, policies=wanted)}), actual, "s").desired[APP_AT]
+        assert isinstance(found, AccessApplication)
+        return found.policies
+
+    (renamed,) = after(replace(POLICY, name="new"))
+    assert (renamed.id, renamed.fields) == ("p-1", fields)
+    assert after(replace(POLICY, name="old"), replace(POLICY, name="new"))[1].id is None
+    (new,) = after(replace(POLICY, name="new", decision="allow"))
+    assert (new.id, new.fields) == (None, EMPTY)
+
+
+def test_an_unknown_member_of_a_destination_is_kept() -> None:
+    """What Cloudflare adds to a destination tomorrow is no difference, and is sent back; an override is one."""
+    odd = public("a.net").merged(freeze_object({"new_member": {"x": 1}}))
+    actual = State({APP_AT: replace(APP, id="2", destinations=(odd, public("b.net")))})
+    wanted = replace(APP, destinations=(public("b.net"), public("a.net")))
+    at = Address(Kind.APPLICATION, "b.net")
+    found = merge(State({at: wanted}), actual, "s").desired[APP_AT]
+    assert isinstance(found, AccessApplication)
+    assert found.destinations == (public("b.net"), odd)
+    same = merge(State({APP_AT: replace(APP, destinations=(public("a.net"), public("b.net")))}), actual, "s")
+    assert diff(actual, same.desired) == ()
+    opened = odd.merged(freeze_object({"overrides": [{"behavior": "public", "path_pattern": "/x"}]}))
+    wider = State({APP_AT: replace(APP, id="2", destinations=(opened,))})
+    (change,) = diff(wider, merge(State({APP_AT: APP}), wider, "s").desired)
+    assert isinstance(change.after, AccessApplication)
+    assert (change.attributes, change.after.destinations) == (("destinations",), (odd,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -78,6 +78,8 @@ class Bench:
     unproven: frozenset[str] = frozenset()
     given_up: frozenset[str] = frozenset()
     others: tuple[CaCertificate, ...] = ()
+    leaving: tuple[CaCertificate, ...] = ()
+    """CAs beside the first that leave the hostname too."""
 
     def trust(self, key: str, of: Authority, *hosts: str) -> CaCertificate:
         found = ca(key, *hosts, pem=of.chain.pem, contents=Contents.KNOWN)
@@ -89,14 +91,17 @@ class Bench:
             self.trust("1", self.pki.clients, HOST),
             self.trust("2", self.new, HOST),
             *self.others,
+            *self.leaving,
         ]
         found: dict[Address, Resource] = {ca_at(c.fingerprints[0]): c for c in cas}
         return State({**found, app_at(HOST): app(HOST, *self.policies)})  # type: ignore[arg-type]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        at = ca_at("1")
-        return Step(Phase.NARROW, at, self.trust("1", self.pki.clients), at), Step(Phase.DELETE, at, None, at)
+        gone = (self.trust("1", self.pki.clients, HOST), *self.leaving)
+        bare = {ca_at(c.fingerprints[0]): replace(c, associated_hostnames=()) for c in gone}
+        narrows = [Step(Phase.NARROW, at, value, at) for at, value in bare.items()]
+        return (*narrows, *(Step(Phase.DELETE, at, None, at) for at in bare))
 
     def boundary(self, done: int) -> Boundary:
         steps, start = self.steps, self.start
@@ -187,6 +192,30 @@ def test_a_client_that_is_not_here_shows_nothing(bench: Bench, mary: Identity) -
     assert codes(caught.value) == ["apply.successor-not-shown"]
 
 
+def test_a_shut_url_is_no_proof_where_the_client_itself_could_not_be_asked(
+    bench: Bench, mary: Identity
+) -> None:
+    """Another client gets in there, so the refusal without a certificate counts; of the new CA it says nothing."""
+    third = root("Third Root", now=NOW)
+    stays = replace(bench.trust("3", third, HOST), name="bank (cf-mtls s)")
+    edge = Edge({"mary": always(DOWN), "carl": always(IN), BARE: always(OUT)})
+    beside = replace(bench, others=(stays,))
+    with pytest.raises(Failure) as caught:
+        beside.rotation(edge, {"mary": mary, "carl": third.issue("carl", now=NOW)}).before(beside.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_who_must_be_out_or_is_out_already_stops_nothing(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Refused by the file's own word, or expired whatever the file demands: no proof waits for it."""
+    over = pki.clients.issue("over", now=NOW, not_before=NOW - timedelta(9), not_after=NOW - timedelta(2))
+    zoe = bench.new.issue("zoe", now=NOW)
+    edge = Edge({"mary": always(IN), "zoe": always(OUT), "over": always(OUT), BARE: always(OUT)})
+    expect = {"zoe": Expected.REFUSED, "over": Expected.ALLOWED}
+    run = bench.rotation(edge, {"mary": mary, "zoe": zoe, "over": over}, **expect)
+    run.before(bench.boundary(0))
+    assert run.after(bench.boundary(1)) is None
+
+
 # After
 
 
@@ -262,6 +291,46 @@ def test_one_bad_answer_is_no_setback(bench: Bench, pki: Pki, mary: Identity) ->
     assert afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
 
 
+def test_an_edge_that_refuses_now_one_and_now_another_is_not_waited_for_for_ever(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """Nobody is refused twice in a row; at the deadline that is a loss."""
+    rounds: list[float] = []
+
+    def turn(at: float) -> bool:
+        rounds.extend([at] if at not in rounds else [])
+        return len(rounds) % 2 == 0
+
+    edge = Edge({
+        "jean": always(OUT), "mary": lambda at: IN if turn(at) else OUT, "ana": lambda at: OUT if turn(at) else IN
+    })  # fmt: skip
+    clients = {"jean": pki.jean, "mary": mary, "ana": bench.new.issue("ana", now=NOW)}
+    assert afterwards(bench, edge, clients, jean=Expected.REFUSED) is not None
+    assert edge.at < LAG_S
+
+
+def test_where_everybody_gets_in_nothing_is_waited_for(bench: Bench, mary: Identity) -> None:
+    """An open URL: no CA matters there, and a refusal at it is none of a rotation's."""
+    edge = Edge({"mary": always(OUT)})
+    assert afterwards(replace(bench, policies=(ANYONE,)), edge, {"mary": mary}) is None
+    assert edge.asked == []
+
+
+def test_every_ca_that_a_hostname_left_must_be_seen_gone(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Two old ones, and a client of one of them: of the other nobody shows anything, so the longest lag passes."""
+    second = replace(bench.trust("4", root("Second Root", now=NOW), HOST), name="gone (cf-mtls s)")
+    both = replace(bench, others=(second,))
+    narrow = Step(Phase.NARROW, ca_at("4"), replace(second, associated_hostnames=()), ca_at("4"))
+    steps = (both.steps[0], narrow, both.steps[1], Step(Phase.DELETE, ca_at("4"), None, ca_at("4")))
+    moment = Boundary(
+        steps[:2], steps[2:], after(both.start, steps[:2]), after(both.start, steps), both.start
+    )
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    run = both.rotation(edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+    assert run.after(moment) is None
+    assert edge.at >= LAG_S
+
+
 def test_at_the_deadline_a_loss_is_one_without_a_second_look(bench: Bench, mary: Identity) -> None:
     """There is no time to look again: rather put back once too often."""
     edge = Edge({"mary": until(LAG_S, IN, OUT)})
@@ -309,6 +378,44 @@ def test_where_anybody_gets_in_nobody_shows_anything(bench: Bench, mary: Identit
             replace(bench, policies=(ANYONE,)).boundary(0)
         )
     assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_one_client_that_shows_nothing_is_not_covered_by_another_that_gets_in(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """A client of a third CA makes the refusal count; of the new CA nothing was seen all the same."""
+    third = root("Third Root", now=NOW)
+    kate = third.issue("kate", now=NOW)
+    edge = Edge({"mary": always(SILENT), "kate": always(IN), BARE: always(OUT)})
+    beside = replace(bench, others=(bench.trust("3", third, HOST),))
+    with pytest.raises(Failure) as caught:
+        beside.rotation(edge, {"mary": mary, "kate": kate}).before(beside.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_whom_the_file_refuses_loses_nothing(bench: Bench, mary: Identity) -> None:
+    """Its being out is what the file says."""
+    assert afterwards(bench, Edge({"mary": always(OUT)}), {"mary": mary}, mary=Expected.REFUSED) is None
+
+
+def test_where_no_certificate_is_needed_no_ca_matters(bench: Bench, mary: Identity) -> None:
+    """Who is out at an open URL is not out because of a CA: that is the proof's matter afterwards."""
+    assert afterwards(replace(bench, policies=(ANYONE,)), Edge({"mary": always(OUT)}), {"mary": mary}) is None
+
+
+def test_at_the_deadline_nobody_waits_for_a_second_refusal(bench: Bench, mary: Identity) -> None:
+    """Out in the last round and in again a second later: there was no second later."""
+    edge = Edge({"mary": lambda at: OUT if LAG_S <= at < LAG_S + 1 else IN})
+    assert afterwards(bench, edge, {"mary": mary}) is not None
+
+
+def test_every_old_ca_of_a_host_must_be_shown_to_have_let_go(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """A client of one of two that leave says nothing of the other: the longest lag passes."""
+    two = replace(bench, leaving=(bench.trust("5", root("Second Old", now=NOW), HOST),))
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    boundary = two.boundary(2)
+    found = two.rotation(edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED).after(boundary)
+    assert (found, edge.at >= LAG_S) == (None, True)
 
 
 # In its place
