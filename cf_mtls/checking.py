@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cf_mtls import diagnostics, proving, workflow
-from cf_mtls.declare.files import read_bytes
+from cf_mtls import diagnostics, input_file, proving, workflow
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
 from cf_mtls.model.evidence import Dossier, Outcome
@@ -206,6 +205,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
         frozenset(a for other in others if actual is not None for a in _cas_of(other, actual)),
         applied,
         None if applied else asked.before(item.path),
+        stack.removed,
     )
 
 
@@ -217,7 +217,7 @@ def _cas_of(stack: Stack, actual: State) -> Iterator[Address]:
 def _client_ends(stack: Stack) -> Iterator[tuple[str, datetime]]:
     """When each client's certificate ends, of those that are here and readable."""
     for client in stack.clients:
-        data = read_bytes(Path(client.certificate))
+        data = input_file.read(Path(client.certificate))
         if isinstance(data, bytes):
             certificates, _ = read_certificates(data)
             if certificates:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Extent, Got, Handshake, Outcome
 from cf_mtls.model.people import Asker, Target
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
@@ -217,6 +218,7 @@ def verify_all(
     witnesses: Sequence[Witness],
     connect_to: tuple[ConnectTo, ...] = (),
     gate: AbstractContextManager[object] = FREE,
+    whom: Asked = NOBODY,
 ) -> Dossier:
     """Everything that the witnesses saw, and what the handshakes of the hostnames said.
 
@@ -230,7 +232,8 @@ def verify_all(
         for witness in witnesses
         if planned - witness.can
     ]
-    return Dossier(found, handshakes(asked, connect_to, gate), asked.expiries, tuple(notes), asked.extent)
+    said = handshakes(asked, connect_to, gate)
+    return Dossier(found, said, asked.expiries, tuple(notes), asked.extent, whom)
 
 
 def handshakes(

@@ -43,18 +43,18 @@ from cf_mtls.planning.gates import (
 )
 from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.planning.succession import handovers
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
-    from cf_mtls.model.plan import Change, Step
+    from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
     from cf_mtls.remote.elsewhere import Beside
@@ -136,7 +136,7 @@ def states_to_explain(stack: Stack | None, account: Account, host: str, *, offli
     seen = _snapshot(scope_of(stack, account), account, hosts, stacks)
     if stack is None:
         return Views({"now": seen.state}, beside=seen.beside, notes=seen.diagnostics)
-    merged = merge(stack.state, seen.state, stack.name)
+    merged = merge(stack.state, seen.state, stack.name, removed=stack.removed)
     states = {"now": seen.state, "once applied": merged.desired}
     return Views(states, merged.moved, merged.ours, seen.beside, seen.diagnostics)
 
@@ -186,10 +186,24 @@ def people_of(stack: Stack, actual: State = NOBODY_KNOWN) -> People:
 
 
 def _inputs(
-    declared: State, hosts: frozenset[str], allowed: Allowed, people: People, *, is_destroy: bool = False
+    declared: State,
+    hosts: frozenset[str],
+    allowed: Allowed,
+    people: People,
+    removed: Sequence[Removed],
+    *,
+    is_destroy: bool = False,
 ) -> Inputs:
     return Inputs(
-        declared, hosts, allowed, people.clients, people.targets, people.shown, people.beside, is_destroy
+        declared,
+        hosts,
+        allowed,
+        people.clients,
+        people.targets,
+        people.shown,
+        people.beside,
+        is_destroy,
+        tuple(removed),
     )
 
 
@@ -214,23 +228,34 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     """What would change. Only reads; what must not be applied is an error in the plan's diagnostics."""
     scope = scope_of(stack, account)
     snapshot = _snapshot(scope, account, stack.hosts, {stack.name})
-    declared = State() if destroy else stack.state
     everybody = people_of(stack, snapshot.state)
     people = NO_PEOPLE if destroy else everybody
-    made = planned(stack.name, scope, declared, snapshot.state, allowed, people)
-    inputs = _inputs(declared, stack.hosts, allowed, everybody, is_destroy=destroy)
+    made = planned(
+        stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
+    )
+    inputs = _inputs(stack.state, stack.hosts, allowed, everybody, stack.removed, is_destroy=destroy)
     said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
 
 
 def planned(
-    name: str, scope: Scope, declared: State, actual: State, allowed: Allowed, people: People = NO_PEOPLE
+    name: str,
+    scope: Scope,
+    declared: State,
+    actual: State,
+    allowed: Allowed,
+    people: People = NO_PEOPLE,
+    removed: Sequence[Removed] = (),
+    *,
+    destroy: bool = False,
 ) -> Plan:
     """The plan from what is declared and what is there; pure. people: who must not be locked out.
 
+    removed: ids that the file retires or forgets. destroy: everything of the stack is to go, what is pinned included.
+
     Raises Failure (usage) when something is targeted that is neither declared nor to be changed.
     """
-    merged = merge(declared, actual, name, allowed.adopt)
+    merged = merge(declared, actual, name, allowed.adopt, removed, destroy=destroy)
     actual = with_contents(with_bundles(actual, people.beside, name), merged.desired)
     changes = diff(actual, merged.desired)
     desired, left_out = merged.desired, tuple[Address, ...]()
@@ -256,12 +281,12 @@ def planned(
             State({**actual, **desired}),
             allowed.unproven,
         ),
-        *deletions(changes, actual, desired, name, allowed.delete),
+        *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
     )
     promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
-    inputs = _inputs(declared, frozenset(), allowed, people)
+    inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
     )

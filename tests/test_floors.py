@@ -14,8 +14,8 @@ import pytest
 HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
-    ("", "__init__ child_process quick | diagnostics | output_file"),
-    ("model", "frozen marks waiver | resources | people | evidence | rules state doors | plan"),
+    ("", "__init__ child_process quick | diagnostics | input_file output_file"),
+    ("model", "asked frozen marks waiver | resources | people | evidence | rules state doors | plan"),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
     ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
@@ -30,9 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents | diff ownership moves codec foreign | admission board | succession | guard | search",
+        "canon contents host_settings leaving | diff ownership moves codec foreign | admission board | succession",
     ),
-    ("planning", "gates order reliance | saved"),
+    ("planning", "guard | search | gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "bounds shape stages | gateway wire | conflicts | pace errors | pages token_end"),

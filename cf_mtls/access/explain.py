@@ -53,6 +53,9 @@ class Explanation:
     weakened: tuple[str, ...] = ()
     """What opens this URL, or one below what is declared here, beyond the plan file."""
 
+    pinned: frozenset[str] = frozenset()
+    """Ids of what is ours without a mark."""
+
     @property
     def lets_options_through(self) -> bool:
         """Whether OPTIONS requests skip the policies: second look 2.2."""

@@ -94,7 +94,10 @@ def heading(stack: str, scope: Scope, at: datetime) -> str:
         [
             LINE,
             f"# Imported on {at:%Y-%m-%d} from the {scope.kind} below; nothing in it was changed.",
-            "# id: pins what was there already: it is managed in place and keeps its name.",
+            "# id: pins what was there already: it is managed in place and keeps its name. It carries no mark, so that",
+            "# it leaves this file cannot be seen. To retire it, take its entry out and write its id at the left edge:",
+            "# removed: [{id: ..., destroy: true}] (false: it stays and is no longer managed).",
+            "# apply --destroy deletes what is pinned here and puts back the hostname settings declared here.",
             *yaml_out.lines({"version": 1, "stack": stack, f"{scope.kind}_id": scope.id}),
         ]
     )

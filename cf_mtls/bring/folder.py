@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cf_mtls.declare import schema
-from cf_mtls.declare.files import MISSING, read_bytes
 from cf_mtls.diagnostics import Failure, Place
+from cf_mtls.input_file import MISSING
+from cf_mtls.input_file import read as read_file
 from cf_mtls.pki import vault
 from cf_mtls.pki.blocks import PRIVATE_KEY, read_blocks
 from cf_mtls.quick import dataclass
@@ -38,7 +39,7 @@ class Found:
 def read(folders: Iterable[str]) -> Found:
     """The certificate files in these folders, and in those below them. Raises Failure when one is not there."""
     paths = [path for folder in folders for path in _paths(Path(folder))]
-    data = {str(path): found for path in paths if isinstance(found := read_bytes(path), bytes)}
+    data = {str(path): found for path in paths if isinstance(found := read_file(path), bytes)}
     keyed = {
         path for path, found in data.items() if any(d.code is PRIVATE_KEY for d in read_blocks(found)[1])
     }
@@ -76,7 +77,7 @@ def write(made: Draft, out: Path, *, force: bool) -> tuple[Path, ...]:
 
 
 def _is_there(file: vault.File) -> bool:
-    return read_bytes(file.path) == file.content
+    return read_file(file.path) == file.content
 
 
 def relative(made: Draft, out: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,7 @@ from cf_mtls.cli.options import (
     WildcardHostnames,
     WitnessName,
     account,
+    asked,
     gates,
     mappings,
     now,
@@ -108,21 +110,21 @@ def apply(
     try:
         with Journal(journal) as written:
             made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
-            plan.check(made) if as_json else plan.show(made)
+            plan.check(made) if as_json else plan.show(made, where)
             _approved(made, expect)
-            ran = applied.Ran(None, path, written, as_json)
+            ran = applied.Ran(None, path, written, as_json, asked(where, connect_to, edge=True))
             if not made.is_empty:
                 if not auto_approve and not is_saved and not confirmed():
                     console.say("Nothing was changed.")
                     return Exit.ERROR
                 with stop:
                     settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
-                    ran = applied.Ran(_perform(made, settler, where, written), path, written, as_json)
+                    ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
             binds = not target and not destroy
-            asked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
-            return applied.prove(ran, asked, asking, where.pace, deadline)
+            looked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
         raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cf_mtls import output_file
+from cf_mtls import input_file, output_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -99,8 +99,9 @@ def kept_out() -> Diagnostic | None:
     file = console.environment("GITHUB_EVENT_PATH")
     if any(map(console.environment, held)) or not file:
         return None
+    raw = input_file.read(Path(file), input_file.LARGEST_REPORT)
     try:
-        found = json.loads(Path(file).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(raw) if isinstance(raw, bytes) else None
+    except (RecursionError, ValueError):
         return None
     return event.kept_out() if event.is_from_fork(found) else None

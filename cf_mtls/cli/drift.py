@@ -14,10 +14,22 @@ import typer
 from cf_mtls import output_file
 from cf_mtls.cli import console, proof
 from cf_mtls.cli.ci_step import UNWRITABLE, write
-from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
+from cf_mtls.cli.options import (
+    CaCert,
+    ConnectTo,
+    PlanFiles,
+    WitnessName,
+    account,
+    asked,
+    now,
+    plan_files,
+    witness,
+)
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+from cf_mtls.model.asked import NOBODY
 
 if TYPE_CHECKING:
+    from cf_mtls.model.asked import Asked
     from cf_mtls.planning.drift import Class, Status
     from cf_mtls.planning.saved import Saved
 
@@ -82,8 +94,9 @@ def drift(
     for name in filter(None, (out, markdown, junit)):
         output_file.check(Path(name), UNWRITABLE)
     asking = witness(witness_name, connect_to, cacert) if verify else None
+    whom = asked(account(), connect_to, edge=verify)
     data, status = checked(
-        files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or [])
+        files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or []), whom=whom
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
     if as_json:
@@ -103,10 +116,12 @@ def checked(
     within: timedelta,
     alarming: frozenset[Class],
     kept_out: Diagnostic | None = None,
+    whom: Asked | None = None,
 ) -> tuple[dict[str, Any], Status]:
     """The report on these files (folders are searched), and its state.
 
-    kept_out: why the account must not be asked; the files are read all the same.
+    kept_out: why the account must not be asked; the files are read all the same. whom: whom the report asks, when it
+    is not the account alone.
     """
     from cf_mtls import checking
     from cf_mtls.cli.history import declared_before
@@ -115,7 +130,7 @@ def checked(
 
     paths = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
-    asked = checking.Asked(
+    wanted = checking.Asked(
         moment,
         within,
         alarming,
@@ -126,11 +141,12 @@ def checked(
         console.bug,
         kept_out,
     )
-    found = checking.check(paths, here, asked)
-    for saved in asked.applied:
+    found = checking.check(paths, here, wanted)
+    for saved in wanted.applied:
         if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
-    data = drift_data(found, moment, (here.token,) if here.token else ())
+    whom = NOBODY if kept_out else whom or asked(here)
+    data = drift_data(found, moment, (here.token,) if here.token else (), whom)
     return data, Status(data["status"])
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cf_mtls import output_file
+from cf_mtls import input_file, output_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
@@ -134,8 +134,8 @@ def _unusable(error: ValueError) -> Failure:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(input_file.needed(path, input_file.LARGEST_REPORT, pipes=True))
+    except (RecursionError, ValueError) as error:
         raise Failure(
             [UNREADABLE.found(f"{path}: {error}", "It must be a JSON file that you can read.")]
         ) from error

@@ -101,10 +101,14 @@ def _seen(views: Views, weak: Sequence[Weakening], found: Explanation) -> Explan
     """The explanation with what plan and drift report on its host, and whether a zone holds the host."""
     from cf_mtls.access.match import covers
     from cf_mtls.model.resources import host_of
+    from cf_mtls.model.state import State
+    from cf_mtls.planning.ownership import pins
 
     said = (f"{w.culprit}: {w.warning.detail}" for w in weak if covers(host_of(w.domain), found.host, "/"))
     nowhere = views.beside is not None and not views.beside.holds(found.host)
-    return replace(found, weakened=tuple(dict.fromkeys(said)), is_in_no_zone=nowhere)
+    return replace(
+        found, weakened=tuple(dict.fromkeys(said)), is_in_no_zone=nowhere, pinned=pins(State(views.ours))
+    )
 
 
 def place(url: str | None) -> tuple[str, str]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from cf_mtls import input_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from cf_mtls.model.asked import Asked
     from cf_mtls.model.plan import Allowed
     from cf_mtls.model.resources import Address
     from cf_mtls.verify.connect import ConnectTo as Mapping
@@ -206,9 +208,12 @@ def _token() -> str | None:
     name = console.environment("CLOUDFLARE_API_TOKEN_FILE")
     if console.environment("CLOUDFLARE_API_TOKEN") or not name:
         return console.environment("CLOUDFLARE_API_TOKEN")
+    found = input_file.read(Path(name), input_file.LARGEST_SECRET, pipes=True)
     try:
-        return Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        if isinstance(found, bytes):
+            return found.decode("utf-8").strip()
+        raise Failure([found])
+    except UnicodeDecodeError:
         detail = f"CLOUDFLARE_API_TOKEN_FILE names {name}, which cannot be read as text."
         raise Failure(
             [TOKEN_FILE.found(detail, "Mend the path, or put the token into CLOUDFLARE_API_TOKEN.")]
@@ -276,6 +281,17 @@ def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
     from cf_mtls.verify.connect import parse
 
     return tuple(map(parse, _connect_texts(connect_to)))
+
+
+def asked(where: Account | None = None, connect_to: list[str] | None = None, *, edge: bool = False) -> Asked:
+    """Whom a report asks. where: None when no API is; edge: whether requests are made too."""
+    from cf_mtls.model.asked import LOOPBACK, OWN_EDGE, Asked, is_loopback
+
+    texts = _connect_texts(connect_to) if edge else ()
+    near = [bool(where) and is_loopback(where.base_url)] if where else []
+    near += [mapping.to_host in LOOPBACK for mapping in (mappings(connect_to) if edge else ())]
+    own = OWN_EDGE if edge else None
+    return Asked(where.base_url if where else None, " ".join(texts) or own, any(near))
 
 
 def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:

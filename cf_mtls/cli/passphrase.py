@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.pki.vault import read
+from cf_mtls.input_file import LARGEST_SECRET, needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,16 @@ EMPTY = Code("passphrase.empty", Severity.ERROR, Fault.INVOCATION, "the passphra
 DIFFERENT = Code("passphrase.different", Severity.ERROR, Fault.INVOCATION, "the passphrases differ")
 
 
-def given(variable: str | None, file: Path | None) -> bytes | None:
-    """The passphrase in a variable or a file's first line, None when none is named. Failure when empty."""
+def given(variable: str | None, file: Path | None, *, pipes: bool = True) -> bytes | None:
+    """The passphrase in a variable or a file's first line, None when none is named. Failure when empty.
+
+    pipes: whether the file may be a pipe; not where another file names it.
+    """
     if variable is None and file is None:
         return None
-    text, source = _from_file(file) if file else (console.environment(variable or ""), f"${variable}")
+    text, source = (
+        _from_file(file, pipes=pipes) if file else (console.environment(variable or ""), f"${variable}")
+    )
     if not text:
         raise Failure(
             [EMPTY.found(f"{source} is empty or not set.", "Set it to a passphrase, then run it again.")]
@@ -34,9 +39,9 @@ def given(variable: str | None, file: Path | None) -> bytes | None:
     return text.encode("utf-8", errors="surrogateescape")
 
 
-def _from_file(file: Path) -> tuple[str, str]:
+def _from_file(file: Path, *, pipes: bool) -> tuple[str, str]:
     """The first line of the file, and what to call it."""
-    lines = read(file).decode("utf-8", errors="surrogateescape").splitlines()
+    lines = needed(file, LARGEST_SECRET, pipes=pipes).decode("utf-8", errors="surrogateescape").splitlines()
     return (lines[0] if lines else ""), f"The first line of {file}"
 
 

@@ -94,7 +94,7 @@ def open_what_can_be(clients: Sequence[Client]) -> Wallet:
 
 def _passphrase(client: Client) -> bytes | None:
     file = Path(client.passphrase_file) if client.passphrase_file else None
-    found = passphrase.given(client.passphrase_env, file)
+    found = passphrase.given(client.passphrase_env, file, pipes=False)
     if found is None and console.interactive():
         return passphrase.asked(f"the key of {client.name}", "passphrase_env in the plan file")
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console, many
-from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, mappings, now, plan_files
+from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, asked, mappings, now, plan_files
 from cf_mtls.cli.proof import (
     Declared,
     Html,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from cf_mtls.model.asked import Asked
     from cf_mtls.model.evidence import Dossier, Proof
     from cf_mtls.verify.connect import ConnectTo as Mapping
     from cf_mtls.verify.wallet import Wallet
@@ -79,7 +80,7 @@ def verify(
         raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
     reports.check()
-    prove = _prover(wanted, asking, mappings(connect_to))
+    prove = _prover(wanted, asking, mappings(connect_to), asked(None, connect_to, edge=True))
 
     def once() -> int:
         found = _proofs(paths, opened, prove)
@@ -96,7 +97,7 @@ def proven(
     from cf_mtls.verify.proofs import chosen
 
     opened = [many.attempted(_opened, path) for path in paths]
-    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes))
+    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes, asked(edge=True)))
 
 
 def _opened(path: Path) -> Opened:
@@ -106,7 +107,7 @@ def _opened(path: Path) -> Opened:
 
 
 def _prover(
-    wanted: frozenset[int], asking: Sequence[Witness], routes: tuple[Mapping, ...]
+    wanted: frozenset[int], asking: Sequence[Witness], routes: tuple[Mapping, ...], whom: Asked
 ) -> Callable[[Opened], Dossier]:
     """A function that proves a file, to be run for many side by side."""
     from threading import Semaphore
@@ -118,7 +119,7 @@ def _prover(
 
     def prove(opened: Opened) -> Dossier:
         declared, wallet = opened
-        return proving.verify_all(subject(declared, wanted, wallet), together, routes, gate)
+        return proving.verify_all(subject(declared, wanted, wallet), together, routes, gate, whom)
 
     return prove
 

@@ -179,6 +179,16 @@ class WaiverDocument(Strict):
     )
 
 
+class RemovedDocument(Strict):
+    """An imported thing that left the file: it carries no mark, so its id says what becomes of it."""
+
+    id: Text = Field(description="The id of a CA or an application in the account.", examples=[UUID])
+    destroy: bool = Field(
+        description="true: it is deleted, in order and through the gates. false: it stays and is no longer managed.",
+        examples=[True],
+    )
+
+
 class Document(Strict):
     """One stack in one scope."""
 
@@ -206,6 +216,11 @@ class Document(Strict):
         default={},
         description="By a name of yours.",
         examples=[{"partner-api": {"domain": "api.example.com/partners"}}],
+    )
+    removed: list[RemovedDocument] = Field(
+        default=[],
+        description="Ids that were pinned here and are to be retired or forgotten.",
+        examples=[[{"id": UUID, "destroy": True}]],
     )
     clients: dict[Label, ClientDocument] = Field(
         default={},

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Paths in a plan file are relative to the plan file.
-- A file is read whole or refused: not there, unreadable, too large and not UTF-8 each say so.
+- A file is read whole or refused (`input_file`); what a plan file names must be a regular file.
 - Client keys are opened without a passphrase, to see whether they belong to their certificate, and nothing of them is
   kept; `verify/` hands their paths to TLS.
 """
@@ -20,10 +20,18 @@ from cf_mtls.declare.border import document
 from cf_mtls.declare.document import ChainDocument, ClientDocument, Document
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity, has_errors
+from cf_mtls.input_file import (
+    LARGEST_PLAN,
+    LARGEST_REPORT,
+    NOT_REGULAR,
+    TOO_LARGE,
+    needed,
+    read,
+    too_large,
+)
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.pkcs12 import check_files, is_pkcs12
-from cf_mtls.pki.vault import UNREADABLE
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -32,8 +40,6 @@ if TYPE_CHECKING:
     from cf_mtls.declare.yaml_text import Reading
     from cf_mtls.pki.pem import Chain
 
-MISSING = Code("file.missing", Severity.ERROR, Fault.FILE, "a file is not there")
-TOO_LARGE = Code("file.too-large", Severity.ERROR, Fault.FILE, "a file is too large to be what it should be")
 NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
 NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")
 
@@ -48,9 +54,6 @@ SAVED = Code(
 )
 
 UTF8_BOM = b"\xef\xbb\xbf"
-
-LARGEST = 4 * 1024 * 1024
-"""Bytes. A plan of 500 applications is under half a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,12 @@ def load(path: Path) -> Source:
     Raises Failure with every problem of the plan file itself; a missing certificate is left to `resolve`,
     so that it is reported together with what else is wrong.
     """
-    raw = read_bytes(path)
-    if isinstance(raw, Diagnostic):
-        raise Failure([raw])
+    raw = needed(path, LARGEST_REPORT, pipes=True)
     if is_saved_plan(raw):
         fix = f"Look at it, and apply it, with:\n    cf-mtls show {path}\n    cf-mtls apply {path}"
         raise Failure([SAVED.found(f"{path} was written by `cf-mtls plan`.", fix, Place(str(path)))])
+    if len(raw) > LARGEST_PLAN:
+        raise Failure([too_large(path, LARGEST_PLAN)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,9 +100,9 @@ def load(path: Path) -> Source:
         raise Failure(sorted(reading.diagnostics, key=lambda d: d.place or Place("")))
     source = Source(path, reading, found)
     for name in chain_files(found):
-        source.chains[name] = read_bytes(source.beside(name))
+        source.chains[name] = read(source.beside(name))
     for name, client in found.clients.items():
-        source.clients[client.certificate] = read_bytes(source.beside(client.certificate))
+        source.clients[client.certificate] = read(source.beside(client.certificate))
         key = client.key or client.certificate
         source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
         source.faults[name] = tuple(_faults(source, client.certificate, client.key))
@@ -114,9 +117,9 @@ def _may_hold_key(source: Source, client: ClientDocument) -> bool:
 
 
 def _faults(source: Source, certificate: str, key: str | None) -> Iterator[Diagnostic]:
-    """What is wrong with a client's files that are there. A file that is not there is no fault."""
-    shown, held = source.clients[certificate], read_bytes(source.beside(key)) if key else None
-    yield from (d for d in (shown, held) if isinstance(d, Diagnostic) and d.code is TOO_LARGE)
+    """What is wrong with a client's files that are there. A file that is not there, or not readable, is no fault."""
+    shown, held = source.clients[certificate], read(source.beside(key)) if key else None
+    yield from (d for d in (shown, held) if isinstance(d, Diagnostic) and d.code in {TOO_LARGE, NOT_REGULAR})
     if isinstance(shown, Diagnostic) or isinstance(held, Diagnostic):
         return
     yield from check_files(shown, held, is_packed=is_pkcs12(certificate))
@@ -150,19 +153,8 @@ def chain_files(found: Document) -> list[str]:
 
 
 def read_bytes(path: Path) -> bytes | Diagnostic:
-    """The bytes of a file, or the diagnostic that says why there are none."""
-    place = Place(str(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return MISSING.found(f"There is no file {path}.", "Mend the path, or put the file there.", place)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        return UNREADABLE.found(f"{path}: {why}.", "Name a file that you may read.", place)
-    if len(data) > LARGEST:
-        return TOO_LARGE.found(f"{path} is larger than {LARGEST} bytes.", "Name the right file.", place)
-    return data
+    """The bytes of a file that was named on the command line, or the diagnostic that says why there are none."""
+    return read(path, LARGEST_REPORT, pipes=True)
 
 
 def chains_beside(folders: Iterable[Path], digits: Collection[str]) -> Iterator[Chain]:
@@ -173,7 +165,7 @@ def chains_beside(folders: Iterable[Path], digits: Collection[str]) -> Iterator[
     if not digits:
         return
     for path in sorted(p for folder in folders for p in _certificate_files(folder)):
-        data = read_bytes(path)
+        data = read(path)
         chain = None if isinstance(data, Diagnostic) or holds_private_key(data) else read_chain(data)[0]
         if chain and chain.sha256.startswith(tuple(digits)):
             yield chain

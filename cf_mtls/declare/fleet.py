@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls import input_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -24,13 +26,23 @@ def plan_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = (p for suffix in ("*.yaml", "*.yml") for p in path.rglob(suffix))
-    return sorted(p for p in found if p.is_file() and _STACK.search(p.read_bytes()))
+    return sorted(p for p in found if _is_stack(p))
 
 
 def stack_name(path: Path) -> str:
     """The stack's name as it stands in the file, '' when none can be read."""
-    found = _STACK.search(path.read_bytes()) if path.is_file() else None
+    found = _STACK.search(_bytes(path))
     return found[1].decode("ascii") if found else ""
+
+
+def _is_stack(path: Path) -> bool:
+    return _STACK.search(_bytes(path)) is not None
+
+
+def _bytes(path: Path) -> bytes:
+    """What a regular file holds, nothing when it cannot be read: the check says why."""
+    found = input_file.read(path, input_file.LARGEST_PLAN)
+    return found if isinstance(found, bytes) else b""
 
 
 def matrix(files: Sequence[Path], jobs: int = MOST_JOBS) -> dict[str, Any]:

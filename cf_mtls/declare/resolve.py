@@ -16,7 +16,15 @@ from cf_mtls.declare.ledger import Ledger
 from cf_mtls.declare.semantics import semantics
 from cf_mtls.declare.trust import Trust
 from cf_mtls.diagnostics import Code, Fault, Severity, has_errors
-from cf_mtls.model.resources import Address, HostnameSettings, Kind, hosts_on
+from cf_mtls.model.plan import Removed
+from cf_mtls.model.resources import (
+    AccessApplication,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    hosts_on,
+)
 from cf_mtls.model.state import State
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.quick import dataclass
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
     from cf_mtls.model.people import Asker, Client, Shown, Target
 
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
+
+REMOVED_PIN = Code("removed.pinned", Severity.ERROR, Fault.FILE, "a removed id is still declared")
+REMOVED_TWICE = Code("removed.twice", Severity.ERROR, Fault.FILE, "an id is removed twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class Stack:
     """The folders in which its chain files lie."""
     at: datetime | None = None
     """The aware moment for which it was resolved."""
+    removed: tuple[Removed, ...] = ()
+    """Ids that are retired or forgotten."""
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -77,6 +90,7 @@ def resolve(source: Source, at: datetime) -> Stack:
     _settings(ledger)
     applications(ledger)
     clients = Clients(ledger, trust)
+    removed = tuple(_removed(ledger))
     state = State(ledger.resources)
     if not has_errors(ledger.found):
         _judge(ledger, state, clients)
@@ -95,6 +109,7 @@ def resolve(source: Source, at: datetime) -> Stack:
         clients.places,
         tuple(sorted({source.beside(name).parent for name in source.chains})),
         at,
+        removed,
     )
 
 
@@ -102,6 +117,22 @@ def _settings(ledger: Ledger) -> None:
     for host, found in ledger.source.document.hostname_settings.items():
         settings = HostnameSettings(host, found.client_certificate_forwarding, found.china_network)
         ledger.add(Address(Kind.SETTINGS, host), settings, ("hostname_settings", host))
+
+
+def _removed(ledger: Ledger) -> Iterator[Removed]:
+    """The ids that leave, each once and pinned by nothing else in the file."""
+    pins = {r.id: a for a, r in ledger.resources.items() if isinstance(r, CaCertificate | AccessApplication)}
+    seen: set[str] = set()
+    for index, found in enumerate(ledger.source.document.removed):
+        path = ("removed", index)
+        if found.id in pins:
+            line = ledger.places[pins[found.id]].line
+            detail = f"The id {found.id} is pinned at line {line} too."
+            ledger.problem(REMOVED_PIN, path, detail, "Take one of the two out.")
+        elif found.id in seen:
+            ledger.problem(REMOVED_TWICE, path, f"The id {found.id} is listed before.", "List it once.")
+        seen.add(found.id)
+        yield Removed(found.id, found.destroy, ledger.source.reading.place(path))
 
 
 def _judge(ledger: Ledger, state: State, clients: Clients) -> None:

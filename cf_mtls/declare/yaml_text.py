@@ -3,18 +3,24 @@
 Rules of this file:
 - Stricter than YAML: one document, no aliases, no tags, no duplicate keys, no scalar that YAML 1.1 and 1.2
   read differently (`no`, `on`, `1:20`, `0777`). Refused with a place; all problems at once.
+- It nests no deeper and its numbers are no longer than any plan file needs: what lies beyond is refused with its
+  place, before anything goes through it by recursion.
 - Scalars resolve as YAML 1.2's core schema does: null, booleans, decimal numbers, else text.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Place, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SYNTAX = Code("yaml.syntax", Severity.ERROR, Fault.FILE, "the file is not YAML")
 DUPLICATE = Code("yaml.duplicate-key", Severity.ERROR, Fault.FILE, "a key is written twice")
@@ -23,9 +29,17 @@ TAG = Code("yaml.tag", Severity.ERROR, Fault.FILE, "tags are not allowed")
 AMBIGUOUS = Code("yaml.ambiguous-scalar", Severity.ERROR, Fault.FILE, "a value can be read in two ways")
 SEVERAL = Code("yaml.several-documents", Severity.ERROR, Fault.FILE, "the file holds more than one document")
 NOT_MAPPING = Code("yaml.not-a-mapping", Severity.ERROR, Fault.FILE, "the file holds no settings")
+TOO_DEEP = Code("yaml.too-deep", Severity.ERROR, Fault.FILE, "the file nests too deep")
+TOO_LONG = Code("yaml.number-too-long", Severity.ERROR, Fault.FILE, "a number is too long")
 BAD_KEY = Code("yaml.key", Severity.ERROR, Fault.FILE, "a key is not plain text")
 
 Path: TypeAlias = tuple[str | int, ...]
+
+DEEPEST = 40
+"""How many mappings and lists may stand within each other; a rule of a policy stands in the ninth."""
+
+LONGEST_NUMBER = 18
+"""Digits."""
 
 _SHARED = re.compile(r"(?:^|[\s\ufeff\[\]{},:])[&*]")
 """Where an anchor or alias can begin."""
@@ -41,6 +55,28 @@ _AMBIGUOUS = re.compile(
     r"|[-+]?[0-9]+_[0-9_]*"  # digits with underscores
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"  # base sixty
 )
+
+
+class _TooDeep(Exception):
+    """Something begins that is deeper than `DEEPEST`, at a mark."""
+
+    def __init__(self, mark: Any) -> None:
+        super().__init__()
+        self.mark = mark
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's own, which composes no deeper than may be."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEEPEST + 1:  # a scalar is one level more
+            raise _TooDeep(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 @dataclass(slots=True)
@@ -81,9 +117,13 @@ def read(text: str, file: str) -> Reading:
     reading = Reading(file, text.splitlines())
     try:
         # Looking for them takes as long as reading, so only where the text can have any.
-        events = yaml.parse(text, yaml.SafeLoader) if _SHARED.search(text) else ()
-        aliases = [event for event in events if _shared(event)]
-        documents = [] if aliases else list(yaml.compose_all(text, yaml.SafeLoader))
+        aliases = list(_shared(text)) if _SHARED.search(text) else []
+        documents = [] if aliases else list(yaml.compose_all(text, _Loader))
+    except _TooDeep as deep:
+        _at(reading, (), deep.mark)
+        detail = f"Here begins level {DEEPEST + 1}; a plan file needs no more than {DEEPEST}."
+        reading.problem(TOO_DEEP, (), detail)
+        return reading
     except yaml.YAMLError as error:
         _syntax(reading, error)
         return reading
@@ -106,8 +146,15 @@ def read(text: str, file: str) -> Reading:
     return reading
 
 
-def _shared(event: Any) -> bool:
-    return isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None
+def _shared(text: str) -> Iterator[Any]:
+    """The events of a text that are an alias or have an anchor."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise _TooDeep(event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            yield event
 
 
 def _at(reading: Reading, path: Path, mark: Any) -> None:
@@ -178,6 +225,10 @@ def _scalar(reading: Reading, node: yaml.ScalarNode, path: Path) -> Any:
         detail = f"{text} means different things to different readers of YAML."
         reading.problem(AMBIGUOUS, path, detail, "Write true, false, a decimal number, or put it in quotes.")
         return text
+    if _is_too_long(text):
+        detail = f"It has {len(text)} characters; a number has {LONGEST_NUMBER} digits at most."
+        reading.problem(TOO_LONG, path, detail, "If it is a text, put it in quotes.")
+        return text
     resolved: tuple[tuple[re.Pattern[str], Any], ...] = (
         (_NULL, lambda _: None),
         (_TRUE, lambda _: True),
@@ -189,3 +240,10 @@ def _scalar(reading: Reading, node: yaml.ScalarNode, path: Path) -> Any:
         if pattern.fullmatch(text):
             return make(text)
     return text
+
+
+def _is_too_long(text: str) -> bool:
+    """Whether it is a number of more digits than any that means something here, or beyond what a float can be."""
+    if len(text) <= LONGEST_NUMBER or not (_INT.fullmatch(text) or _FLOAT.fullmatch(text)):
+        return bool(_FLOAT.fullmatch(text)) and not math.isfinite(float(text))
+    return True

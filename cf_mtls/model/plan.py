@@ -18,7 +18,7 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.diagnostics import Diagnostic, Place
     from cf_mtls.model.doors import Doorway
     from cf_mtls.model.people import Client, Shown, Target
     from cf_mtls.model.resources import Address, Resource, Scope
@@ -146,11 +146,21 @@ NOTHING = Allowed()
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """An id that the file no longer declares: what becomes of the thing, and where the file says so."""
+
+    id: str
+    destroy: bool
+    """Whether it is deleted; else it is left as it is, whatever mark it carries."""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """What a plan was made from, besides the account: from the same inputs the same plan can be made again."""
 
     declared: State = field(default_factory=State)
-    """Only what the file says; nothing when all of it is to go."""
+    """Only what the file says, also when all of it is to go: then it says what is pinned."""
     hosts: frozenset[str] = frozenset()
     """The hostnames for which what lives beside the scope was read too."""
     allowed: Allowed = NOTHING
@@ -162,6 +172,8 @@ class Inputs:
     beside: tuple[str, ...] = ()
     """The PEM of CAs of ours that left the file, as far as it was found beside."""
     is_destroy: bool = False
+    removed: tuple[Removed, ...] = ()
+    """Ids that the file lists as removed."""
 
 
 @dataclass(frozen=True, slots=True)

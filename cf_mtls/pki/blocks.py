@@ -5,6 +5,7 @@ Rules of this file:
   nothing else is read, and no byte of the file is repeated.
 - No input raises. Every problem is a diagnostic, and all of them come back together.
 - Labels and line numbers are shown, bodies never.
+- A file is gone through from its beginning to its end, whatever is in it; nothing is looked for twice.
 
 Source: RFC 7468; that indented PEM is accepted by Cloudflare: facts, cloudflare-api 1.4.
 """
@@ -14,13 +15,15 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
+from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PRIVATE_KEY = Code("pem.private-key", Severity.ERROR, Fault.FILE, "there is a private key in the file")
 EMPTY = Code("pem.empty", Severity.ERROR, Fault.FILE, "the file is empty")
@@ -31,7 +34,14 @@ FOREIGN = Code("pem.foreign-block", Severity.ERROR, Fault.FILE, "a PEM block is 
 
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
-_KEY = re.compile(rb"-{2,}\s*(?:BEGIN|END)[^\r\n]*PRIVATE\s+KEY", re.IGNORECASE)
+TOO_MANY = Code("pem.too-many-blocks", Severity.ERROR, Fault.FILE, "the file holds too many PEM blocks")
+
+MOST_BLOCKS = 300
+"""Blocks of one file. The roots that browsers trust are half as many; a CA of Cloudflare has ten at most."""
+
+_KEY = re.compile(rb"(?P<marker>--\s*(?:BEGIN|END))|(?P<key>PRIVATE\s+KEY)|[\r\n]", re.IGNORECASE)
+_WORDS = re.compile(rb"PRIVATE\s+KEY", re.IGNORECASE)
+_BREAK = re.compile(r"\r\n|\r|\n")
 _MARKER = re.compile(r"-----(BEGIN|END) ([^-\r\n]*)-----")
 _LABEL = re.compile(r"[A-Z0-9 #.]+")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -61,7 +71,12 @@ def read_blocks(data: bytes) -> tuple[tuple[Block, ...], tuple[Diagnostic, ...]]
         return (), (_private_key(),)
     if not data.strip(b"\x00\t\n\r \xef\xbb\xbf\xff\xfe"):
         return (), (EMPTY.found("There is nothing in it.", "Put the CA certificates in it, in PEM form."),)
-    found = list(_pair(_text(data)))
+    text = _Text(_text(data))
+    markers = list(islice(_MARKER.finditer(text.whole), 2 * MOST_BLOCKS + 1))
+    if len(markers) > 2 * MOST_BLOCKS:
+        fix = "Name the file with the CAs of one certificate entry."
+        return (), (TOO_MANY.found(f"It holds more than {MOST_BLOCKS}, the most that are read.", fix),)
+    found = list(_pair(text, markers))
     if not found:
         return (), (_not_pem(data),)
     blocks = tuple(item for item in found if isinstance(item, Block))
@@ -70,7 +85,14 @@ def read_blocks(data: bytes) -> tuple[tuple[Block, ...], tuple[Diagnostic, ...]]
 
 def holds_private_key(data: bytes) -> bool:
     """Whether a PEM marker of any kind of private key stands anywhere in the bytes, in UTF-16 as well."""
-    return bool(_KEY.search(data.replace(b"\x00", b"")))
+    if not _WORDS.search(data.replace(b"\x00", b"")):
+        return False
+    is_open = False
+    for found in _KEY.finditer(data.replace(b"\x00", b"")):
+        if found["key"] and is_open:
+            return True
+        is_open = bool(found["marker"]) or (is_open and bool(found["key"]))  # a line break closes a marker
+    return False
 
 
 def _private_key() -> Diagnostic:
@@ -100,10 +122,28 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1")  # comments may be in any encoding; PEM itself is ASCII
 
 
-def _pair(text: str) -> Iterator[Block | Diagnostic]:
+class _Text:
+    """A text and where its lines begin."""
+
+    def __init__(self, whole: str) -> None:
+        self.whole = whole
+        self._starts = [0, *(found.end() for found in _BREAK.finditer(whole))]
+
+    def line(self, at: int) -> int:
+        """The number of the line that a place is in, from 1."""
+        return bisect_right(self._starts, at)
+
+    def beside(self, start: int, end: int) -> str:
+        """What stands before and behind a piece of a line, on the same line."""
+        first = self._starts[self.line(start) - 1]
+        following = self._starts[self.line(end) : self.line(end) + 1]
+        return self.whole[first:start] + self.whole[end : following[0] if following else None]
+
+
+def _pair(text: _Text, markers: Sequence[re.Match[str]]) -> Iterator[Block | Diagnostic]:
     """Blocks and problems in the order in which they stand in the text."""
     number, opened = 0, None
-    for marker in _MARKER.finditer(text):
+    for marker in markers:
         if marker[1] == "BEGIN":
             if opened:
                 yield _broken(text, opened, "it starts, and another block starts before it ends")
@@ -117,11 +157,11 @@ def _pair(text: str) -> Iterator[Block | Diagnostic]:
         yield _broken(text, opened, "it starts and never ends: the file may have been cut short")
 
 
-def _block(text: str, number: int, begin: re.Match[str], end: re.Match[str]) -> Block | Diagnostic:
+def _block(text: _Text, number: int, begin: re.Match[str], end: re.Match[str]) -> Block | Diagnostic:
     if begin[2] != end[2]:
         return _broken(text, begin, f"it starts as {_label(begin)} and ends as {_label(end)}")
     if not (_alone(text, begin) and _alone(text, end)):
-        body = text[begin.end() : end.start()]
+        body = text.whole[begin.end() : end.start()]
         why = (
             r"its line breaks are written as \n"
             if r"\n" in body
@@ -130,7 +170,7 @@ def _block(text: str, number: int, begin: re.Match[str], end: re.Match[str]) -> 
         return _broken(text, begin, f"{why}; BEGIN and END must stand alone on their lines")
     line = _line(text, begin)
     try:
-        body = "".join(text[begin.end() : end.start()].split())
+        body = "".join(text.whole[begin.end() : end.start()].split())
         return Block(number, line, _label(begin), binascii.a2b_base64(body.encode("ascii"), strict_mode=True))
     except (binascii.Error, UnicodeEncodeError):
         return undecodable(number, line, "its body is not Base64")
@@ -152,7 +192,7 @@ def foreign(block: Block) -> Diagnostic:
     )
 
 
-def _broken(text: str, marker: re.Match[str], why: str) -> Diagnostic:
+def _broken(text: _Text, marker: re.Match[str], why: str) -> Diagnostic:
     return BROKEN.found(
         f"The {_label(marker)} block at line {_line(text, marker)}: {why}.",
         "Copy the block again, whole, with a line break after every BEGIN and END line.",
@@ -163,12 +203,9 @@ def _label(marker: re.Match[str]) -> str:
     return marker[2] if _LABEL.fullmatch(marker[2]) else "oddly labelled"
 
 
-def _line(text: str, marker: re.Match[str]) -> int:
-    before = text[: marker.start()]
-    return 1 + before.count("\n") + before.count("\r") - before.count("\r\n")
+def _line(text: _Text, marker: re.Match[str]) -> int:
+    return text.line(marker.start())
 
 
-def _alone(text: str, marker: re.Match[str]) -> bool:
-    before = re.split(r"[\r\n]", text[: marker.start()])[-1]
-    after = re.split(r"[\r\n]", text[marker.end() :], maxsplit=1)[0]
-    return not before.strip() and not after.strip()
+def _alone(text: _Text, marker: re.Match[str]) -> bool:
+    return not text.beside(marker.start(), marker.end()).strip()

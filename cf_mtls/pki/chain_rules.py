@@ -8,6 +8,7 @@ Source: facts, cloudflare-api 1.4 and edge-and-probes 2; RFC 5280 4.2.1.3, 4.2.1
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from cf_mtls.pki import kin, traits
@@ -69,9 +70,10 @@ def missing_root(bundle: Bundle) -> Iterator[str]:
 def missing_intermediate(bundle: Bundle) -> Iterator[str]:
     """There is a root, and a CA whose way up to it is broken."""
     if _has_root(bundle):
+        subjects = {kin.names(p.x509)[0] for p in bundle.distinct}
         for c in _orphans(bundle):
-            namesakes = [p for p in bundle.distinct if kin.same_name(p.x509.subject, c.x509.issuer)]
-            what = "of that name there is one with another key" if namesakes else "which is not in the file"
+            named = kin.names(c.x509)[1] in subjects
+            what = "of that name there is one with another key" if named else "which is not in the file"
             yield f"{short(c)} was issued by {c.issuer or '(no name)'}; {what}."
 
 
@@ -79,36 +81,30 @@ def path_length(bundle: Bundle) -> Iterator[str]:
     """More CAs below than Basic Constraints allow."""
     for c in bundle.distinct:
         allowed = traits.path_length(c)
-        below = _below(bundle, c, frozenset({c}))
+        below = bundle.below[c]
         if c.is_ca and allowed is not None and below > allowed:
             yield f"{short(c)} allows {allowed} CA(s) below it (pathlen), and there are {below}."
 
 
-def _below(bundle: Bundle, parent: Certificate, seen: frozenset[Certificate]) -> int:
-    """The longest row of CAs under this one; self-issued ones do not count (RFC 5280 6.1.4 l)."""
-    children = [c for c in bundle.issued_by(parent) if c.is_ca and not c.is_self_issued and c not in seen]
-    return max((1 + _below(bundle, c, seen | {c}) for c in children), default=0)
-
-
 def same_name(bundle: Bundle) -> Iterator[str]:
     """CAs of one name with different keys, where nothing points from what they sign to the right one."""
-    for n, one in enumerate(bundle.distinct):
-        for other in bundle.distinct[n + 1 :]:
-            if _namesakes(one, other) and not _told_apart(bundle, one, other):
-                yield f"{short(one)} and {short(other)} have one name and two keys."
+    named: dict[kin.NameKey, list[Certificate]] = {}
+    for c in bundle.distinct:
+        if c.is_ca:
+            named.setdefault(kin.names(c.x509)[0], []).append(c)
+    for name, namesakes in named.items():
+        if len(namesakes) > 1:
+            pointing = _is_pointed(bundle, name)
+            for one, other in combinations(namesakes, 2):
+                told_apart = pointing and all(kin.subject_key_id(c.x509) for c in (one, other))
+                if not told_apart and not traits.same_key(one, other):
+                    yield f"{short(one)} and {short(other)} have one name and two keys."
 
 
-def _namesakes(one: Certificate, other: Certificate) -> bool:
-    named = kin.same_name(one.x509.subject, other.x509.subject)
-    return one.is_ca and other.is_ca and named and not traits.same_key(one, other)
-
-
-def _told_apart(bundle: Bundle, one: Certificate, other: Certificate) -> bool:
-    signed = [
-        c for c in bundle.distinct if not c.is_self_issued and kin.same_name(c.x509.issuer, one.x509.subject)
-    ]
-    named = all(kin.subject_key_id(c.x509) for c in (one, other))
-    return named and all(kin.authority_key_id(c.x509) for c in signed)
+def _is_pointed(bundle: Bundle, name: kin.NameKey) -> bool:
+    """Whether all that CAs of a name have signed say by which key."""
+    signed = [c for c in bundle.distinct if not c.is_self_issued and kin.names(c.x509)[1] == name]
+    return all(kin.authority_key_id(c.x509) for c in signed)
 
 
 def no_client_auth(bundle: Bundle) -> Iterator[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -22,6 +22,9 @@ from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.keys import RSA_PSS, PrivateKey, PublicKey, pkcs8, public_der
 from cf_mtls.pki.pem import Certificate, read_certificates
 from cf_mtls.quick import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 NO_CERTIFICATE = Code("identity.no-certificate", Severity.ERROR, Fault.FILE, "there is no client certificate")
 NO_KEY = Code("identity.no-key", Severity.ERROR, Fault.FILE, "there is no private key in the file")
@@ -36,7 +39,7 @@ WRONG = Code(
 )
 
 _ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
-_KEY_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+_KEY_MARKER = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]*PRIVATE KEY)-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def load_identity(
 
 def read_client_certificates(data: bytes) -> tuple[tuple[Certificate, ...], tuple[Diagnostic, ...]]:
     """The certificates of a client's file, the client's first: a key may stand beside them, as curl takes it."""
-    rest = _KEY_BLOCK.sub(b"", data)
+    rest = _without(data, _key_blocks(data))
     if rest != data and b"-----BEGIN" not in rest:
         return (), (
             NO_CERTIFICATE.found(
@@ -89,19 +92,46 @@ def read_client_certificates(data: bytes) -> tuple[tuple[Certificate, ...], tupl
     return read_certificates(rest)
 
 
+def _key_blocks(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where private keys stand, each from its BEGIN to the first END with the same label."""
+    markers = list(_KEY_MARKER.finditer(data))
+    ends: dict[bytes, list[re.Match[bytes]]] = {}
+    for marker in reversed(markers):
+        if marker[1] == b"END":
+            ends.setdefault(marker[2], []).append(marker)
+    at = 0
+    for marker in markers:
+        if marker[1] == b"END" or marker.start() < at:
+            continue
+        behind = ends.get(marker[2], [])
+        while behind and behind[-1].start() < marker.end():
+            behind.pop()
+        if behind:
+            at = behind[-1].end()
+            yield marker.start(), at
+
+
+def _without(data: bytes, pieces: Iterable[tuple[int, int]]) -> bytes:
+    rest, at = [], 0
+    for start, end in pieces:
+        rest.append(data[at:start])
+        at = end
+    return b"".join([*rest, data[at:]])
+
+
 def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagnostic:
     """The private key of a PEM file, or the one reason why there is none."""
-    found = _KEY_BLOCK.search(data)
-    if not found:
+    found = next((data[start:end] for start, end in _key_blocks(data)), None)
+    if found is None:
         return _no_key(data)
-    encrypted = is_encrypted(found[0])
+    encrypted = is_encrypted(found)
     if encrypted and not passphrase:
         return LOCKED.found(
             "The private key is encrypted and no passphrase was given.",
             "Name an environment variable or a file that holds it.",
         )
     try:
-        key = load_pem_private_key(found[0], passphrase if encrypted else None)
+        key = load_pem_private_key(found, passphrase if encrypted else None)
     except UnsupportedAlgorithm:
         return UNSUPPORTED.found(
             "This key or its encryption is of a kind that cannot be used here.",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -34,6 +35,12 @@ def _fold(value: str | bytes) -> str | bytes:
     return value if isinstance(value, bytes) else " ".join(value.split()).translate(_LOWER)
 
 
+@lru_cache(maxsize=2048)
+def names(certificate: x509.Certificate) -> tuple[NameKey, NameKey]:
+    """The keys of subject and issuer; remembered, because everybody is compared with everybody."""
+    return name_key(certificate.subject), name_key(certificate.issuer)
+
+
 def same_name(one: x509.Name, other: x509.Name) -> bool:
     """Whether OpenSSL takes two names for the same."""
     return name_key(one) == name_key(other)
@@ -41,17 +48,19 @@ def same_name(one: x509.Name, other: x509.Name) -> bool:
 
 def self_issued(certificate: x509.Certificate) -> bool:
     """Whether subject and issuer are the same name; a renewed CA signed by its old key is so too."""
-    return same_name(certificate.subject, certificate.issuer)
+    subject, issuer = names(certificate)
+    return subject == issuer
 
 
 def may_have_issued(parent: x509.Certificate, child: x509.Certificate) -> bool:
     """Whether the child's issuer name and, where both give one, its key identifier point at the parent."""
-    if not same_name(parent.subject, child.issuer):
+    if names(parent)[0] != names(child)[1]:
         return False
     wanted, offered = authority_key_id(child), subject_key_id(parent)
     return wanted is None or offered is None or wanted == offered
 
 
+@lru_cache(maxsize=2048)
 def subject_key_id(certificate: x509.Certificate) -> bytes | None:
     """The subject key identifier, None when there is none."""
     try:
@@ -60,6 +69,7 @@ def subject_key_id(certificate: x509.Certificate) -> bytes | None:
         return None
 
 
+@lru_cache(maxsize=2048)
 def authority_key_id(certificate: x509.Certificate) -> bytes | None:
     """The key identifier of the issuer, None when there is none."""
     try:
@@ -71,26 +81,41 @@ def authority_key_id(certificate: x509.Certificate) -> bytes | None:
 
 def parents(certificates: Sequence[x509.Certificate]) -> tuple[tuple[int, ...], ...]:
     """For each certificate, the indexes of the others that may have issued it."""
+    named: dict[NameKey, list[int]] = {}
+    for index, certificate in enumerate(certificates):
+        named.setdefault(names(certificate)[0], []).append(index)
     return tuple(
-        tuple(p for p, parent in enumerate(certificates) if p != c and may_have_issued(parent, certificate))
+        tuple(
+            p
+            for p in named.get(names(certificate)[1], ())
+            if p != c and may_have_issued(certificates[p], certificate)
+        )
         for c, certificate in enumerate(certificates)
     )
 
 
 def heights(certificates: Sequence[x509.Certificate]) -> tuple[int, ...]:
-    """How many issuers stand above each certificate within the group; 0 for roots and for orphans."""
-    above, known = parents(certificates), dict[int, int]()
+    """How many issuers stand above each certificate within the group; 0 for roots and for orphans.
 
-    def height(index: int, seen: frozenset[int]) -> int:
-        if index in known:
-            return known[index]
-        if self_issued(certificates[index]):
-            return 0
-        reachable = [p for p in above[index] if p not in seen]  # two CAs may have signed each other
-        return 1 + max(height(p, seen | {p}) for p in reachable) if reachable else 0
-
-    for index in sorted(range(len(certificates)), key=lambda i: _digest(certificates[i])):
-        known[index] = height(index, frozenset({index}))
+    Where CAs have signed each other in a circle, it begins with the one whose digest is the smallest.
+    """
+    above = tuple(
+        () if self_issued(c) else found for c, found in zip(certificates, parents(certificates), strict=True)
+    )
+    below: dict[int, list[int]] = {}
+    for child, issuers in enumerate(above):
+        for issuer in issuers:
+            below.setdefault(issuer, []).append(child)
+    waits, known = [len(issuers) for issuers in above], dict[int, int]()
+    ready = [index for index, count in enumerate(waits) if count == 0]
+    for start in sorted(range(len(certificates)), key=lambda i: _digest(certificates[i])):
+        while ready or start not in known:
+            index = ready.pop() if ready else start
+            known[index] = max((known[p] + 1 for p in above[index] if p in known), default=0)
+            for child in below.get(index, ()):
+                waits[child] -= 1
+                if waits[child] == 0 and child not in known:
+                    ready.append(child)
     return tuple(known[index] for index in range(len(certificates)))
 
 

@@ -60,9 +60,34 @@ class Bundle:
         above = kin.parents([c.x509 for c in self.distinct])
         return {c: tuple(self.distinct[i] for i in above[n]) for n, c in enumerate(self.distinct)}
 
+    @cached_property
+    def _children(self) -> dict[Certificate, list[Certificate]]:
+        found: dict[Certificate, list[Certificate]] = {}
+        for child, above in self.parents.items():
+            for parent in above:
+                found.setdefault(parent, []).append(child)
+        return found
+
     def issued_by(self, parent: Certificate) -> tuple[Certificate, ...]:
         """The certificates of the file that this one may have issued."""
-        return tuple(child for child, above in self.parents.items() if parent in above)
+        return tuple(self._children.get(parent, ()))
+
+    @cached_property
+    def below(self) -> dict[Certificate, int]:
+        """The longest row of CAs under each certificate; self-issued ones do not count (RFC 5280 6.1.4 l).
+
+        Of CAs that have signed each other in a circle, those count that stand below in the file's one order.
+        """
+        height = dict(zip(self.distinct, kin.heights([c.x509 for c in self.distinct]), strict=True))
+        found: dict[Certificate, int] = {}
+        for parent in sorted(self.distinct, key=height.__getitem__, reverse=True):
+            rows = [
+                1 + found[child]
+                for child in self.issued_by(parent)
+                if child.is_ca and not child.is_self_issued and height[child] > height[parent]
+            ]
+            found[parent] = max(rows, default=0)
+        return found
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:

@@ -9,6 +9,7 @@ Source: RFC 5280 4.2.1; names of signatures: RFC 8017, RFC 5758, RFC 8410.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -66,6 +67,7 @@ def key(certificate: Certificate) -> str:
     return "Ed448" if isinstance(found, ed448.Ed448PublicKey) else ""
 
 
+@lru_cache(maxsize=1024)
 def _public(certificate: Certificate) -> object:
     try:
         return certificate.x509.public_key()

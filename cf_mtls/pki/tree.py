@@ -13,7 +13,7 @@ from cf_mtls.pki import kin
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cf_mtls.pki.pem import Certificate
 
@@ -32,11 +32,14 @@ def tree(certificates: Sequence[Certificate]) -> tuple[Node, ...]:
     distinct = tuple(dict.fromkeys(certificates))
     top_down = [distinct[i] for i in reversed(kin.ordered([c.x509 for c in distinct]))]
     parent = _parents(top_down)
-    tops = [c for c in top_down if parent[c] is None]
-    roots = [_node(c, parent) for c in tops if c.is_self_issued]
+    issued: dict[Certificate | None, list[Certificate]] = {}
+    for certificate, above in parent.items():
+        issued.setdefault(above, []).append(certificate)
+    tops = issued.get(None, [])
+    roots = [_node(c, issued) for c in tops if c.is_self_issued]
     missing = dict.fromkeys(c.issuer for c in tops if not c.is_self_issued)
     orphans = {name: [c for c in tops if c.issuer == name and not c.is_self_issued] for name in missing}
-    return (*roots, *(Node(n, None, tuple(_node(c, parent) for c in group)) for n, group in orphans.items()))
+    return (*roots, *(Node(n, None, tuple(_node(c, issued) for c in group)) for n, group in orphans.items()))
 
 
 def _parents(top_down: Sequence[Certificate]) -> dict[Certificate, Certificate | None]:
@@ -49,6 +52,6 @@ def _parents(top_down: Sequence[Certificate]) -> dict[Certificate, Certificate |
     }
 
 
-def _node(certificate: Certificate, parent: dict[Certificate, Certificate | None]) -> Node:
-    children = tuple(_node(c, parent) for c, p in parent.items() if p == certificate)
+def _node(certificate: Certificate, issued: Mapping[Certificate | None, list[Certificate]]) -> Node:
+    children = tuple([_node(c, issued) for c in issued.get(certificate, ())])
     return Node(certificate.subject, certificate, children)

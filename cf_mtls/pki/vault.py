@@ -12,7 +12,7 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from cf_mtls import output_file
+from cf_mtls import input_file, output_file
 from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Severity
 from cf_mtls.quick import dataclass
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Opener: TypeAlias = Callable[[Path, int, int], int]
 
 EXISTS = Code("file.exists", Severity.ERROR, Fault.INVOCATION, "a file is there already")
-UNREADABLE = Code("file.unreadable", Severity.ERROR, Fault.INVOCATION, "a file cannot be read")
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
@@ -39,13 +38,8 @@ class File:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a file. Failure when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Failure(
-            [UNREADABLE.found(f"{path}: {error.strerror or error}.", "Name a file that you may read.")]
-        ) from error
+    """The bytes of a file that was named on the command line. Failure when it cannot be read."""
+    return input_file.needed(path, pipes=True)
 
 
 def write(files: Sequence[File], *, force: bool = False, opener: Opener = os.open) -> None:

@@ -14,12 +14,13 @@ from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import CaCertificate, hosts_on
+from cf_mtls.model.resources import CaCertificate, HostnameSettings, hosts_on
 from cf_mtls.planning import baseline, drift
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import weakenings
+from cf_mtls.planning.host_settings import unmanaged_note
 from cf_mtls.planning.ownership import merge
 from cf_mtls.quick import dataclass
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from cf_mtls.diagnostics import Diagnostic
-    from cf_mtls.model.plan import Change
+    from cf_mtls.model.plan import Change, Removed
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
     from cf_mtls.planning.ownership import Merged
@@ -50,11 +51,13 @@ class Known:
     applied: Saved | None = None
     before: State | None = None
     """What the file declared before its last commit."""
+    removed: Sequence[Removed] = ()
+    """Ids that the file retires or forgets."""
 
 
 def findings(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
     """Everything found, by class and then by address. now: aware; within: what ends sooner is reported."""
-    merged = merge(known.declared, actual, known.stack)
+    merged = merge(known.declared, actual, known.stack, removed=known.removed)
     changes = diff(actual, merged.desired)
     weak = list(_weakened(known, merged))
     found = [
@@ -81,7 +84,8 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
         yield drift.of_change(change, Class.PENDING if change.address in pending else Class.DRIFT, place)
     addresses = {str(a) for a in (*known.declared, *actual)}
     for found in merged.diagnostics:  # a foreign thing in our place, a pinned one that is gone
-        yield drift.of_diagnostic(found, Class.DRIFT, addresses, Place(known.file))
+        if found.is_error:
+            yield drift.of_diagnostic(found, Class.DRIFT, addresses, Place(known.file))
 
 
 def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> frozenset[Address]:
@@ -132,6 +136,11 @@ def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) ->
 
 def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str]) -> Iterator[Finding]:
     ours = {merged.moved.get(address, address) for address in known.declared} | known.managed
+    for address in merged.unmanaged:
+        there = actual[address]
+        if isinstance(there, HostnameSettings):
+            says = f"{unmanaged_note(address, there).detail} {unmanaged_note(address, there).fix}"
+            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged", place=Place(known.file))
     for address, ca in actual.of(CaCertificate):
         if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
             hosts = ", ".join(ca.associated_hostnames) or "no hostname"

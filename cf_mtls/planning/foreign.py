@@ -21,6 +21,7 @@ from cf_mtls.access.reach import concrete, hosts_of, paths_at
 from cf_mtls.access.scene import near
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.doors import Reach
+from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
 from cf_mtls.model.rules import member
 from cf_mtls.model.state import State
@@ -119,10 +120,15 @@ def _foreign_cas(
         ca = state[other]
         if isinstance(ca, CaCertificate):
             detail = (
-                f"{address}: clients of {other}, named {ca.name} (id {ca.id}), get in at {domain},"
-                " because a valid certificate is one of any CA on the hostname."
+                f"{address}: clients of {other}, named {ca.name} (id {ca.id}), get in at {domain}; it is not in this"
+                " file, and a valid certificate is one of any CA on the hostname."
             )
             fix = "Take the hostname off that CA, or require a common name of your own clients."
+            if not ca.elsewhere and stack_of(ca.name) is None:
+                fix += (
+                    " If it was imported and is to go, write into the plan file:\n"
+                    f"    removed: [{{id: {ca.id}, destroy: true}}]"
+                )
             yield Weakening(other, domain, Reach.HOLDERS, OTHER_CA.found(detail, fix))
 
 

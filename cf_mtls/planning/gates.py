@@ -172,13 +172,23 @@ def asker_words(asker: Asker, state: State) -> str:
 
 
 def deletions(
-    changes: Sequence[Change], actual: State, desired: State, stack: str, allowed: int | None
+    changes: Sequence[Change],
+    actual: State,
+    desired: State,
+    stack: str,
+    allowed: int | None,
+    pinned: Collection[str] = (),
 ) -> Iterator[Diagnostic]:
     """The refusal of a plan that deletes much, unless that number was typed (or more, for a run that goes on).
 
+    pinned: ids of what is ours without a mark.
     Counted: what goes without a successor on the same hostnames, so that a rotation is no loss.
     """
-    ours = sum(is_ours(resource, stack) for resource in actual.values())
+    named = {c.address for c in changes if c.action is Action.DELETE and is_counted(c)}
+    ours = sum(
+        is_ours(resource, stack) or getattr(resource, "id", None) in pinned or address in named
+        for address, resource in actual.items()
+    )
     gone = [
         c for c in changes if c.action is Action.DELETE and is_counted(c) and not _is_succeeded(c, desired)
     ]

@@ -5,7 +5,7 @@ Rules of this file:
   Everything else is foreign and is copied into desired, so that the diff can never touch it.
 - A CA of ours is the declared bundle when the digits in its name say so, with MD5 and expiry agreeing (`contents`).
   A bundle that differs in any certificate is another CA: made beside, and the old one retired; never renamed.
-- Hostname settings carry no name, so they are ours exactly where the file declares them.
+- Hostname settings carry no name: what stands on the hostname decides whose they are (`host_settings`).
 - Only declared fields are managed: what the file leaves out keeps its actual value.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.model.frozen import EMPTY
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -25,12 +26,17 @@ from cf_mtls.model.resources import (
     HostnameSettings,
 )
 from cf_mtls.model.state import State
+from cf_mtls.planning.canon import policy_meaning
 from cf_mtls.planning.contents import agreement, taken_over
+from cf_mtls.planning.host_settings import Owners, unmanaged_note
+from cf_mtls.planning.leaving import Leaving, leaving
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from cf_mtls.model.frozen import Record
+    from cf_mtls.model.plan import Removed
     from cf_mtls.model.resources import Resource
 
 PIN_ABSENT = Code("ownership.pin-absent", Severity.ERROR, Fault.FILE, "a pinned id is not in the account")
@@ -54,41 +60,112 @@ class Merged:
     """Declared address to the one under which the account knows the thing."""
     ours: Mapping[Address, Resource]
     """What is declared, at the addresses under which `desired` has it."""
+    unmanaged: tuple[Address, ...] = ()
+    """Settings in the account on hostnames of this stack that the file does not declare."""
 
 
-def merge(declared: State, actual: State, stack: str, adopt: Collection[Address] = ()) -> Merged:
+def merge(
+    declared: State,
+    actual: State,
+    stack: str,
+    adopt: Collection[Address] = (),
+    removed: Sequence[Removed] = (),
+    *,
+    destroy: bool = False,
+) -> Merged:
     """What the account should hold, so that a plain diff with `actual` gives exactly our changes.
 
-    declared: only what the file says; an id in it pins a thing. adopt: foreign things to take over in place.
+    declared: only what the file says; an id in it pins a thing. adopt: foreign things to take over in place, and
+    settings to put back that no file declares. removed: ids that leave. destroy: everything that is ours leaves.
     """
     moved = homes(declared, actual, stack)
     adopted = {moved.get(address, address) for address in adopt}
     aligned = State({moved.get(address, address): resource for address, resource in declared.items()})
+    pinned = {a for a, wanted in aligned.items() if a in actual and is_pinned(wanted, actual[a])}
+    mine = pinned | {a for a, there in actual.items() if is_ours(there, stack)}
+    owners = Owners(actual, mine, stack)
+    leaves = leaving(removed, actual, stack)
+    if destroy:
+        return _emptied(aligned, actual, mine, adopted, owners, leaves)
     known = {policy.id: policy for _, policy in actual.of(AccessPolicy)}
+    unmanaged = tuple(a for a in owners.unmanaged(actual, aligned) if a not in adopted)
     desired: dict[Address, Resource] = {}
     managed: set[Address] = set()
-    diagnostics = list(_pinned_but_absent(aligned, actual))
+    diagnostics = [*leaves.diagnostics, *_pinned_but_absent(aligned, actual)]
     for address, there in actual.items():
         wanted = aligned.get(address)
         if wanted is None:
-            if not is_ours(there, stack):
+            if address in leaves.kept or not _is_ours_to_drop(address, there, mine, adopted, owners, leaves):
                 desired[address] = there
-        elif _may_manage(wanted, there, stack) or (address in adopted and not _elsewhere(there)):
+        elif refusal := _refusal(address, wanted, there, mine, adopted, owners):
+            desired[address] = there
+            diagnostics.append(refusal)
+        else:
             managed.add(address)
             diagnostics += _other_content(address, wanted, there)
             desired[address] = complete(_with_policies(wanted, known), there)
-        else:
-            desired[address] = there
-            diagnostics.append(_collision(address, there))
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
     desired |= {address: _with_policies(wanted, known) for address, wanted in new.items()}
     diagnostics += (*_guessed(aligned, actual, managed), *_unknown_policies(desired))
-    return Merged(State(without_defaults(desired)), tuple(diagnostics), moved, aligned)
+    diagnostics += (unmanaged_note(a, s) for a, s in actual.of(HostnameSettings) if a in unmanaged)
+    return Merged(State(without_defaults(desired)), tuple(diagnostics), moved, aligned, unmanaged)
 
 
-def _may_manage(wanted: Resource, there: Resource, stack: str) -> bool:
-    """Ours by mark, ours by pin, or settings, which belong to whoever declares them."""
-    return is_ours(there, stack) or isinstance(there, HostnameSettings) or is_pinned(wanted, there)
+def _is_ours_to_drop(
+    address: Address,
+    there: Resource,
+    mine: Collection[Address],
+    adopted: Collection[Address],
+    owners: Owners,
+    leaves: Leaving,
+) -> bool:
+    """Whether what the file does not declare leaves: ours by mark, listed as removed, or settings typed out."""
+    if isinstance(there, HostnameSettings):
+        return address in adopted and owners.is_ours(there.hostname)
+    return address in leaves.gone or address in mine
+
+
+def _refusal(
+    address: Address,
+    wanted: Resource,
+    there: Resource,
+    mine: Collection[Address],
+    adopted: Collection[Address],
+    owners: Owners,
+) -> Diagnostic | None:
+    """Why a declared thing must not be put where something is; None when it may."""
+    if address in mine or (address in adopted and not _elsewhere(there)):
+        return None
+    if isinstance(wanted, HostnameSettings) and isinstance(there, HostnameSettings):
+        return owners.refusal(address, wanted, there)
+    return _collision(address, there)
+
+
+def _emptied(
+    aligned: State,
+    actual: State,
+    mine: Collection[Address],
+    adopted: Collection[Address],
+    owners: Owners,
+    leaves: Leaving,
+) -> Merged:
+    """The account without anything of this stack: what is marked, pinned, listed as removed, and declared settings."""
+    desired: dict[Address, Resource] = {}
+    diagnostics = list(leaves.diagnostics)
+    for address, there in actual.items():
+        wanted = aligned.get(address)
+        if isinstance(there, HostnameSettings):
+            declared = wanted is not None and there != HostnameSettings(there.hostname)
+            rests = owners.others(there.hostname) or (not owners.is_ours(there.hostname) and wanted != there)
+            if address in adopted or (declared and not rests):
+                continue
+            diagnostics += [owners.staying(address, there)] if declared else []
+        elif address not in leaves.kept and (address in mine or address in leaves.gone):
+            continue
+        desired[address] = there
+    unmanaged = tuple(owners.unmanaged(State(desired), aligned))
+    diagnostics += (unmanaged_note(a, s) for a, s in actual.of(HostnameSettings) if a in unmanaged)
+    return Merged(State(desired), tuple(diagnostics), {}, {}, unmanaged)
 
 
 def is_pinned(wanted: Resource, there: Resource) -> bool:
@@ -157,6 +234,11 @@ def is_ours(resource: Resource, stack: str) -> bool:
     if not isinstance(resource, CaCertificate | AccessApplication):
         return False
     return resource.elsewhere is None and stack_of(resource.name) == stack
+
+
+def pins(declared: State) -> frozenset[str]:
+    """The ids by which a file names what is in the account."""
+    return frozenset(id_ for resource in declared.values() if (id_ := _id(resource)))
 
 
 def without_defaults(resources: dict[Address, Resource]) -> dict[Address, Resource]:
@@ -261,12 +343,11 @@ def complete(wanted: Resource, there: Resource) -> Resource:
         case CaCertificate(), CaCertificate():
             return taken_over(wanted, there, pinned=is_pinned(wanted, there))
         case AccessApplication(), AccessApplication():
-            others = tuple(d for d in there.destinations if d.get("type") != "public")
             return replace(
                 wanted,
                 id=there.id,
                 name=there.name if is_pinned(wanted, there) else wanted.name,
-                destinations=wanted.destinations + others,
+                destinations=_destinations(wanted, there),
                 policies=_policies(wanted.policies, there.policies),
                 fields=there.fields.merged(wanted.fields),
             )
@@ -274,17 +355,41 @@ def complete(wanted: Resource, there: Resource) -> Resource:
             return wanted
 
 
+OF_A_DESTINATION = ("type", "uri", "overrides")
+"""What is managed of a public destination; what else the account has there is kept: facts 3.3."""
+
+
+def _destinations(wanted: AccessApplication, there: AccessApplication) -> tuple[Record, ...]:
+    """The declared destinations, each with the unknown members of the account's one, and all that are not public."""
+    known = {d.get("uri"): d for d in there.destinations if d.get("type") == "public"}
+    kept = (known.get(d.get("uri"), EMPTY).without(OF_A_DESTINATION).merged(d) for d in wanted.destinations)
+    return (*kept, *(d for d in there.destinations if d.get("type") != "public"))
+
+
 def _policies(wanted: tuple[AccessPolicy, ...], there: tuple[AccessPolicy, ...]) -> tuple[AccessPolicy, ...]:
-    """The declared policies, each with the id and undeclared fields of its namesake in the application."""
+    """The declared policies, each with the id and undeclared fields of the one that it is in the application.
+
+    That is its namesake; of the others the one that decides the same by the same rules: it was renamed.
+    """
     left = [policy for policy in there if not policy.reusable]
-    filled = []
-    for policy in wanted:
-        namesake = next((p for p in left if p.name == policy.name), None)
-        if namesake:
-            left.remove(namesake)
-            policy = replace(policy, id=namesake.id, fields=namesake.fields.merged(policy.fields))  # noqa: PLW2901
-        filled.append(policy)
-    return tuple(filled)
+    found: dict[int, AccessPolicy] = {}
+    for is_same in (_has_same_name, _has_same_rules):
+        for place, policy in enumerate(wanted):
+            match = next((p for p in left if place not in found and is_same(policy, p)), None)
+            if match:
+                left.remove(match)
+                found[place] = replace(policy, id=match.id, fields=match.fields.merged(policy.fields))
+    return tuple(found.get(place, policy) for place, policy in enumerate(wanted))
+
+
+def _has_same_name(wanted: AccessPolicy, there: AccessPolicy) -> bool:
+    return not wanted.reusable and wanted.name == there.name
+
+
+def _has_same_rules(wanted: AccessPolicy, there: AccessPolicy) -> bool:
+    sides = (replace(p, name="", fields=EMPTY) for p in (wanted, there))
+    one, other = map(policy_meaning, sides)
+    return not wanted.reusable and one == other
 
 
 def _collision(address: Address, there: Resource) -> Diagnostic:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.remote.findings import Grade
 from cf_mtls.report.terminal import harmless, plural
 
@@ -24,14 +25,15 @@ COLUMNS = 80
 """How wide the words of a fix may run."""
 
 
-def doctor_text(findings: Sequence[Finding], paint: Paint) -> str:
-    """The findings of the account, then those of each hostname, then the count."""
+def doctor_text(findings: Sequence[Finding], paint: Paint, whom: Asked = NOBODY) -> str:
+    """The findings of the account, then those of each hostname, then whom it asked and the count."""
     widths = tuple(max((len(word) for word in words), default=0) for words in _columns(findings))
     lines: list[str] = []
     for on in dict.fromkeys(f.on for f in findings):
         lines += ["", paint.bold(harmless(on))] if on else [paint.bold("Token and account")]
         lines += [line for f in findings if f.on == on for line in _lines(f, widths, paint)]
-    return "\n".join([*lines, "", verdict(findings)])
+    asked = [] if whom == NOBODY else [harmless(str(whom))]
+    return "\n".join([*lines, "", *asked, verdict(findings)])
 
 
 def _columns(findings: Sequence[Finding]) -> tuple[list[str], list[str]]:
@@ -65,14 +67,18 @@ def verdict(findings: Sequence[Finding]) -> str:
     return f"{said} ({told}, {counts[Grade.UNTOLD]} not told)."
 
 
-def doctor_json(findings: Sequence[Finding]) -> dict[str, Any]:
+def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, Any]:
     """The findings as data: ok when nothing failed, complete when everything could be told."""
     rows = [
         {"check": f.check, "on": f.on or None, "grade": f.grade.value, "said": f.said, "fix": f.fix or None}
         for f in findings
     ]
+<<<<<<< HEAD
     whole = all(f.grade is not Grade.UNTOLD for f in findings)
     return {"format_version": "1.0", "ok": is_well(findings), "complete": whole, "findings": rows}
+=======
+    return {"format_version": "1.0", "ok": is_well(findings), "asked": whom.data(), "findings": rows}
+>>>>>>> main
 
 
 def is_well(findings: Sequence[Finding]) -> bool:

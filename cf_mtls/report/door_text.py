@@ -15,7 +15,7 @@ from cf_mtls.model.resources import CaCertificate
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from cf_mtls.model.doors import Door, Doorway
     from cf_mtls.model.state import State
@@ -29,11 +29,11 @@ WORDS = {
 }
 
 
-def door_words(door: Door, state: State) -> str:
-    """Who gets in, in one line."""
+def door_words(door: Door, state: State, pinned: Collection[str] = ()) -> str:
+    """Who gets in, in one line. pinned: ids of what is ours without a mark."""
     match door.reach:
         case Reach.HOLDERS:
-            return f"{WORDS[door.reach]}: {_holders(door, state)}"
+            return f"{WORDS[door.reach]}: {_holders(door, state, pinned)}"
         case Reach.OTHERS:
             others = ", ".join(_credential(c) for c in sorted(door.credentials))
             return f"{WORDS[door.reach]}: {others}"
@@ -41,18 +41,18 @@ def door_words(door: Door, state: State) -> str:
             return WORDS[door.reach]
 
 
-def _holders(door: Door, state: State) -> str:
-    names = [ca_words(state, address) for address in sorted(door.certificates)]
+def _holders(door: Door, state: State, pinned: Collection[str]) -> str:
+    names = [ca_words(state, address, pinned) for address in sorted(door.certificates)]
     named = "" if door.common_names is None else f" named {', '.join(sorted(door.common_names))}"
     return f"of {', '.join(names)}{named}" + (", after a login" if door.needs_login else "")
 
 
-def ca_words(state: State, address: Any) -> str:
-    """A CA by its name, and whether it carries no mark."""
+def ca_words(state: State, address: Any, pinned: Collection[str] = ()) -> str:
+    """A CA by its name, and whether it is foreign: without a mark, and not pinned by the file."""
     ca = state.get(address)
     if not isinstance(ca, CaCertificate):
         return str(address)
-    return shown(ca.name) if stack_of(ca.name) else f"{ca.name} (foreign)"
+    return shown(ca.name) if stack_of(ca.name) or ca.id in pinned else f"{ca.name} (foreign)"
 
 
 def _credential(canonical: str) -> str:
@@ -60,11 +60,13 @@ def _credential(canonical: str) -> str:
     return "a login" if canonical == "login" else canonical.strip("{}").replace('"', "").replace(":{", " ")
 
 
-def door_table(ways: Sequence[Doorway], before: State, after: State, paint: Paint) -> str:
-    """Every URL that a change can affect, before and after; '' when there is none."""
+def door_table(
+    ways: Sequence[Doorway], before: State, after: State, paint: Paint, pinned: Collection[str] = ()
+) -> str:
+    """Every URL that a change can affect, before and after; '' when there is none. pinned: as of `door_words`."""
     lines = []
     for way in ways:
-        old, new = door_words(way.before, before), door_words(way.after, after)
+        old, new = door_words(way.before, before, pinned), door_words(way.after, after, pinned)
         lines.append(f"  {harmless(way.url)}")
         if way.is_same:
             lines.append(paint.dim(f"    {harmless(new)} (unchanged)"))

@@ -35,7 +35,7 @@ def _lines(found: Explanation, state: State) -> Iterator[str]:
     yield from _client(found)
     if found.governor:
         app = found.governor.application
-        yield f"  decided by    {found.governor.address}, {_owned(app.name, app.id)}"
+        yield f"  decided by    {found.governor.address}, {_owned(app.name, app.id, found)}"
         yield from (
             f"  {'policies' if place == 1 else '':<13} {policy_words(place, policy)}"
             for place, policy in enumerate(found.order, 1)
@@ -45,9 +45,9 @@ def _lines(found: Explanation, state: State) -> Iterator[str]:
         if found.lets_options_through:
             yield "  OPTIONS       every OPTIONS request goes to the origin: options_preflight_bypass is on"
     for address, ca in found.certificates:
-        yield f"  CA            {address}, {_owned(ca.name, ca.id)}"
+        yield f"  CA            {address}, {_owned(ca.name, ca.id, found)}"
     for address, ca in found.by_wildcard:
-        yield f"  not known     whether {address}, {_owned(ca.name, ca.id)}, counts: it has the hostname by a wildcard"
+        yield f"  not known     whether {address}, {_owned(ca.name, ca.id, found)}, counts: it has a wildcard of it"
     for address, domain in found.shadowed:
         yield f"  shadowed      {address} by {domain}: less specific, not asked, nothing of it is inherited"
     if found.is_disputed:
@@ -59,7 +59,7 @@ def _lines(found: Explanation, state: State) -> Iterator[str]:
 
 def who_words(found: Explanation, state: State) -> str:
     """Who gets in, in one line; that it is not known where no zone holds the hostname."""
-    words = door_words(found.door, state)
+    words = door_words(found.door, state, found.pinned)
     if not found.is_in_no_zone:
         return words
     return f"not known: no zone that this token sees holds {found.host}; if Access covers it, {words}"
@@ -75,9 +75,9 @@ def _client(found: Explanation) -> Iterator[str]:
         yield f"  this client   {outcome}: {found.client.outcome.value}{policy}"
 
 
-def _owned(name: str, identifier: str | None) -> str:
-    stack = stack_of(name)
-    return f"{shown(name)} ({f'id {identifier}' if identifier else 'not made yet'}{'' if stack else ', foreign'})"
+def _owned(name: str, identifier: str | None, found: Explanation) -> str:
+    whose = "" if stack_of(name) else ", pinned by the file" if identifier in found.pinned else ", foreign"
+    return f"{shown(name)} ({f'id {identifier}' if identifier else 'not made yet'}{whose})"
 
 
 def explain_json(found: Explanation) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.contents import RECORDED, UNSEEN
+from cf_mtls.planning.ownership import pins
 from cf_mtls.report.door_text import door_table
 from cf_mtls.report.terminal import harmless, plural
 
@@ -53,7 +54,7 @@ def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
         plan.changes, key=lambda change: (READING_ORDER.index(change.address.kind), change.address)
     )
     blocks = [_block(change, paint, now) for change in changes]
-    doors = door_table(plan.doors, plan.actual, plan.desired, paint)
+    doors = door_table(plan.doors, plan.actual, plan.desired, paint, pins(plan.inputs.declared))
     last = f"{paint.bold(verdict(plan))}\n{paint.dim(str(plan.promise))}"
     return "\n\n".join(filter(None, [*blocks, doors, last]))
 

@@ -2,6 +2,8 @@
 
 Rules of this file:
 - Whatever came from a file, an account or a server passes through `harmless` before it is shown.
+- However much is wrong, what is printed can be read: of diagnostics of one code twenty are shown and the rest counted,
+  and of a long line the part that matters.
 - Colour is a wrapper around words that already say it; without colour nothing is lost.
 """
 
@@ -10,13 +12,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cf_mtls.diagnostics import Diagnostic, Severity
+from cf_mtls.diagnostics import Code, Diagnostic, Severity
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INDENT = "  "
+
+MOST_ALIKE = 20
+"""Diagnostics of one code that are shown in full."""
+
+LONGEST_LINE = 1_000
+"""Characters of a line of a message; of a source line a window of `WINDOW` around the column."""
+
+WINDOW = 120
 
 
 def harmless(text: str) -> str:
@@ -96,16 +106,43 @@ def message(diagnostic: Diagnostic, paint: Paint) -> str:
         lines.append(f"{INDENT}{harmless(str(diagnostic.place))}")
     if diagnostic.place and diagnostic.source:
         gutter = f"{diagnostic.place.line:>5} | "
-        caret = " " * (len(gutter) + diagnostic.place.column - 1) + "^"
-        lines += [gutter + harmless(diagnostic.source.replace("\t", " ")), paint.red(caret)]
-    lines += [INDENT + harmless(line) for line in diagnostic.detail.splitlines()]
-    lines += [INDENT + harmless(line) for line in diagnostic.fix.splitlines()]
+        shown, column = _window(diagnostic.source.replace("\t", " "), diagnostic.place.column)
+        lines += [gutter + shown, paint.red(" " * (len(gutter) + column - 1) + "^")]
+    lines += [INDENT + harmless(_cut(line)) for line in diagnostic.detail.splitlines()]
+    lines += [INDENT + harmless(_cut(line)) for line in diagnostic.fix.splitlines()]
     if code.severity is Severity.ERROR:
         lines.append(paint.dim(f"{INDENT}To mend: {code.fault.value}."))
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _cut(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… ({len(line)} characters)"
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    """The part of a line around a column, printable, and the column in it."""
+    if len(line) <= 2 * WINDOW:
+        return harmless(line), column
+    start = max(0, column - 1 - WINDOW)
+    before = "…" if start else ""
+    after = "…" if start + 2 * WINDOW < len(line) else ""
+    return harmless(before + line[start : start + 2 * WINDOW] + after), column - start + len(before)
+
+
 def messages(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
-    """All diagnostics, errors last so that a terminal shows them, an empty line between, or ''."""
-    ordered = sorted(diagnostics, key=lambda d: d.is_error)
-    return "\n\n".join(message(d, paint) for d in ordered)
+    """All diagnostics, errors last so that a terminal shows them, an empty line between, or ''.
+
+    Of those of one code the first `MOST_ALIKE` are shown, the rest counted behind them all.
+    """
+    seen: dict[Code, int] = {}
+    shown = []
+    for diagnostic in sorted(diagnostics, key=lambda d: d.is_error):
+        seen[diagnostic.code] = seen.get(diagnostic.code, 0) + 1
+        if seen[diagnostic.code] <= MOST_ALIKE:
+            shown.append(message(diagnostic, paint))
+    counted = [
+        f"{paint.severity(code.severity)}: {count - MOST_ALIKE} more of: {code.summary} [{code.code}]"
+        for code, count in seen.items()
+        if count > MOST_ALIKE
+    ]
+    return "\n\n".join(shown + counted)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cf_mtls.declare.files import read_bytes
+from cf_mtls import input_file
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.pki.identity import LOCKED, is_encrypted, load_identity
 from cf_mtls.pki.pkcs12 import is_pkcs12, load
@@ -70,7 +70,7 @@ def _open(
 
 
 def _bytes(path: str) -> bytes | Diagnostic:
-    return read_bytes(Path(path))
+    return input_file.read(Path(path))
 
 
 def _helped(problem: Diagnostic, client: Client) -> Diagnostic:

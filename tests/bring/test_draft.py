@@ -92,7 +92,10 @@ def test_a_whole_small_account_reads_as_a_person_would_write_it() -> None:
         == f"""\
 # yaml-language-server: $schema=cf-mtls.schema.json
 # Imported on 2026-06-01 from the account below; nothing in it was changed.
-# id: pins what was there already: it is managed in place and keeps its name.
+# id: pins what was there already: it is managed in place and keeps its name. It carries no mark, so that
+# it leaves this file cannot be seen. To retire it, take its entry out and write its id at the left edge:
+# removed: [{{id: ..., destroy: true}}] (false: it stays and is no longer managed).
+# apply --destroy deletes what is pinned here and puts back the hostname settings declared here.
 version: 1
 stack: s
 account_id: {SCOPE.id}

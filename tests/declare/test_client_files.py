@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12 as raw_pkcs12
 
 from cf_mtls.cli.main import run
 from cf_mtls.declare.example import GEORGETOWN
-from cf_mtls.declare.files import LARGEST
+from cf_mtls.input_file import LARGEST
 from cf_mtls.pki import pkcs12
 from cf_mtls.pki.identity import Identity
 from tests.conftest import Pki

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cf_mtls.declare.files import LARGEST, chain_files, choose, load, read_bytes
+from cf_mtls.declare.files import chain_files, choose, load, read_bytes
 from cf_mtls.diagnostics import Diagnostic, Failure
+from cf_mtls.input_file import LARGEST, read
 
 PLAN = "version: 1\nstack: s\n"
 
@@ -17,7 +18,7 @@ def test_a_file_is_read_whole_or_refused(tmp_path: Path, more: int, whole: bool)
     """To the byte: what is larger is not cut, it is refused."""
     path = tmp_path / "f"
     path.write_bytes(b"x" * (LARGEST + more))
-    found = read_bytes(path)
+    found = read(path)
     if whole:
         assert found == path.read_bytes()
     else:

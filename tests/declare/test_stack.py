@@ -164,3 +164,24 @@ def test_warnings_about_who_gets_in_wait_for_a_file_without_errors(chain: Path) 
     """What is not understood cannot be judged: the errors come first, alone."""
     wrong = stack(chain, applications("x: {domain: b.net}"))
     assert {d.code.severity.value for d in wrong.diagnostics} == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("removed", "found"),
+    [
+        ("[{id: c-1, destroy: true}, {id: c-2, destroy: false}]", []),
+        ("[{id: a-1, destroy: true}]", ["removed.pinned"]),
+        ("[{id: a-1, destroy: false}]", ["removed.pinned"]),
+        ("[{id: c-1, destroy: true}, {id: c-1, destroy: false}]", ["removed.twice"]),
+    ],
+)
+def test_an_id_is_removed_once_and_by_a_file_that_no_longer_pins_it(
+    chain: Path, removed: str, found: list[str]
+) -> None:
+    """What is retired or forgotten, each with its place; one that is pinned too or listed twice is refused there."""
+    made = stack(chain, applications("x: {domain: a.net, id: a-1}") + f"removed: {removed}\n")
+    assert codes(made) == found
+    places = [d.place for d in made.diagnostics if d.is_error]
+    assert all(place is not None and place.path.startswith("removed") for place in places)
+    if not found:
+        assert [(r.id, r.destroy) for r in made.removed] == [("c-1", True), ("c-2", False)]

@@ -99,7 +99,13 @@ MUTANTS = (
         "declare/files",
         "declare/test_files.py",
         ("load", "found is None or has_errors(reading.diagnostics)", "found is None"),
-        ("read_bytes", "len(data) > LARGEST", "len(data) > LARGEST + 1"),
+        ("load", "if len(raw) > LARGEST_PLAN:", "if False:", "test_input_file.py"),
+        (
+            "load",
+            "source.chains[name] = read(source.beside(name))",
+            "source.chains[name] = read(source.beside(name), pipes=True)",
+            "test_input_file.py",
+        ),
         ("choose", "if len(plans) == 1:", "if plans:"),
         (
             "chain_files",

@@ -137,7 +137,7 @@ def test_all_unreadable_files_are_reported_at_once(pki: Pki, family: Authority, 
     for text in (
         "[pem.private-key]",
         "chain.pem",
-        "[file.unreadable]",
+        "[file.missing]",
         "absent.pem",
         "[pem.empty]",
         "empty.pem",
@@ -419,7 +419,7 @@ def test_a_ca_without_its_own_key_cannot_issue(pki: Pki) -> None:
     pki("ca", "fleet", "--no-encrypt")
     pki("ca", "other", "--ca", "elsewhere", "--no-encrypt", "--no-intermediate")
     assert "[pki.key-mismatch]" in pki("issue", "ava", "--key", "elsewhere/root.key")[2]
-    assert "[file.unreadable]" in pki("issue", "ava", "--ca", "nowhere")[2]
+    assert "[file.missing]" in pki("issue", "ava", "--ca", "nowhere")[2]
     put("wrong", "wrong\n")
     put("right", "right\n")
     pki("ca", "third", "--ca", "locked", "--passphrase-file", "right")

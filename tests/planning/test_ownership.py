@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cf_mtls.diagnostics import has_errors
-from cf_mtls.model.frozen import freeze_object
+from cf_mtls.model.frozen import EMPTY, freeze_object
 from cf_mtls.model.marks import application_name, certificate_name, digits_of, shown, stack_of, without_digits
 from cf_mtls.model.plan import Action
 from cf_mtls.model.resources import (
@@ -238,7 +238,9 @@ def test_settings_that_say_nothing_equal_no_settings() -> None:
     at = Address(Kind.SETTINGS, "a.net")
     declared = State({at: HostnameSettings("a.net")})
     assert diff(State(), merge(declared, State(), "s").desired) == ()
-    actual = State({at: HostnameSettings("a.net", client_certificate_forwarding=True)})
+    on = HostnameSettings("a.net", client_certificate_forwarding=True)
+    actual = State({at: on, AT: there("11", END, name=DECLARED.name)})
+    declared = State({at: HostnameSettings("a.net"), AT: DECLARED})
     assert [c.action for c in diff(actual, merge(declared, actual, "s").desired)] == [Action.DELETE]
 
 
@@ -284,3 +286,42 @@ def test_an_absent_pin_without_a_pem_cannot_be_made_anew() -> None:
     (found,) = merge(State({BY_ID: UNKNOWN}), State(), "s").diagnostics
     assert found.code.code == "ownership.pin-absent"
     assert "cannot be made anew" in found.fix
+
+
+def test_a_policy_with_another_name_keeps_what_the_file_leaves_out() -> None:
+    """The same decision and rules under another name: the same policy, with its id and its other members."""
+    fields = freeze_object({"approval_required": True, "session_duration": "6h"})
+    there = replace(POLICY, name="old", id="p-1", fields=fields)
+    other = replace(
+        POLICY, name="other", id="p-2", decision="deny", fields=freeze_object({"mfa_config": {"x": 1}})
+    )
+    actual = State({APP_AT: replace(APP, id="2", policies=(other, there))})
+
+    def after(*wanted: AccessPolicy) -> tuple[AccessPolicy, ...]:
+        found = merge(State({APP_AT: replace(APP, policies=wanted)}), actual, "s").desired[APP_AT]
+        assert isinstance(found, AccessApplication)
+        return found.policies
+
+    (renamed,) = after(replace(POLICY, name="new"))
+    assert (renamed.id, renamed.fields) == ("p-1", fields)
+    assert after(replace(POLICY, name="old"), replace(POLICY, name="new"))[1].id is None
+    (new,) = after(replace(POLICY, name="new", decision="allow"))
+    assert (new.id, new.fields) == (None, EMPTY)
+
+
+def test_an_unknown_member_of_a_destination_is_kept() -> None:
+    """What Cloudflare adds to a destination tomorrow is no difference, and is sent back; an override is one."""
+    odd = public("a.net").merged(freeze_object({"new_member": {"x": 1}}))
+    actual = State({APP_AT: replace(APP, id="2", destinations=(odd, public("b.net")))})
+    wanted = replace(APP, destinations=(public("b.net"), public("a.net")))
+    at = Address(Kind.APPLICATION, "b.net")
+    found = merge(State({at: wanted}), actual, "s").desired[APP_AT]
+    assert isinstance(found, AccessApplication)
+    assert found.destinations == (public("b.net"), odd)
+    same = merge(State({APP_AT: replace(APP, destinations=(public("a.net"), public("b.net")))}), actual, "s")
+    assert diff(actual, same.desired) == ()
+    opened = odd.merged(freeze_object({"overrides": [{"behavior": "public", "path_pattern": "/x"}]}))
+    wider = State({APP_AT: replace(APP, id="2", destinations=(opened,))})
+    (change,) = diff(wider, merge(State({APP_AT: APP}), wider, "s").desired)
+    assert isinstance(change.after, AccessApplication)
+    assert (change.attributes, change.after.destinations) == (("destinations",), (odd,))
