@@ -285,7 +285,7 @@ def planned(
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
     )
-    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
+    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches, ordered.shut)
     inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out

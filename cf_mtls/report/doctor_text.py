@@ -73,12 +73,14 @@ def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, 
         {"check": f.check, "on": f.on or None, "grade": f.grade.value, "said": f.said, "fix": f.fix or None}
         for f in findings
     ]
-<<<<<<< HEAD
     whole = all(f.grade is not Grade.UNTOLD for f in findings)
-    return {"format_version": "1.0", "ok": is_well(findings), "complete": whole, "findings": rows}
-=======
-    return {"format_version": "1.0", "ok": is_well(findings), "asked": whom.data(), "findings": rows}
->>>>>>> main
+    return {
+        "format_version": "1.0",
+        "ok": is_well(findings),
+        "complete": whole,
+        "asked": whom.data(),
+        "findings": rows,
+    }
 
 
 def is_well(findings: Sequence[Finding]) -> bool:

@@ -163,7 +163,8 @@ ROWS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "permission.read", "fail", "[api.answer-lost]",
     ),
     "no entitlement": (
-        lambda w: w.manage("POST", "switches", {"certificate-quota": 0}), "certificates.room", "unknown", "may be added",
+        lambda w: w.manage("POST", "switches", {"certificate-quota": 0}),
+        "certificates.room", "unknown", "may be added",
     ),
     "the zone is elsewhere": (lambda w: w.state(other_zone), "host.zone", "fail", "no zone of this account"),
     "the zone is pending": (lambda w: w.state(wait_for_zone), "host.zone", "fail", "is pending, not active"),
