@@ -20,6 +20,7 @@ from cf_mtls.cli.options import (
     Destroy,
     OneCa,
     PlanFile,
+    RefusedTwice,
     Target,
     WildcardHostnames,
     WitnessName,
@@ -73,6 +74,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
@@ -102,6 +104,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        twins=refused_twice,
         wildcards=wildcard_hostnames,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
@@ -122,8 +125,15 @@ def apply(
                     ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
-            binds = not target and not destroy
-            looked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
+            looked = proving.after(
+                made,
+                declared.state,
+                declared.targets,
+                wallet,
+                now(),
+                binds=not target and not destroy,
+                authorities=declared.authorities(),
+            )
             return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
@@ -165,7 +175,7 @@ def _read(
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, False
+    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, False
 
 
 def _approved(made: Plan, expect: str | None) -> None:

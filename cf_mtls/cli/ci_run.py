@@ -111,7 +111,7 @@ def _kept_out(paths: Sequence[Path], barred: Diagnostic, *, annotate: bool) -> i
     """A fork's pull request: the files are validated; status stays `error`, and only a wrong file fails the job."""
     from cf_mtls import workflow
 
-    results = many.side_by_side(paths, lambda path: workflow.validate(path, now()))
+    results = many.side_by_side(paths, lambda path: workflow.validate_alone(path, now()))
     wrong = [d for result in results if isinstance(result, Failure) for d in result.diagnostics]
     console.show(wrong)
     console.say(f"Not asked: {barred.code.summary}. {barred.detail}\n{barred.fix}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -100,6 +100,15 @@ WildcardHostnames: TypeAlias = Annotated[
     typer.Option("--wildcard-hostnames", help="This account takes a wildcard as the hostname of a CA."),
 ]
 
+RefusedTwice: TypeAlias = Annotated[
+    Literal["first", "any", "whole"] | None,
+    typer.Option(
+        "--refuse-duplicate-certificate",
+        metavar="first|any|whole",
+        help="This account refuses a CA whose first, any or every certificate is there already.",
+    ),
+]
+
 
 Target: TypeAlias = Annotated[
     list[str] | None,
@@ -122,6 +131,7 @@ def gates(
     delete: int | None,
     target: list[str] | None,
     one_ca: bool,
+    twins: str | None,
     wildcards: bool,
 ) -> Allowed:
     """What was typed out on the command line."""
@@ -134,6 +144,7 @@ def gates(
         weaken=frozenset(weaken or []),
         delete=delete,
         one_ca_per_hostname=one_ca,
+        twins=frozenset({twins} if twins else ()),
         wildcard_hostnames=wildcards,
         targets=addresses(target),
     )

@@ -20,6 +20,7 @@ from cf_mtls.cli.options import (
     Destroy,
     OneCa,
     PlanFiles,
+    RefusedTwice,
     Target,
     WildcardHostnames,
     account,
@@ -71,6 +72,7 @@ def plan(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
@@ -88,6 +90,7 @@ def plan(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        twins=refused_twice,
         wildcards=wildcard_hostnames,
     )
     path, *more = plan_files(files)

@@ -168,4 +168,4 @@ def _declared(path: Path) -> Declared:
         return Declared(saved.targets, saved.clients, saved.desired)
     stack = workflow.validate(path, now())
     console.show(stack.diagnostics)
-    return Declared(stack.targets, stack.clients, stack.state)
+    return Declared(stack.targets, stack.clients, stack.state, stack.folders)
