@@ -67,7 +67,9 @@ def _token_expiry(r: Readings, declared: Declared) -> Iterator[Finding]:
     told = _token(r) or {}
     ends = told.get("expires_on")
     if not isinstance(ends, str):
-        grade, said = (Grade.OK, "no end is set") if told else (Grade.UNTOLD, "not known: it was not verified")
+        grade, said = (
+            (Grade.OK, "no end is set") if told else (Grade.UNTOLD, "not known: it was not verified")
+        )
         yield Finding("token.expiry", grade, said)
         return
     left = (instant(ends) - declared.at).days
