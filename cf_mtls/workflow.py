@@ -410,12 +410,13 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.between).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.between, hooks.doing).apply(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What happens along an apply: after each step, and between two phases."""
+    """What happens along an apply: after each step, between two phases, and before each call."""
 
     said: Callable[[Step], None] = lambda _: None
     between: Callable[[Boundary], Setback | None] = lambda _: None
+    doing: Callable[[Step], None] = lambda _: None
