@@ -439,6 +439,7 @@ def test_without_a_key_to_prove_it_nothing_is_begun(
         settler.between(bench.boundary(done))
     assert (codes(caught.value), caught.value.exit_code) == (["plan.unproven"], Exit.REFUSED)
     assert edge.asked == []
+    assert "not opened: mary" in caught.value.diagnostics[0].detail
 
 
 @pytest.mark.parametrize(("done", "moments"), [(0, [BARE, "mary"]), (1, ["mary"]), (2, [])])
@@ -449,4 +450,3 @@ def test_both_moments_come_in_every_run(bench: Bench, mary: Identity, done: int,
     settler = Settler(run.targets, run.wallet, edge, (), run.patience, run.now, edge.said.append, run)
     assert settler.between(bench.boundary(done)) is None
     assert sorted(set(edge.asked)) == sorted(moments)
-    assert "not opened: mary" in caught.value.diagnostics[0].detail
