@@ -306,7 +306,7 @@ def planned(
         *doubts(merged.desired, merged.ours),
         *(withdrawals(actual, desired, people.at) if people.at else ()),
     )
-    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
+    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches, ordered.shut)
     inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
