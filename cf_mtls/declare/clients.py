@@ -24,6 +24,7 @@ from cf_mtls.pki.identity import (
     NO_KEY,
     UNREADABLE,
     UNSUPPORTED,
+    WRONG,
     read_client_certificates,
 )
 from cf_mtls.pki.lint import lint_client
@@ -53,7 +54,7 @@ OTHER_URL = Code(
 UNFIT = frozenset({"client.no-client-auth", "client.no-signing"})
 """Warnings about a certificate alone with which no TLS server accepts it."""
 
-OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED})
+OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED, WRONG})
 """What is said of a key's file; the rest is about the certificate's."""
 
 NOT_CHECKED = Code("client.not-checked", Severity.WARNING, Fault.FILE, "a client's key was not checked")
