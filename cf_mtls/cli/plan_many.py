@@ -28,9 +28,9 @@ def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detaile
     """The exit code of planning all of these files; each plan and each failure has been shown."""
     results = planned(paths, allowed, destroy=destroy)
     codes = [shown(path, result) for path, result in results]
+    console.out(harmless(str(asked(account()))))
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
-    console.out(harmless(str(asked(account()))))
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
@@ -63,9 +63,9 @@ def shown(path: Path, result: Plan | Failure) -> Exit:
 
 
 def verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
-    """`changes: plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`"""
+    """`plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`, behind the path `refused` or `error` where it is."""
     from cf_mtls.report.plan_text import verdict as verdict_of
 
-    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}
-    counts = "" if isinstance(result, Failure) or result.is_empty else f": {verdict_of(result)}"
-    return f"{words.get(code, 'error')}: {path}{counts}"
+    words = {Exit.OK: "", Exit.DIFFERENCES: "", Exit.REFUSED: "refused"}
+    said = "" if isinstance(result, Failure) else verdict_of(result)
+    return ": ".join(filter(None, (str(path), words.get(code, "error"), said)))
