@@ -47,6 +47,7 @@ from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.planning.succession import handovers
+from cf_mtls.planning.withdrawal import withdrawals
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
@@ -303,8 +304,9 @@ def planned(
         *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
+        *(withdrawals(actual, desired, people.at) if people.at else ()),
     )
-    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
+    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches, ordered.shut)
     inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out
@@ -410,12 +412,13 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.between).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.between, hooks.doing).apply(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What happens along an apply: after each step, and between two phases."""
+    """What happens along an apply: after each step, between two phases, and before each call."""
 
     said: Callable[[Step], None] = lambda _: None
     between: Callable[[Boundary], Setback | None] = lambda _: None
+    doing: Callable[[Step], None] = lambda _: None

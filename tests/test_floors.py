@@ -30,9 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents duplicates host_settings leaving | diff ownership moves codec foreign | admission board",
+        "canon contents duplicates host_settings leaving withdrawal | diff ownership moves codec foreign",
     ),
-    ("planning", "succession | guard | search | gates order reliance"),
+    ("planning", "admission board | succession | guard | search | gates order reliance"),
     ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "bounds shape stages | gateway wire | conflicts | pace errors | pages token_end"),

@@ -130,6 +130,7 @@ def apply(
             if not made.is_empty:
                 if not auto_approve and saved is None and not confirmed():
                     console.say("Nothing was changed.")
+                    written.outcome = "not applied"
                     return Exit.ERROR
                 with stop:
                     settler = _settler(made, declared, wallet, asking, where, connect_to, deadline)
@@ -221,7 +222,7 @@ def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> 
         written.step(step)
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
-    done = workflow.apply(made, where, workflow.Hooks(said, settler.between))
+    done = workflow.apply(made, where, workflow.Hooks(said, settler.between, written.doing))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
     return done
 

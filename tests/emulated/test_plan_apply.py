@@ -295,10 +295,10 @@ def test_the_end_needs_words(folder: Path, ready: Ready) -> None:
 
 
 def test_the_journal_tells_what_was_done(folder: Path, ready: Ready) -> None:
-    """A line to begin with, one a step, one for the proof, one to end with; each is JSON with a time."""
+    """A line to begin with, one before and after each step, one for the proof, one to end with; each has a time."""
     assert run(folder, ready, "apply", PLAN, "-y", "--journal", "j.jsonl").returncode == 0
     lines = [json.loads(line) for line in (folder / "j.jsonl").read_text("utf-8").splitlines()]
-    assert [line["event"] for line in lines] == ["begin", "step", "step", "step", "proof", "end"]
+    assert [line["event"] for line in lines] == ["begin", *["doing", "step"] * 3, "proof", "end"]
     assert all(line["time"] for line in lines)
     assert lines[-1]["outcome"] == "proven"
 

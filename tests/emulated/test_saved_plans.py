@@ -172,3 +172,29 @@ def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, read
     rest = run(folder, ready, *approved)
     assert (rest.returncode, "Proven" in rest.stdout) == (0, True), rest.stderr
     assert "An earlier run of this plan was here: 1 step of 3 left." in rest.stderr
+
+
+def test_a_run_that_was_killed_inside_a_call_has_it_in_its_journal(folder: Path, ready: Ready) -> None:
+    """What was begun is the last line, although nobody knows whether it was done: here the CA is there."""
+    run(folder, ready, "plan", PLAN)
+    path = "/access/certificates"
+    reads = sum(r["path"].endswith(path) for r in seen(ready))
+    lost = {"do": "lost", "when": {"method": "POST", "path": path}}
+    # One more list before the upload, and one to look whether it landed: that one never answers.
+    silent = {"do": "latency", "seconds": 60, "when": {"method": "GET", "path": path, "nth": reads + 2}}
+    lever(ready, "faults", [lost, silent], "POST")
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cf_mtls", "apply", PLAN, "-y", "--journal", "j.jsonl"],
+        cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as program:  # fmt: skip
+        for _ in range(600):
+            if lever(ready, "state")["certificates"]:
+                break
+            time.sleep(0.05)
+        time.sleep(1)
+        program.kill()
+    (made,) = lever(ready, "state")["certificates"]
+    lines = [json.loads(line) for line in (folder / "j.jsonl").read_text("utf-8").splitlines()]
+    assert [(line["event"], line.get("phase")) for line in lines] == [("begin", None), ("doing", "upload")]
+    assert lines[-1]["address"].partition("/")[2][:8] in made["name"]
