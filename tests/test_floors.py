@@ -30,8 +30,9 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents host_settings leaving | diff ownership moves codec foreign | admission board | succession",
+        "canon contents feasible host_settings leaving | diff ownership moves codec foreign | admission board",
     ),
+    ("planning", "succession"),
     ("planning", "guard | search | gates order reliance | saved"),
     ("planning", "planfile | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),

@@ -17,6 +17,7 @@ from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
     Destroy,
+    HostElsewhere,
     OneCa,
     PlanFile,
     Target,
@@ -72,6 +73,7 @@ def apply(
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
     wildcard_hostnames: WildcardHostnames = False,
+    host_elsewhere: HostElsewhere = None,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -101,6 +103,7 @@ def apply(
         target=target,
         one_ca=one_ca,
         wildcards=wildcard_hostnames,
+        elsewhere=host_elsewhere,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from datetime import date, timedelta
@@ -14,7 +15,18 @@ import typer
 from cf_mtls import output_file
 from cf_mtls.cli import console, proof
 from cf_mtls.cli.ci_step import UNWRITABLE, write
-from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, account, now, plan_files, witness
+from cf_mtls.cli.options import (
+    CaCert,
+    ConnectTo,
+    HostElsewhere,
+    PlanFiles,
+    WitnessName,
+    account,
+    hosts_elsewhere,
+    now,
+    plan_files,
+    witness,
+)
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -22,6 +34,9 @@ if TYPE_CHECKING:
     from cf_mtls.planning.saved import Saved
 
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
+BAD_CONFIRM = Code(
+    "drift.confirm", Severity.ERROR, Fault.INVOCATION, "the time after which alarms are confirmed is none"
+)
 BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
 NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
 
@@ -52,6 +67,16 @@ def drift(
             "--applied", metavar="PLANFILE", help="The plan that was applied last; else git is asked."
         ),
     ] = None,
+    confirm: Annotated[
+        float | None,
+        typer.Option(
+            "--confirm",
+            metavar="SECONDS",
+            min=0,
+            help="Read an alarm again after this time; 0: never. Else CF_MTLS_CONFIRM, else 10 in CI and 0 elsewhere.",
+        ),
+    ] = None,
+    host_elsewhere: HostElsewhere = None,
     expiring_within: Annotated[
         int, typer.Option("--expiring-within", metavar="DAYS", help="Report what ends sooner.", min=0)
     ] = 30,
@@ -83,7 +108,13 @@ def drift(
         output_file.check(Path(name), UNWRITABLE)
     asking = witness(witness_name, connect_to, cacert) if verify else None
     data, status = checked(
-        files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or [])
+        files,
+        asking,
+        applied or [],
+        timedelta(days=expiring_within),
+        classes(alarm or []),
+        confirm=confirm,
+        elsewhere=host_elsewhere,
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
     if as_json:
@@ -103,6 +134,9 @@ def checked(
     within: timedelta,
     alarming: frozenset[Class],
     kept_out: Diagnostic | None = None,
+    *,
+    confirm: float | None = None,
+    elsewhere: list[str] | None = None,
 ) -> tuple[dict[str, Any], Status]:
     """The report on these files (folders are searched), and its state.
 
@@ -125,6 +159,9 @@ def checked(
         proof.open_what_can_be,
         console.bug,
         kept_out,
+        _seconds_to_confirm(confirm),
+        here.pace.clock.sleep,
+        hosts_elsewhere(elsewhere),
     )
     found = checking.check(paths, here, asked)
     for saved in asked.applied:
@@ -132,6 +169,23 @@ def checked(
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
     data = drift_data(found, moment, (here.token,) if here.token else ())
     return data, Status(data["status"])
+
+
+CONFIRM_S = 10.0
+"""After how long an alarm is read again in CI: longer than an apply leaves an association or a setting on its way."""
+
+
+def _seconds_to_confirm(typed: float | None) -> float:
+    """After how long an alarm is read again: as typed, as the environment says, else in CI alone."""
+    if typed is not None:
+        return typed
+    named = console.environment("CF_MTLS_CONFIRM")
+    if named is None:
+        return CONFIRM_S if console.environment("CI") else 0.0
+    if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", named):
+        fix = "Write seconds, such as CF_MTLS_CONFIRM=10, or 0 for no second read."
+        raise Failure([BAD_CONFIRM.found(f"CF_MTLS_CONFIRM is {named[:40]}.", fix)], Exit.USAGE)
+    return float(named)
 
 
 def exit_of(status: Status) -> int:

@@ -18,6 +18,7 @@ from cf_mtls.cli.options import (
     AllowUnproven,
     AllowWeaken,
     Destroy,
+    HostElsewhere,
     OneCa,
     PlanFiles,
     Target,
@@ -69,6 +70,7 @@ def plan(
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
     wildcard_hostnames: WildcardHostnames = False,
+    host_elsewhere: HostElsewhere = None,
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
@@ -86,6 +88,7 @@ def plan(
         target=target,
         one_ca=one_ca,
         wildcards=wildcard_hostnames,
+        elsewhere=host_elsewhere,
     )
     path, *more = plan_files(files)
     if more:
