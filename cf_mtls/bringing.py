@@ -16,10 +16,11 @@ from cf_mtls.planning.ownership import homes
 from cf_mtls.workflow import actual, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from cf_mtls.bring.draft import Draft
+    from cf_mtls.bring.entries import Entry
     from cf_mtls.bring.select import Wish
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.diagnostics import Diagnostic
@@ -48,12 +49,30 @@ def bring(account: Account, wish: Wish, files: Mapping[str, bytes], at: datetime
 
 
 def missing_from(stack: Stack, made: Draft, there: State) -> Draft:
-    """The part of a draft that an existing stack does not manage yet."""
+    """The part of a draft that an existing stack does not manage yet, under labels that its file does not use."""
     moved = homes(stack.state, there, stack.name)
     managed = frozenset(moved.get(address, address) for address in stack.state)
     entries = tuple(entry for entry in made.entries if entry.address not in managed)
     skipped = tuple(s for s in made.skipped if s.address not in managed)
-    return replace(made, head="", entries=entries, skipped=skipped)
+    return replace(made, head="", entries=tuple(_relabelled(entries, stack)), skipped=skipped)
+
+
+def _relabelled(entries: Iterable[Entry], stack: Stack) -> Iterator[Entry]:
+    """Entries, each under a label that neither the file nor another entry has. A setting's label is its hostname."""
+    from cf_mtls.bring.entries import free
+
+    taken = {_label_at(place.path) for place in stack.places.values()}
+    for entry in entries:
+        named = entry.section != "hostname_settings"
+        label = free(entry.section, entry.label, taken) if named else entry.label
+        taken.add((entry.section, label))
+        yield replace(entry, label=label)
+
+
+def _label_at(path: str) -> tuple[str, str]:
+    """Section and label of a place in a plan file, such as `certificates.penang.chain`."""
+    section, _, rest = path.partition(".")
+    return section, rest.partition(".")[0]
 
 
 def doctor(

@@ -31,6 +31,7 @@ from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
 from cf_mtls.remote.token_end import token_ends
+from cf_mtls.verify.ca_keys import authorities
 from cf_mtls.verify.claim import claim
 from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
@@ -250,7 +251,9 @@ def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
 
 def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
     """What real requests say: a failed proof is a finding; what keeps a URL from being proven could not be checked."""
-    subject = proving.subject(stack.targets, asked.opened(stack.clients), stack.state, asked.now)
+    cas = authorities(stack.folders, stack.state)
+    wallet = asked.opened(stack.clients)
+    subject = proving.subject(stack.targets, wallet, stack.state, asked.now, authorities=cas)
     verdicts = proving.verify(subject, witness)
     for verdict in verdicts:
         if verdict.outcome is Outcome.FAIL:

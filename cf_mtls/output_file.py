@@ -48,13 +48,16 @@ def check(path: Path, code: Code = UNWRITABLE) -> None:
                 raise OSError(errno.EACCES, f"{folder} is no folder that you may write to")
 
 
-def write(path: Path, content: bytes, code: Code = UNWRITABLE, *, private: bool = False) -> None:
+def write(
+    path: Path, content: bytes, code: Code = UNWRITABLE, *, private: bool = False, reader_s: float = READER_S
+) -> None:
     """Write a file whole or not at all; its folder must be there. Raises Failure with `code`.
 
-    private: for its owner alone from the first byte on, whatever the mode was.
+    private: for its owner alone from the first byte on, whatever the mode was. reader_s: how long a FIFO may wait for
+    somebody who reads it.
     """
     with _failing(path, code):
-        through = _through(path)
+        through = _through(path, reader_s)
         if through is None:
             _replace(path, content, _regular(path), private=private)
         else:
@@ -88,7 +91,7 @@ class _failing:  # noqa: N801 - a `with` block reads better in lower case, as `s
             raise Failure([self._code.found(detail, "Name a file that can be written.")]) from None
 
 
-def _through(path: Path) -> Callable[[], BinaryIO] | None:
+def _through(path: Path, reader_s: float = READER_S) -> Callable[[], BinaryIO] | None:
     """What opens a stream that is written through; None for what must be a regular file."""
     stream = STREAMS.get(str(path))
     if stream is not None:
@@ -98,7 +101,7 @@ def _through(path: Path) -> Callable[[], BinaryIO] | None:
         found = path.stat(follow_symlinks=follow)
     except FileNotFoundError:
         return None
-    return (lambda: _fifo(path, follow=follow)) if stat.S_ISFIFO(found.st_mode) else None
+    return (lambda: _fifo(path, reader_s, follow=follow)) if stat.S_ISFIFO(found.st_mode) else None
 
 
 def _own(descriptor: int) -> BinaryIO:
@@ -106,17 +109,17 @@ def _own(descriptor: int) -> BinaryIO:
     return os.fdopen(os.dup(descriptor), "wb", buffering=0)
 
 
-def _fifo(path: Path, *, follow: bool) -> BinaryIO:
-    """A FIFO, opened as soon as somebody reads it. Raises OSError when nobody does within READER_S."""
+def _fifo(path: Path, reader_s: float, *, follow: bool) -> BinaryIO:
+    """A FIFO, opened as soon as somebody reads it. Raises OSError when nobody does in that time."""
     flags = os.O_WRONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    for descriptor in _attempts(path, flags):
+    for descriptor in _attempts(path, flags, reader_s):
         os.set_blocking(descriptor, True)
         return os.fdopen(descriptor, "wb", buffering=0)
-    raise OSError(errno.ENXIO, f"nobody reads it, and it was waited for {READER_S:g} s")
+    raise OSError(errno.ENXIO, f"nobody reads it, and it was waited for {reader_s:g} s")
 
 
-def _attempts(path: Path, flags: int) -> Iterator[int]:
-    end = time.monotonic() + READER_S
+def _attempts(path: Path, flags: int, reader_s: float) -> Iterator[int]:
+    end = time.monotonic() + reader_s
     while time.monotonic() < end:
         try:
             yield os.open(path, flags)

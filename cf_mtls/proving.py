@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.model.evidence import Dossier, Evidence, Expiry, Extent, Got, Handshake, Outcome
 from cf_mtls.model.people import Asker, Target
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
@@ -30,7 +31,7 @@ from cf_mtls.verify import proofs
 from cf_mtls.verify.expect import Party, expect, left_out
 from cf_mtls.verify.handshake import look
 from cf_mtls.verify.judge import judge
-from cf_mtls.verify.wrong import wrong_certificates
+from cf_mtls.verify.wrong import named, signed, wrong_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Probe, Verdict
     from cf_mtls.model.plan import Change, Plan
     from cf_mtls.model.resources import Address
+    from cf_mtls.pki.authority import Authority
     from cf_mtls.pki.identity import Identity
     from cf_mtls.pki.pem import Certificate
     from cf_mtls.remote.pace import Clock
@@ -79,17 +81,19 @@ def subject(
     now: datetime,
     chosen: frozenset[int] = proofs.ALL,
     gone: frozenset[str] = frozenset(),
+    authorities: Sequence[Authority] = (),
 ) -> Subject:
     """What a state promises at these URLs, as probes with everything they need.
 
-    now: an aware moment. gone: the domains of applications that were just removed.
+    now: an aware moment. gone: the domains of applications that were just removed. authorities: CAs whose key is here.
     """
     if not targets:
         return Subject()
     cas = {address: _ders(ca) for address, ca in state.of(CaCertificate) if ca.pem}
     parties = [Party(c, _asker(wallet.identities.get(c.name), cas, now)) for c in wallet.clients]
-    probes = expect(targets, parties, state, chosen, gone)
-    wrong = wrong_certificates(probes, state, wallet.identities, now)
+    signers = signed(state, authorities, now)
+    probes = expect(targets, parties, state, chosen, gone, frozenset(signers))
+    wrong = {**wrong_certificates(probes, state, wallet.identities, now), **named(signers)}
     probes = tuple(p for p in probes if p.client or not p.shows or p.shows in wrong)
     notes = (*left_out(probes, chosen), *_not_chosen(chosen))
     return Subject(probes, {**wallet.identities, **wrong}, tuple(_expiries(wallet, state)), notes)
@@ -102,7 +106,14 @@ def _not_chosen(chosen: frozenset[int]) -> Iterator[str]:
 
 
 def after(
-    made: Plan, declared: State, targets: Sequence[Target], wallet: Wallet, now: datetime, *, binds: bool
+    made: Plan,
+    declared: State,
+    targets: Sequence[Target],
+    wallet: Wallet,
+    now: datetime,
+    *,
+    binds: bool,
+    authorities: Sequence[Authority] = (),
 ) -> Subject:
     """What a run must show: at every URL that it could affect, what Access promises there now.
 
@@ -115,7 +126,8 @@ def after(
     state = _with_contents(made.desired, declared, made.stack)
     gone = _domains(made.actual) - _domains(made.desired)
     extent = Extent.FILE if binds and set(urls) == set(targets) else Extent.RUN
-    return replace(subject(urls, wallet, state, now, gone=gone), extent=extent)
+    asked = subject(urls, wallet, state, now, gone=gone, authorities=authorities)
+    return replace(asked, extent=extent)
 
 
 def _with_contents(state: State, declared: State, stack: str) -> State:
@@ -217,6 +229,7 @@ def verify_all(
     witnesses: Sequence[Witness],
     connect_to: tuple[ConnectTo, ...] = (),
     gate: AbstractContextManager[object] = FREE,
+    whom: Asked = NOBODY,
 ) -> Dossier:
     """Everything that the witnesses saw, and what the handshakes of the hostnames said.
 
@@ -230,7 +243,8 @@ def verify_all(
         for witness in witnesses
         if planned - witness.can
     ]
-    return Dossier(found, handshakes(asked, connect_to, gate), asked.expiries, tuple(notes), asked.extent)
+    said = handshakes(asked, connect_to, gate)
+    return Dossier(found, said, asked.expiries, tuple(notes), asked.extent, whom)
 
 
 def handshakes(

@@ -338,13 +338,13 @@ class _Watch:
 
 
 def _left(boundary: Boundary, stack: str) -> dict[str, frozenset[Address]]:
-    """The hosts that were taken from CAs, and from which. Of a CA that an earlier run left bare: its entry's hosts."""
+    """The hosts that were taken from CAs, and from which. Of a CA that is to be deleted: its entry's hosts too."""
     found: dict[str, set[Address]] = {}
     for address, hosts in boundary.taken.items():
         for host in hosts:
             found.setdefault(host, set()).add(address)
     for step in boundary.left:
-        if step.phase is Phase.DELETE and step.address not in boundary.taken:
+        if step.phase is Phase.DELETE:  # an earlier run may have taken some
             for host in hosts_of_entry(step.address, boundary.start, boundary.final, stack):
                 found.setdefault(host, set()).add(step.address)
     return {host: frozenset(olds) for host, olds in sorted(found.items())}

@@ -31,6 +31,7 @@ from cf_mtls.planning.admission import (
 )
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.duplicates import refusals, rivals
 from cf_mtls.planning.feasible import beyond_limits, in_no_zone, without_ca
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import (
@@ -215,6 +216,14 @@ def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
     return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
 
 
+def validate_alone(path: Path, at: datetime) -> Stack:
+    """As `validate`; raises Failure also where the file by itself refuses a client that it demands to get in."""
+    stack = validate(path, at)
+    if refused := contradictions(stack):
+        raise Failure((*stack.diagnostics, *refused))
+    return stack
+
+
 def contradictions(stack: Stack) -> tuple[Diagnostic, ...]:
     """Where a file demands that a client get in and what it declares refuses it: decided by the file alone.
 
@@ -273,7 +282,11 @@ def planned(
         _all_known(allowed.targets, frozenset(merged.ours) | {change.address for change in changes})
         changes, left_out = _only(allowed.targets, changes)
         desired = actual.put_all({change.address: change.after for change in changes})
-    ordered = order(changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname)
+    everything = State({**actual, **desired})
+    beside = rivals(changes, actual, allowed.twins)
+    ordered = order(
+        changes, actual, desired, allowed.lockout, one_ca=allowed.one_ca_per_hostname, rivals=beside
+    )
     hosts = known_hosts(actual, changes)
     ways = doorways(actual, desired, {host for change in changes for host in hosts_touched(change, hosts)})
     judged, not_judged = by_wildcard(people, actual, desired)
@@ -281,15 +294,16 @@ def planned(
         *merged.diagnostics,
         *not_judged,
         *_partial(left_out),
-        *no_order(ordered.glitches, State({**actual, **desired}), one_ca=allowed.one_ca_per_hostname),
+        *refusals(beside, changes, everything),
+        *no_order(ordered.glitches, everything, one_ca=allowed.one_ca_per_hostname, twins=bool(beside)),
         *beyond_limits(ordered.steps, actual),
         *wildcards(changes, allowed=allowed.wildcard_hostnames),
-        *weaker(ways, allowed.weaken),
+        *weaker(ways, allowed.weaken, merged.ours, changes),
         *lockouts(judged, actual, desired, allowed.lockout),
         *unproven(
             handovers(ordered.steps, actual, desired, name, actual, one_ca=allowed.one_ca_per_hostname),
             people,
-            State({**actual, **desired}),
+            everything,
             allowed.unproven,
         ),
         *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),

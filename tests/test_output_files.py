@@ -202,12 +202,11 @@ def test_a_fifo_is_written_through_when_somebody_comes_to_read_it(
     assert stat.S_ISFIFO(path.stat().st_mode)
 
 
-def test_a_fifo_that_nobody_reads_is_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fifo_that_nobody_reads_is_no_hang(tmp_path: Path) -> None:
     """It is waited for, and then said."""
-    monkeypatch.setattr(output_file, "READER_S", 0.2)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(Failure, match="nobody reads it"):
-        whole(tmp_path / "fifo")
+        output_file.write(tmp_path / "fifo", b"new", reader_s=0.2)
 
 
 WRITE = "import sys; from pathlib import Path; from cf_mtls import output_file\nprint('first')\n"
@@ -242,6 +241,7 @@ def test_a_shells_process_substitution_is_written_through(tmp_path: Path) -> Non
 
 OWN_FOLDERS = {
     "output_file": "it is the function",
+    "input_file": "it only reads",
     "pki/vault": "new files only, by O_EXCL",
     "story": "in a temporary folder of its own",
     "emulator/nginx": "in a temporary folder of its own",

@@ -63,7 +63,7 @@ def _entry(
 ) -> Entry:
     match thing:
         case CaCertificate():
-            label = _free("certificates", slug(thing.name, "ca"), labels)
+            label = free("certificates", slug(thing.name, "ca"), labels)
             return _certificate(label, address, thing, found)
         case HostnameSettings():
             members = {
@@ -73,7 +73,7 @@ def _entry(
             }
             return Entry("hostname_settings", thing.hostname, address, members)
         case AccessApplication():
-            label = _free("applications", slug(thing.name, "application"), labels)
+            label = free("applications", slug(thing.name, "application"), labels)
             names = [f'"{p.name}"' for p in thing.policies if p.reusable]
             note = f"reusable policies, in order: {', '.join(names)}" if names else ""
             return Entry("applications", label, address, _application(thing), thing.name, note)
@@ -138,7 +138,8 @@ def slug(name: str, otherwise: str) -> str:
     return words[:_LONGEST_LABEL].strip("-") or otherwise
 
 
-def _free(section: str, label: str, labels: Iterable[tuple[str, str]]) -> str:
+def free(section: str, label: str, labels: Iterable[tuple[str, str]]) -> str:
+    """The label, with a number behind it where the section has it already. labels: those that are taken, by section."""
     taken = {name for where, name in labels if where == section}
     tries = (label, *(f"{label}-{n}" for n in range(2, len(taken) + 3)))
     return next(name for name in tries if name not in taken)

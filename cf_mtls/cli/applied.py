@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.cli import console, proof
 from cf_mtls.diagnostics import Exit
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import plural
 
@@ -38,6 +39,7 @@ class Ran:
     path: Path
     journal: Journal
     as_json: bool = False
+    whom: Asked = NOBODY
 
     @property
     def done(self) -> str:
@@ -58,7 +60,7 @@ class Ran:
         from cf_mtls.report.proof_json import proof_json
 
         ran = {"applied": True, "steps": self.steps or 0, "outcome": outcome, "exit_code": int(code)}
-        return {**ran, "proof": proof_json(found) if found else None}
+        return {**ran, "asked": self.whom.data(), "proof": proof_json(found) if found else None}
 
 
 def not_applied(*, as_json: bool) -> None:
@@ -87,7 +89,7 @@ def prove(ran: Ran, asked: Subject, asking: Witness, pace: Pace, deadline_s: flo
     live = proof.live_line()
     verdicts = proving.verify_until(asked, asking, proof.patience(pace, deadline_s, live))
     live.end()
-    found = Dossier(verdicts, notes=asked.notes, extent=asked.extent)
+    found = Dossier(verdicts, notes=asked.notes, extent=asked.extent, asked=ran.whom)
     if not ran.as_json:
         console.out()
         proof.Reports().give([Proof("", found)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,10 +21,12 @@ from cf_mtls.cli.options import (
     HostElsewhere,
     OneCa,
     PlanFile,
+    RefusedTwice,
     Target,
     WildcardHostnames,
     WitnessName,
     account,
+    asked,
     gates,
     mappings,
     now,
@@ -72,6 +75,7 @@ def apply(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
     host_elsewhere: HostElsewhere = None,
     deadline: Annotated[
@@ -102,6 +106,7 @@ def apply(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        twins=refused_twice,
         wildcards=wildcard_hostnames,
         elsewhere=host_elsewhere,
     )
@@ -111,21 +116,28 @@ def apply(
     try:
         with Journal(journal) as written:
             made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
-            plan.check(made) if as_json else plan.show(made)
+            plan.check(made) if as_json else plan.show(made, where)
             _approved(made, expect)
-            ran = applied.Ran(None, path, written, as_json)
+            ran = applied.Ran(None, path, written, as_json, asked(where, connect_to, edge=True))
             if not made.is_empty:
                 if not auto_approve and not is_saved and not confirmed():
                     console.say("Nothing was changed.")
                     return Exit.ERROR
                 with stop:
                     settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
-                    ran = applied.Ran(_perform(made, settler, where, written), path, written, as_json)
+                    ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
-            binds = not target and not destroy
-            asked = proving.after(made, declared.state, declared.targets, wallet, now(), binds=binds)
-            return applied.prove(ran, asked, asking, where.pace, deadline)
+            looked = proving.after(
+                made,
+                declared.state,
+                declared.targets,
+                wallet,
+                now(),
+                binds=not target and not destroy,
+                authorities=declared.authorities(),
+            )
+            return applied.prove(ran, looked, asking, where.pace, deadline)
     except Failure:
         applied.not_applied(as_json=as_json)
         raise
@@ -166,7 +178,7 @@ def _read(
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, stack.state), wallet, False
+    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, False
 
 
 def _approved(made: Plan, expect: str | None) -> None:

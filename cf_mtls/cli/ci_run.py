@@ -27,7 +27,7 @@ from cf_mtls.cli.ci_step import (
     summarised,
     write,
 )
-from cf_mtls.cli.options import account, hosts_elsewhere, mappings, now, plan_files
+from cf_mtls.cli.options import account, asked, hosts_elsewhere, mappings, now, plan_files
 from cf_mtls.cli.plan_many import WORST_FIRST, planned, shown, verdict
 from cf_mtls.cli.proof import Reports, witnesses
 from cf_mtls.diagnostics import Exit, Failure
@@ -111,7 +111,7 @@ def _kept_out(paths: Sequence[Path], barred: Diagnostic, *, annotate: bool) -> i
     """A fork's pull request: the files are validated; status stays `error`, and only a wrong file fails the job."""
     from cf_mtls import workflow
 
-    results = many.side_by_side(paths, lambda path: workflow.validate(path, now()))
+    results = many.side_by_side(paths, lambda path: workflow.validate_alone(path, now()))
     wrong = [d for result in results if isinstance(result, Failure) for d in result.diagnostics]
     console.show(wrong)
     console.say(f"Not asked: {barred.code.summary}. {barred.detail}\n{barred.fix}")
@@ -125,7 +125,8 @@ def _plan_texts(results: Sequence[tuple[Path, Plan | Failure]]) -> Iterable[str]
 
     for path, result in results:
         said = "" if isinstance(result, Failure) else plan_text(result, Paint(), now())
-        yield "\n\n".join(filter(None, [f"== {path}", said, messages(result.diagnostics, Paint())]))
+        parts = [f"== {path}", said, messages(result.diagnostics, Paint()), str(asked(account()))]
+        yield "\n\n".join(filter(None, parts))
 
 
 def _proof_texts(proofs: Sequence[Proof]) -> Iterable[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import ConnectTo, PlanFile, account, now
+from cf_mtls.cli.options import ConnectTo, PlanFile, account, asked, now
 from cf_mtls.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ def doctor(
 
     stack = _stack(file)
     look = _look(connect_to) if edge else None
-    findings = bringing.doctor(account(), stack, now(), look)
+    where = account()
+    whom = asked(where, connect_to, edge=edge)
+    findings = bringing.doctor(where, stack, now(), look)
     if as_json:
-        console.data(json.dumps(doctor_json(findings), indent=2))
+        console.data(json.dumps(doctor_json(findings, whom), indent=2))
     else:
-        console.out(doctor_text(findings, console.paint_for(sys.stdout)))
+        console.out(doctor_text(findings, console.paint_for(sys.stdout), whom))
     if stack is None:
         console.say("No plan file was named or found, so no hostname was looked at.")
     return Exit.OK if is_well(findings) else Exit.ERROR

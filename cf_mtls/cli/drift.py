@@ -22,14 +22,17 @@ from cf_mtls.cli.options import (
     PlanFiles,
     WitnessName,
     account,
+    asked,
     hosts_elsewhere,
     now,
     plan_files,
     witness,
 )
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+from cf_mtls.model.asked import NOBODY
 
 if TYPE_CHECKING:
+    from cf_mtls.model.asked import Asked
     from cf_mtls.planning.drift import Class, Status
     from cf_mtls.planning.saved import Saved
 
@@ -107,6 +110,7 @@ def drift(
     for name in filter(None, (out, markdown, junit)):
         output_file.check(Path(name), UNWRITABLE)
     asking = witness(witness_name, connect_to, cacert) if verify else None
+    whom = asked(account(), connect_to, edge=verify)
     data, status = checked(
         files,
         asking,
@@ -115,6 +119,7 @@ def drift(
         classes(alarm or []),
         confirm=confirm,
         elsewhere=host_elsewhere,
+        whom=whom,
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
     if as_json:
@@ -134,13 +139,15 @@ def checked(
     within: timedelta,
     alarming: frozenset[Class],
     kept_out: Diagnostic | None = None,
+    whom: Asked | None = None,
     *,
     confirm: float | None = None,
     elsewhere: list[str] | None = None,
 ) -> tuple[dict[str, Any], Status]:
     """The report on these files (folders are searched), and its state.
 
-    kept_out: why the account must not be asked; the files are read all the same.
+    kept_out: why the account must not be asked; the files are read all the same. whom: whom the report asks, when it
+    is not the account alone.
     """
     from cf_mtls import checking
     from cf_mtls.cli.history import declared_before
@@ -149,7 +156,7 @@ def checked(
 
     paths = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
-    asked = checking.Asked(
+    wanted = checking.Asked(
         moment,
         within,
         alarming,
@@ -163,16 +170,17 @@ def checked(
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
     )
-    found = checking.check(paths, here, asked)
-    for saved in asked.applied:
+    found = checking.check(paths, here, wanted)
+    for saved in wanted.applied:
         if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
-    data = drift_data(found, moment, (here.token,) if here.token else ())
+    whom = NOBODY if kept_out else whom or asked(here)
+    data = drift_data(found, moment, (here.token,) if here.token else (), whom)
     return data, Status(data["status"])
 
 
 CONFIRM_S = 10.0
-"""After how long an alarm is read again in CI: longer than an apply leaves an association or a setting on its way."""
+"""Seconds after which an alarm is read again in CI."""
 
 
 def _seconds_to_confirm(typed: float | None) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -19,6 +19,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from cf_mtls.model.asked import Asked
     from cf_mtls.model.plan import Allowed
     from cf_mtls.model.resources import Address
     from cf_mtls.verify.connect import ConnectTo as Mapping
@@ -107,6 +108,15 @@ HostElsewhere: TypeAlias = Annotated[
     ),
 ]
 
+RefusedTwice: TypeAlias = Annotated[
+    Literal["first", "any", "whole"] | None,
+    typer.Option(
+        "--refuse-duplicate-certificate",
+        metavar="first|any|whole",
+        help="This account refuses a CA whose first, any or every certificate is there already.",
+    ),
+]
+
 
 Target: TypeAlias = Annotated[
     list[str] | None,
@@ -129,6 +139,7 @@ def gates(
     delete: int | None,
     target: list[str] | None,
     one_ca: bool,
+    twins: str | None,
     wildcards: bool,
     elsewhere: list[str] | None,
 ) -> Allowed:
@@ -142,6 +153,7 @@ def gates(
         weaken=frozenset(weaken or []),
         delete=delete,
         one_ca_per_hostname=one_ca,
+        twins=frozenset({twins} if twins else ()),
         wildcard_hostnames=wildcards,
         targets=addresses(target),
         elsewhere=hosts_elsewhere(elsewhere),
@@ -296,6 +308,17 @@ def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
     from cf_mtls.verify.connect import parse
 
     return tuple(map(parse, _connect_texts(connect_to)))
+
+
+def asked(where: Account | None = None, connect_to: list[str] | None = None, *, edge: bool = False) -> Asked:
+    """Whom a report asks. where: None when no API is; edge: whether requests are made too."""
+    from cf_mtls.model.asked import LOOPBACK, OWN_EDGE, Asked, is_loopback
+
+    texts = _connect_texts(connect_to) if edge else ()
+    near = [bool(where) and is_loopback(where.base_url)] if where else []
+    near += [mapping.to_host in LOOPBACK for mapping in (mappings(connect_to) if edge else ())]
+    own = OWN_EDGE if edge else None
+    return Asked(where.base_url if where else None, " ".join(texts) or own, any(near))
 
 
 def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:

@@ -21,9 +21,11 @@ from cf_mtls.cli.options import (
     HostElsewhere,
     OneCa,
     PlanFiles,
+    RefusedTwice,
     Target,
     WildcardHostnames,
     account,
+    asked,
     gates,
     now,
     plan_files,
@@ -31,6 +33,7 @@ from cf_mtls.cli.options import (
 )
 from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Plan
+    from cf_mtls.workflow import Account
 
 AGAIN = Code("plan.again", Severity.NOTE, Fault.INVOCATION, "everything can be allowed at once")
 ONE_FILE = Code("plan.one-file", Severity.ERROR, Fault.INVOCATION, "an option is for one file only")
@@ -69,6 +73,7 @@ def plan(
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
     one_ca: OneCa = False,
+    refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
     host_elsewhere: HostElsewhere = None,
 ) -> int:
@@ -87,6 +92,7 @@ def plan(
         delete=allow_delete,
         target=target,
         one_ca=one_ca,
+        twins=refused_twice,
         wildcards=wildcard_hostnames,
         elsewhere=host_elsewhere,
     )
@@ -98,12 +104,13 @@ def plan(
     if out:
         output_file.check(Path(out), UNWRITABLE)
     stack = workflow.validate(path, now())
-    made = workflow.plan(stack, account(), allowed, destroy=destroy)
+    where = account()
+    made = workflow.plan(stack, where, allowed, destroy=destroy)
     if as_json:
         console.data(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
         check(made)
     else:
-        show(made)
+        show(made, where)
     if out:
         save(made, stack, Path(out), destroy=destroy)
     if not made.is_empty:
@@ -112,7 +119,7 @@ def plan(
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
-def show(made: Plan) -> None:
+def show(made: Plan, where: Account) -> None:
     """Print the plan, then what deserves a look. Raises Failure (refused) when it cannot be applied."""
     from cf_mtls.planning.planfile import digest_of
     from cf_mtls.report.plan_text import plan_text
@@ -121,6 +128,7 @@ def show(made: Plan) -> None:
     console.out(plan_text(made, paint, now()))
     if not made.is_empty:
         console.out(paint.dim(f"Digest {digest_of(made)}"))
+    console.out(paint.dim(harmless(str(asked(where)))))
     check(made)
 
 

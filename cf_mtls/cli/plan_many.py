@@ -11,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from cf_mtls.cli import console, many
-from cf_mtls.cli.options import account, now
+from cf_mtls.cli.options import account, asked, now
 from cf_mtls.diagnostics import Exit, Failure, has_errors
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detaile
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
+    console.out(harmless(str(asked(account()))))
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 

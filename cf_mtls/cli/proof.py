@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Proof, Verdict
     from cf_mtls.model.people import Client, Target
     from cf_mtls.model.state import State
+    from cf_mtls.pki.authority import Authority
     from cf_mtls.proving import Patience, Subject
     from cf_mtls.remote.pace import Pace
     from cf_mtls.report.terminal import Paint
@@ -61,13 +62,23 @@ class Declared:
     targets: tuple[Target, ...]
     clients: tuple[Client, ...]
     state: State
+    folders: tuple[Path, ...] = ()
+    """Where its chain files are."""
+
+    def authorities(self) -> tuple[Authority, ...]:
+        """The declared CAs whose key lies beside their chain."""
+        from cf_mtls.verify.ca_keys import authorities
+
+        return authorities(self.folders, self.state)
 
 
 def subject(declared: Declared, chosen: frozenset[int], wallet: Wallet) -> Subject:
     """What is to be proven."""
     from cf_mtls import proving
+    from cf_mtls.verify.proofs import OTHER_NAME
 
-    return proving.subject(declared.targets, wallet, declared.state, now(), chosen)
+    cas = declared.authorities() if OTHER_NAME in chosen else ()
+    return proving.subject(declared.targets, wallet, declared.state, now(), chosen, authorities=cas)
 
 
 def open_clients(clients: Sequence[Client]) -> Wallet:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.cli import console
 from cf_mtls.cli.options import PlanFile, now, plan_file
-from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.diagnostics import Exit
 
 if TYPE_CHECKING:
     import typer
@@ -23,9 +23,7 @@ def validate(file: PlanFile = None) -> int:
     from cf_mtls.report.terminal import plural
 
     path = plan_file(file)
-    stack = workflow.validate(path, now())
-    if refused := workflow.contradictions(stack):
-        raise Failure((*stack.diagnostics, *refused))
+    stack = workflow.validate_alone(path, now())
     console.show(stack.diagnostics)
     counted = ((stack.state, "resource"), (stack.targets, "URL"), (stack.clients, "client"))
     count = ", ".join(plural(len(things), word) for things, word in counted)

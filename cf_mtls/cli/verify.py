@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console, many
-from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, mappings, now, plan_files
+from cf_mtls.cli.options import CaCert, ConnectTo, PlanFiles, WitnessName, asked, mappings, now, plan_files
 from cf_mtls.cli.proof import (
     Declared,
     Html,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from cf_mtls.model.asked import Asked
     from cf_mtls.model.evidence import Dossier, Proof
     from cf_mtls.verify.connect import ConnectTo as Mapping
     from cf_mtls.verify.wallet import Wallet
@@ -80,7 +81,7 @@ def verify(
         raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
     reports.check()
-    prove = _prover(wanted, asking, mappings(connect_to))
+    prove = _prover(wanted, asking, mappings(connect_to), asked(None, connect_to, edge=True))
 
     def once() -> int:
         found = _proofs(paths, opened, prove)
@@ -98,7 +99,7 @@ def proven(
 
     refused = many.declared_twice(paths)
     opened = [refused[path] if path in refused else many.attempted(_opened, path) for path in paths]
-    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes))
+    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes, asked(edge=True)))
 
 
 def _opened(path: Path) -> Opened:
@@ -108,7 +109,7 @@ def _opened(path: Path) -> Opened:
 
 
 def _prover(
-    wanted: frozenset[int], asking: Sequence[Witness], routes: tuple[Mapping, ...]
+    wanted: frozenset[int], asking: Sequence[Witness], routes: tuple[Mapping, ...], whom: Asked
 ) -> Callable[[Opened], Dossier]:
     """A function that proves a file, to be run for many side by side."""
     from threading import Semaphore
@@ -120,7 +121,7 @@ def _prover(
 
     def prove(opened: Opened) -> Dossier:
         declared, wallet = opened
-        return proving.verify_all(subject(declared, wanted, wallet), together, routes, gate)
+        return proving.verify_all(subject(declared, wanted, wallet), together, routes, gate, whom)
 
     return prove
 
@@ -169,4 +170,4 @@ def _declared(path: Path) -> Declared:
         return Declared(saved.targets, saved.clients, saved.desired)
     stack = workflow.validate(path, now())
     console.show(stack.diagnostics)
-    return Declared(stack.targets, stack.clients, stack.state)
+    return Declared(stack.targets, stack.clients, stack.state, stack.folders)

@@ -143,7 +143,8 @@ class Clients:
             self.places[name] = self._ledger.source.reading.place(
                 (*path, "expect") if client.expect else path
             )
-            if not isinstance(certificate, Diagnostic):
+            is_locked = client.passphrase_env or client.passphrase_file
+            if not isinstance(certificate, Diagnostic) and not (is_locked and is_pkcs12(client.certificate)):
                 self._show(name, client.certificate, certificate)
             if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
                 self._check_client(name, certificate, expect, (*path, "certificate"))

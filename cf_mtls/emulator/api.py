@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import answers, mischief
 from cf_mtls.emulator.bodies import parsed
-from cf_mtls.emulator.http import Answer, Cut, Request
+from cf_mtls.emulator.http import MARK, Answer, Cut, Request
 from cf_mtls.emulator.routes import BASE, Route, known, routed
 from cf_mtls.emulator.store import Scope, new_hex
 from cf_mtls.emulator.tokens import Token, caller
@@ -127,6 +127,7 @@ class Conversation:
             ("cf-ray", f"{new_hex(random, 16)}-EMU"),
             ("vary", "Accept-Encoding"),
             ("server", "cloudflare"),
+            MARK,
             *self.api.rates.headers(token.name),
         )
 

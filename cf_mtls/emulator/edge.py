@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.emulator import policy, sessions
-from cf_mtls.emulator.http import Answer, Request
+from cf_mtls.emulator.http import MARK, Answer, Request
 from cf_mtls.emulator.peer import Demand, Peer
 from cf_mtls.emulator.pem import common_names
 from cf_mtls.emulator.policy import Asker
@@ -201,12 +201,12 @@ class Edge:
         headers += self._forwarded(host, peer, verdict)
         answer = await self.origin(replace(request, headers=tuple(headers)))
         plain = tuple(h for h in answer.headers if h[0] not in {"server", "cf-ray"})
-        return replace(answer, headers=(*plain, ("server", "cloudflare"), ("cf-ray", ray)))
+        return replace(answer, headers=(*plain, ("server", "cloudflare"), ("cf-ray", ray), MARK))
 
     def _page(
         self, status: int, text: str, *headers: tuple[str, str], ctype: tuple[str, str] = _HTML
     ) -> Answer:
-        own = (ctype, ("server", "cloudflare"), ("cf-ray", self._ray()))
+        own = (ctype, ("server", "cloudflare"), ("cf-ray", self._ray()), MARK)
         return Answer(status, (*own, *headers), text.encode() + b"\n")
 
     def _named(self, request: Request, app: Record) -> tuple[tuple[str, str], ...]:

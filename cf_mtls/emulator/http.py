@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[str, str], ...]
 
+MARK = ("x-cf-mtls-emulator", "1")
+"""In every answer of API and edge, so that nobody takes the emulator for Cloudflare."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -8,10 +8,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.asked import EMULATOR_HEADER, NOBODY, Asked
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -186,6 +187,13 @@ class Dossier:
     notes: tuple[str, ...] = ()
     """What was left out, and why, in sentences."""
     extent: Extent = Extent.FILE
+    asked: Asked = NOBODY
+
+    @property
+    def whom(self) -> Asked:
+        """Whom it asked: an emulator also where only its answers say so."""
+        says = any(verdict.evidence.header(EMULATOR_HEADER) for verdict in self.verdicts)
+        return replace(self.asked, is_emulator=self.asked.is_emulator or says)
 
 
 @dataclass(frozen=True, slots=True)

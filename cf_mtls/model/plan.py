@@ -115,6 +115,8 @@ class Allowed:
     """How many objects may be deleted."""
     one_ca_per_hostname: bool = False
     """Whether this account takes a hostname on one CA only."""
+    twins: frozenset[str] = frozenset()
+    """What of a CA this account refuses twice, as it said: `first`, `any` or `whole`; empty for nothing."""
     wildcard_hostnames: bool = False
     """Whether this account takes a wildcard where a CA's or a setting's hostname stands."""
     targets: frozenset[Address] = frozenset()
@@ -133,7 +135,7 @@ class Allowed:
         return Allowed(**{name: getattr(self, name) for name in names})
 
 
-SHAPES = frozenset({"elsewhere", "one_ca_per_hostname", "targets", "wildcard_hostnames"})
+SHAPES = frozenset({"elsewhere", "one_ca_per_hostname", "targets", "twins", "wildcard_hostnames"})
 """The fields of `Allowed` that open no gate, only make the plan another one: what they lead to is judged as usual."""
 
 

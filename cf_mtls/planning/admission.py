@@ -14,7 +14,7 @@ from dataclasses import field, replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from cf_mtls.access.decide import Request, decide
+from cf_mtls.access.decide import decider
 from cf_mtls.access.reach import concrete
 from cf_mtls.model.marks import DIGITS, digits_of
 from cf_mtls.model.people import Asker
@@ -98,33 +98,49 @@ def host_and_path(url: str) -> tuple[str, str]:
 
 def standings(people: People, actual: State, desired: State) -> Iterator[Standing]:
     """Every declared client at every URL, by client; none of those whose certificate cannot be read here."""
+    places = [(t.url, *host_and_path(t.url)) for t in people.targets]
+    ways = {url: (decider(actual, host, path), decider(desired, host, path)) for url, host, path in places}
+    trust = {host: Trust.on(host, actual, desired) for _, host, _ in places}
     for client in people.clients:
         shown = people.shown.get(client.name)
         if shown is None or people.at is None:
             continue
-        for target in people.targets:
-            host, path = host_and_path(target.url)
-            cases = tuple(
-                dict.fromkeys(
-                    (decide(actual, Request(host, path, asker)), decide(desired, Request(host, path, asker)))
-                    for asker in askers(shown, actual, desired, host, people.at)
-                )
-            )
-            yield Standing(client, target.url, cases, shown.fault)
+        judged = {host: trust[host].askers(shown, people.at) for host in trust}
+        for url, host, _ in places:
+            before, after = ways[url]
+            cases = dict.fromkeys((before(asker), after(asker)) for asker in judged[host])
+            yield Standing(client, url, tuple(cases), shown.fault)
 
 
-def askers(shown: Shown, actual: State, desired: State, host: str, at: datetime) -> Iterator[Asker]:
-    """A client as the edge of a host may judge it before and after, once for each case that is possible."""
-    before, after = cas_on(actual, host), cas_on(desired, host)
-    both = {**before, **after}
-    pems = {a: ca.pem or (before.get(a) or ca).pem for a, ca in both.items()}
-    kinds: dict[tuple[bool, bool], set[Address]] = {}
-    for address in (a for a, pem in pems.items() if pem is None):
-        kinds.setdefault((address in before, address in after), set()).add(address)
-    for with_sent in (True, False) if shown.sent else (True,):
-        known = {a for a, pem in pems.items() if pem and vouches(pem, shown, at, with_sent=with_sent)}
-        for chosen in _subsets(tuple(kinds.values())):
-            yield Asker(frozenset(known.union(*chosen)), shown.common_names)
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The CAs on a hostname before and after: the PEM of those that are known, and the others by their comings."""
+
+    pems: tuple[tuple[Address, str], ...]
+    dark: tuple[frozenset[Address], ...]
+    """Those of unknown contents, together where they are there before, after, or both: they count alike."""
+
+    @staticmethod
+    def on(host: str, actual: State, desired: State) -> Trust:
+        """What is known of a hostname."""
+        before, after = cas_on(actual, host), cas_on(desired, host)
+        pems = {a: ca.pem or (before.get(a) or ca).pem for a, ca in {**before, **after}.items()}
+        kinds: dict[tuple[bool, bool], set[Address]] = {}
+        for address in (a for a, pem in pems.items() if pem is None):
+            kinds.setdefault((address in before, address in after), set()).add(address)
+        return Trust(
+            tuple((a, pem) for a, pem in pems.items() if pem is not None),
+            tuple(map(frozenset, kinds.values())),
+        )
+
+    def askers(self, shown: Shown, at: datetime) -> tuple[Asker, ...]:
+        """A client as the edge there may judge it, once for each case that is possible."""
+        found: dict[Asker, None] = {}
+        for with_sent in (True, False) if shown.sent else (True,):
+            known = {a for a, pem in self.pems if vouches(pem, shown, at, with_sent=with_sent)}
+            for chosen in _subsets(self.dark):
+                found[Asker(frozenset(known.union(*chosen)), shown.common_names)] = None
+        return tuple(found)
 
 
 def cas_on(state: State, host: str) -> dict[Address, CaCertificate]:
@@ -165,5 +181,5 @@ def with_contents(state: State, known: State) -> State:
     return state.put_all(found) if found else state
 
 
-def _subsets(kinds: tuple[set[Address], ...]) -> Iterator[tuple[set[Address], ...]]:
+def _subsets(kinds: tuple[frozenset[Address], ...]) -> Iterator[tuple[frozenset[Address], ...]]:
     return chain.from_iterable(combinations(kinds, n) for n in range(len(kinds) + 1))

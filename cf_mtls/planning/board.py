@@ -4,8 +4,8 @@ Rules of this file:
 - It changes in place: a move costs as much as it touches, however large the account is.
 - A move that the API would not take is not made; its rules are here and nowhere else.
 
-Source: facts, cloudflare-api 1.7 (whether a hostname stands on one CA only is not known), 1.8 (an associated CA cannot
-be deleted), 3.5 (a domain is unique).
+Source: facts, cloudflare-api 1.7 (whether a hostname stands on one CA only, and whether a CA is taken beside its like,
+is not known), 1.8 (an associated CA cannot be deleted), 3.5 (a domain is unique).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import AccessApplication, CaCertificate, Kind
+from cf_mtls.planning.duplicates import NO_RIVALS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from cf_mtls.access.scene import Trust
     from cf_mtls.model.resources import Address, Resource
+    from cf_mtls.planning.duplicates import Rivals
     from cf_mtls.planning.moves import Move
 
 NO_CA: Trust = frozenset()
@@ -28,8 +30,14 @@ NO_CA: Trust = frozenset()
 class Board:
     """The applications at their addresses, and the CAs on every hostname."""
 
-    def __init__(self, start: Iterable[tuple[Address, Resource]], *, one_ca: bool = False) -> None:
-        """start: what stands before the first move. one_ca: whether a hostname may stand on one CA only."""
+    def __init__(
+        self, start: Iterable[tuple[Address, Resource]], *, one_ca: bool = False, rivals: Rivals = NO_RIVALS
+    ) -> None:
+        """start: what stands before the first move. one_ca: whether a hostname may stand on one CA only.
+
+        rivals: for a CA that is to be uploaded, those beside which the account refuses it.
+        """
+        self._rivals = rivals
         self._applications: dict[Address, AccessApplication] = {}
         self._one_ca = one_ca
         self._trust: dict[str, Trust] = {}
@@ -64,7 +72,8 @@ class Board:
         address, after = move.change.address, move.change.after
         match move.phase:
             case Phase.UPLOAD:
-                return self._is_free(move)
+                beside = self._rivals.get(address, frozenset())
+                return self._is_free(move) and not beside & self._hosts.keys()
             case Phase.WIDEN:
                 return address in self._hosts and self._is_free(move)
             case Phase.DELETE:

@@ -74,8 +74,13 @@ PHASE_WORDS = {
 }
 
 
-def no_order(glitches: Sequence[Glitch], state: State, *, one_ca: bool = False) -> Iterator[Diagnostic]:
-    """One refusal for each host on which no order was found."""
+def no_order(
+    glitches: Sequence[Glitch], state: State, *, one_ca: bool = False, twins: bool = False
+) -> Iterator[Diagnostic]:
+    """One refusal for each host on which no order was found.
+
+    one_ca, twins: whether the account takes a hostname on one CA only, and refuses a CA beside its like.
+    """
     for host in sorted({glitch.request.host for glitch in glitches}):
         glitch = next(g for g in glitches if g.request.host == host)
         moment = "let in" if glitch.lets_in else "shut out"
@@ -85,12 +90,20 @@ def no_order(glitches: Sequence[Glitch], state: State, *, one_ca: bool = False) 
         )
         if one_ca and not glitch.lets_in:
             detail += ONE_CA_GAP
+        if twins and not glitch.lets_in:
+            detail += TWINS_GAP
         fix = (
             "Change it in two plans; or let the host be shut for a moment, which fails closed:\n"
             f"    --allow-lockout {host}"
         )
         yield NO_ORDER.found(detail, fix)
 
+
+TWINS_GAP = (
+    "\nThis account refuses a CA that shares certificates with one that is there, so the old one must be gone first."
+    "\nThe gap is three calls and the time that the edge takes, at worst some minutes: facts 1.8. It fails closed:"
+    "\nmeanwhile no certificate of either is valid there. If the upload fails, the old CA is put back (exit code 3)."
+)
 
 ONE_CA_GAP = (
     "\nThis account takes a hostname on one CA only, so it must leave the old one before the new one can have it."
@@ -202,12 +215,30 @@ def deletions(
     yield TOO_MUCH.found(detail, f"If that is meant, say how many:\n    --allow-delete {len(gone)}")
 
 
-def weaker(ways: Sequence[Doorway], allowed: Collection[str]) -> Iterator[Diagnostic]:
-    """A refusal for each URL that would let in more kinds of people, unless it was typed."""
+def weaker(
+    ways: Sequence[Doorway],
+    allowed: Collection[str],
+    ours: Collection[Address] = (),
+    changes: Iterable[Change] = (),
+) -> Iterator[Diagnostic]:
+    """A refusal for each URL that would let in more kinds of people, unless it was typed.
+
+    ours: the addresses of what the file declares. Where the trust that it declares is missing below an application
+    of its own that does not change, putting it back is no weakening: somebody deleted it.
+    """
+    changed = {change.address for change in changes}
     for way in ways:
-        if way.is_weaker and way.url not in allowed:
+        if way.is_weaker and way.url not in allowed and not _is_healed(way, ours, changed):
             detail = f"{way.url}: {reach_words(way.before.reach)} → {reach_words(way.after.reach)}."
             yield WEAKER.found(detail, f"If that is meant, say so:\n    --allow-weaken {way.url}")
+
+
+def _is_healed(way: Doorway, ours: Collection[Address], changed: Collection[Address]) -> bool:
+    """Whether nobody gets in only because CAs are missing that the file declares, below its own unchanged rules."""
+    before, after, governor = way.before, way.after, way.before.decided.application
+    is_shut = before.reach is Reach.NOBODY and after.reach is Reach.HOLDERS
+    is_same = governor in ours and governor not in changed and governor == after.decided.application
+    return is_shut and is_same and after.certificates <= set(ours)
 
 
 def lockouts(people: People, actual: State, desired: State, allowed: Collection[str]) -> Iterator[Diagnostic]:

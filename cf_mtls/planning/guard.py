@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cf_mtls.access.decide import world_of
 from cf_mtls.access.match import Hosts
@@ -17,6 +17,7 @@ from cf_mtls.access.scene import Scene, near
 from cf_mtls.model.resources import AccessApplication, CaCertificate, host_of
 from cf_mtls.model.state import State
 from cf_mtls.planning.board import Board
+from cf_mtls.planning.duplicates import NO_RIVALS
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cf_mtls.access.decide import Request
     from cf_mtls.access.scene import Admitted, Spot
     from cf_mtls.model.plan import Change
+    from cf_mtls.planning.duplicates import Rivals
     from cf_mtls.planning.moves import Move
 
 
@@ -77,12 +79,19 @@ def known_hosts(actual: State, changes: Sequence[Change]) -> Hosts:
     return Hosts(hosts_of(actual) | hosts_of(after))
 
 
-def groups(changes: Sequence[Change], actual: State) -> tuple[Group, ...]:
-    """The changes in connected sets of hosts, in the order of their first change."""
+def groups(changes: Sequence[Change], actual: State, rivals: Rivals = NO_RIVALS) -> tuple[Group, ...]:
+    """The changes in connected sets of hosts, in the order of their first change.
+
+    rivals: CAs of which one must be gone before another can come are ordered together too.
+    """
     known = known_hosts(actual, changes)
     touched = [hosts_touched(change, known) for change in changes]
+    tied = [
+        frozenset((*hosts, change.address, *rivals.get(change.address, ()))) if rivals else hosts
+        for change, hosts in zip(changes, touched, strict=True)
+    ]
     found: dict[object, list[int]] = {}
-    for number, root in enumerate(_roots(touched)):
+    for number, root in enumerate(_roots(tied)):
         found.setdefault(root, []).append(number)
     return tuple(
         Group(tuple(changes[n] for n in numbers), frozenset().union(*(touched[n] for n in numbers)))
@@ -90,8 +99,8 @@ def groups(changes: Sequence[Change], actual: State) -> tuple[Group, ...]:
     )
 
 
-def _roots(touched: Sequence[frozenset[str]]) -> list[object]:
-    """For each set of hosts, what names the connected set that it belongs to."""
+def _roots(touched: Sequence[frozenset[Any]]) -> list[object]:
+    """For each set, what names the connected set that it belongs to."""
     above: dict[object, object] = {}
 
     def root(item: object) -> object:
@@ -122,9 +131,9 @@ class Watch:
         self._desired = desired
         self._final: dict[Spot, Admitted] = {}
 
-    def board(self, *, one_ca: bool = False) -> Board:
+    def board(self, *, one_ca: bool = False, rivals: Rivals = NO_RIVALS) -> Board:
         """What stands, before any move, where the group's changes can matter; nothing else can be in their way."""
-        return Board(self._start, one_ca=one_ca)
+        return Board(self._start, one_ca=one_ca, rivals=rivals)
 
     def touched(self, move: Move) -> Sequence[Spot]:
         """The spots whose outcomes a move can change, by host and path."""

@@ -17,6 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.model.plan import Phase
+from cf_mtls.model.resources import CaCertificate
+from cf_mtls.planning.duplicates import NO_RIVALS
 from cf_mtls.planning.guard import Glitch, Watch, groups
 from cf_mtls.planning.moves import in_key_order, merged, moves, split, steps
 from cf_mtls.planning.search import search
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.plan import Change, Step
     from cf_mtls.model.state import State
     from cf_mtls.planning.board import Board
+    from cf_mtls.planning.duplicates import Rivals
     from cf_mtls.planning.guard import Group
     from cf_mtls.planning.moves import Move
 
@@ -51,12 +54,17 @@ def order(
     may_shut: Collection[str] = (),
     *,
     one_ca: bool = False,
+    rivals: Rivals = NO_RIVALS,
 ) -> Ordered:
     """The steps of all changes.
 
     may_shut: hosts that may be shut for a moment. one_ca: whether a hostname may stand on one CA only.
+    rivals: for a CA that is to be uploaded, those beside which the account refuses it.
     """
-    found = [_Group(group, actual, desired, may_shut, one_ca=one_ca) for group in groups(changes, actual)]
+    found = [
+        _Group(group, actual, desired, may_shut, one_ca=one_ca, rivals=rivals)
+        for group in groups(changes, actual, rivals)
+    ]
     for group in found:
         group.solve()
     group_of = {c.address: number for number, group in enumerate(found) for c in group.group.changes}
@@ -73,24 +81,42 @@ def _woven(found: Sequence[_Group]) -> Iterator[Move]:
     """One sequence of all groups: those in key order by the key together, then each searched one by itself."""
     keyed = [move for group in found if not group.searched for move in group.sequence]
     early = {Phase.UPLOAD, Phase.SETTINGS}
-    rest = [move for group in found if group.searched for move in group.sequence]
+    rest = [move for group in found if group.searched and not group.has_gap for move in group.sequence]
+    whole = [move for group in found if group.has_gap for move in group.sequence]
     yield from in_key_order(
-        [*(m for m in keyed if m.phase <= Phase.SETTINGS), *(m for m in rest if m.phase in early)]
+        [
+            *(m for m in keyed if m.phase <= Phase.SETTINGS),
+            *(m for m in rest if m.phase in early),
+            *(m for m in whole if m.phase is Phase.SETTINGS),
+        ]
     )
     yield from in_key_order(m for m in keyed if Phase.SETTINGS < m.phase < Phase.DELETE)
     yield from (m for m in rest if m.phase not in early and m.phase is not Phase.DELETE)
+    yield from (m for m in whole if m.phase is not Phase.SETTINGS)
     yield from in_key_order(m for m in (*keyed, *rest) if m.phase is Phase.DELETE)
 
 
 class _Group:
     def __init__(
-        self, group: Group, actual: State, desired: State, may_shut: Collection[str], *, one_ca: bool
+        self,
+        group: Group,
+        actual: State,
+        desired: State,
+        may_shut: Collection[str],
+        *,
+        one_ca: bool,
+        rivals: Rivals,
     ) -> None:
-        self.group, self.one_ca = group, one_ca
+        self.group, self.one_ca, self.rivals = group, one_ca, rivals
         self.watch = Watch(group, actual, desired, may_shut)
         self.sequence: tuple[Move, ...] = ()
         self.searched = False
         self.glitches: tuple[Glitch, ...] = ()
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether a CA must be gone before another can come: then nothing of its order may be moved."""
+        return self.searched and any(change.address in self.rivals for change in self.group.changes)
 
     def solve(self) -> None:
         """Choose the sequence."""
@@ -115,7 +141,7 @@ class _Group:
         return self.watch.glitches(sequence, self._board())
 
     def _board(self) -> Board:
-        return self.watch.board(one_ca=self.one_ca)
+        return self.watch.board(one_ca=self.one_ca, rivals=self.rivals)
 
     def _refused(self, sequence: Sequence[Move]) -> Move | None:
         """The first move of a sequence that the API would not take."""
@@ -127,11 +153,18 @@ class _Group:
         return None
 
     def _impossible(self) -> Iterator[Glitch]:
-        """The first move that the API would not take, as a glitch of its host's first request."""
+        """The first move that the API would not take, as a glitch of the first request of each of its hosts."""
         move = self._refused(self.sequence)
-        spots = self.watch.touched(move) if move else ()
-        if move and spots:
-            yield Glitch(spots[0].request(0), move, lets_in=False)
+        if move is None:
+            return
+        after = move.change.after
+        hosts = after.associated_hostnames if isinstance(after, CaCertificate) else ()
+        spots = self.watch.touched(replace(move, hosts=move.hosts or hosts))
+        first = {spot.host: spot for spot in reversed(spots)}
+        yield from (
+            Glitch(first[host].request(0), replace(move, hosts=(host,)), lets_in=False)
+            for host in sorted(first)
+        )
 
 
 def joined(sequence: Sequence[Move]) -> tuple[Move, ...]:

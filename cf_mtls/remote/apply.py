@@ -6,6 +6,7 @@ Rules of this file:
 - After an upload the returned fingerprint is compared with ours.
 - Absence is success when removing. A POST whose fate is unknown is settled by looking, never by repeating.
 - Writes below /access/certificates go one after another; applications of different groups go side by side.
+- Where an old CA must be gone before the new one can come, it is put back when that fails, and nobody can stop between.
 - A wait names its condition and its deadline; when time is out the run stops and never goes on regardless.
 - Resume means plan again; nothing is remembered between runs.
 """
@@ -26,7 +27,7 @@ from cf_mtls.remote import wire
 from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
 from cf_mtls.remote.shape import identifier, needed
-from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
+from cf_mtls.remote.stages import Boundary, after, batches, in_gap, on_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,11 @@ NOT_SETTLED = Code(
 MOVED = Code(
     "apply.changed-meanwhile", Severity.ERROR, Fault.ACCOUNT, "somebody else is changing the account"
 )
+PUT_BACK = Code("apply.put-back", Severity.ERROR, Fault.ACCOUNT, "the old CA was put back")
+NOT_PUT_BACK = Code(
+    "apply.not-put-back", Severity.ERROR, Fault.ACCOUNT, "the old CA is gone and its successor is not there"
+)
+AT_ONCE = "No certificate of it is valid there. Run the same command again at once, or upload it by hand."
 STOPPED = Code("apply.stopped", Severity.ERROR, Fault.INVOCATION, "stopped before the end")
 
 WAIT_S = 120.0
@@ -82,13 +88,17 @@ class Applier:
         self.ids = {a: r.id for a, r in plan.actual.items() if not isinstance(r, HostnameSettings) and r.id}
         done: list[Step] = []
         for batch in batches(plan.steps):
-            self._may_go_on(plan, done)
+            if not in_gap(plan.steps, done):
+                self._may_go_on(plan, done)
             if not done or done[-1].phase is not batch[0].phase:
                 self._look(plan, done)
-            if batch[0].phase is Phase.SETTINGS:
-                self._settings(plan, batch)
-            else:
-                self._together(plan, batch)
+            try:
+                if batch[0].phase is Phase.SETTINGS:
+                    self._settings(plan, batch)
+                else:
+                    self._together(plan, batch)
+            except Failure as failed:
+                raise self._restored(plan, done, batch, failed) from failed
             done += batch
         if done:
             self._look(plan, done)
@@ -121,6 +131,34 @@ class Applier:
             said.append("Which hostnames the old CA had is not known to this run, so none was put back.")
         detail = "\n".join([setback.why.detail, *said, "No CA was deleted."])
         return Failure([replace(setback.why, detail=detail), *failed], Exit.VERIFY_FAILED)
+
+    def _restored(self, plan: Plan, done: list[Step], tried: list[Step], failed: Failure) -> Failure:
+        """A failure, after the CAs that had to go before the one that could not come were put back."""
+        base, said = plan.scope.path + PATHS[Kind.CERTIFICATE], list[Diagnostic]()
+        for address in sorted(in_gap(plan.steps, done, tried)):
+            before = plan.actual.get(address)
+            if not isinstance(before, CaCertificate):
+                continue
+            hosts = ", ".join(before.associated_hostnames) or "no hostname"
+            try:
+                self._give_back(base, address, before)
+            except Failure as second:
+                said += (
+                    NOT_PUT_BACK.found(f"{before.name} is missing on {hosts}.", AT_ONCE),
+                    *second.diagnostics,
+                )
+            else:
+                said.append(PUT_BACK.found(f"{before.name} stands on {hosts} again."))
+        return Failure((*failed.diagnostics, *said), Exit.VERIFY_FAILED) if said else failed
+
+    def _give_back(self, base: str, address: Address, before: CaCertificate) -> None:
+        """Give a CA its hostnames back, by a new upload when it is gone. Raises Failure when that cannot be."""
+        if self._listed(base, lambda raw: raw["id"] == before.id):
+            body = wire.certificate_update(before)
+            self._put(f"{base}/{before.id}", body, f"putting hostnames back on {address}")
+        else:
+            self._create(base, wire.certificate_create(before), address, lambda raw: _same_ca(raw, before))
+        self._did(Step(Phase.UPLOAD, address, before, address))
 
     def _may_go_on(self, plan: Plan, done: list[Step]) -> None:
         if self.pace.stopping():

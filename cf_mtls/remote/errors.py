@@ -104,7 +104,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         EXISTS,
         _in_conflict(Conflict.CERTIFICATE_EXISTS),
-        "See under which name it is there, and bring it into the file:\n    cf-mtls show\n    cf-mtls import",
+        "See under which name it is there, and bring it into the file:\n    cf-mtls show\n    cf-mtls import\n"
+        "If it is there under this stack's own mark, the account refuses a CA that shares certificates with another; "
+        "then plan again with (or whole, or any, where a plan with first is refused too):\n"
+        "    --refuse-duplicate-certificate first",
     ),
     Row(
         ASSOCIATED,

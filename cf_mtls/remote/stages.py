@@ -17,7 +17,7 @@ from cf_mtls.planning.succession import hosts_lost
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Step
@@ -92,6 +92,23 @@ def after(actual: State, done: Iterable[Step]) -> State:
         else:
             state[step.address] = step.value
     return State(state)
+
+
+def in_gap(steps: Sequence[Step], done: Sequence[Step], trying: Sequence[Step] = ()) -> frozenset[Address]:
+    """The CAs that lost hostnames, or are gone, while the one that must come after them is not there yet.
+
+    A gap is where a CA of a group is uploaded after another one was deleted: `planning/duplicates`.
+    trying: steps under way, of which nobody knows yet whether they were done.
+    """
+    lost: set[Address] = set()
+    begun = (*done, *trying)
+    for group in {step.group for step in begun}:
+        mine = [s for s in steps if s.group == group and s.address.kind is Kind.CERTIFICATE]
+        gone = next((place for place, s in enumerate(mine) if s.phase is Phase.DELETE), len(mine))
+        coming = [s for s in mine[gone:] if s.phase in {Phase.UPLOAD, Phase.WIDEN}]
+        if any(step not in done for step in coming):
+            lost |= {s.address for s in mine if s.phase in {Phase.NARROW, Phase.DELETE} and s in begun}
+    return frozenset(lost)
 
 
 def on_the_way(before: Resource, now: Resource, after: Resource | None) -> bool:

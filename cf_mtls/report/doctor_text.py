@@ -10,6 +10,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.remote.findings import Grade
 from cf_mtls.report.terminal import harmless, plural
 
@@ -24,14 +25,15 @@ COLUMNS = 80
 """How wide the words of a fix may run."""
 
 
-def doctor_text(findings: Sequence[Finding], paint: Paint) -> str:
-    """The findings of the account, then those of each hostname, then the count."""
+def doctor_text(findings: Sequence[Finding], paint: Paint, whom: Asked = NOBODY) -> str:
+    """The findings of the account, then those of each hostname, then whom it asked and the count."""
     width = max((len(f.check) for f in findings), default=0)
     lines: list[str] = []
     for on in dict.fromkeys(f.on for f in findings):
         lines += ["", paint.bold(harmless(on))] if on else [paint.bold("Token and account")]
         lines += [line for f in findings if f.on == on for line in _lines(f, width, paint)]
-    return "\n".join([*lines, "", _count(findings)])
+    asked = [] if whom == NOBODY else [harmless(str(whom))]
+    return "\n".join([*lines, "", *asked, _count(findings)])
 
 
 def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
@@ -51,13 +53,13 @@ def _count(findings: Sequence[Finding]) -> str:
     return f"{said}: {ok} ok, {warn}, {counts[Grade.FAIL]} failed."
 
 
-def doctor_json(findings: Sequence[Finding]) -> dict[str, Any]:
+def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, Any]:
     """The findings as data, and whether any failed."""
     rows = [
         {"check": f.check, "on": f.on or None, "grade": f.grade.value, "said": f.said, "fix": f.fix or None}
         for f in findings
     ]
-    return {"format_version": "1.0", "ok": is_well(findings), "findings": rows}
+    return {"format_version": "1.0", "ok": is_well(findings), "asked": whom.data(), "findings": rows}
 
 
 def is_well(findings: Sequence[Finding]) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls import __version__
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.planning.drift import Class, worst
 from cf_mtls.report.plan_text import attributes
 from cf_mtls.report.safe import scrubbed
@@ -29,13 +30,16 @@ SCHEMA = 1
 Json = dict[str, Any]
 
 
-def drift_data(checked: Sequence[Checked], now: datetime, secrets: tuple[str, ...]) -> Json:
-    """The whole report. now: aware UTC, for words about what ends; secrets: never shown."""
+def drift_data(
+    checked: Sequence[Checked], now: datetime, secrets: tuple[str, ...], whom: Asked = NOBODY
+) -> Json:
+    """The whole report. now: aware UTC, for words about what ends; secrets: never shown; whom: whom it asked."""
     made = {
         "cf_mtls": {"schema": SCHEMA, "version": __version__, "kind": "drift"},
         "status": worst(c.status for c in checked).value,
         "complete": all(c.is_whole for c in checked),
-        "stacks": [_stack(c, now) for c in checked],
+        "asked": whom.data(),
+        "stacks": [{**_stack(c, now), "asked": str(whom)} for c in checked],
     }
     scrubbed_data: Json = scrubbed(made, secrets)
     return scrubbed_data

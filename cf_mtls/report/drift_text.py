@@ -24,7 +24,8 @@ def drift_text(data: dict[str, Any], paint: Paint) -> str:
     """The findings of every stack, then the verdicts."""
     blocks = ["\n".join(_block(stack, paint)) for stack in data["stacks"]]
     verdicts = "\n".join(_verdict(stack, paint) for stack in data["stacks"])
-    return "\n\n".join([*filter(None, blocks), verdicts])
+    whom = "\n".join(dict.fromkeys(logged(stack["asked"]) for stack in data["stacks"] if stack.get("asked")))
+    return "\n\n".join([*filter(None, blocks), "\n".join(filter(None, [whom, verdicts]))])
 
 
 def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:

@@ -41,7 +41,7 @@ def page(proofs: Sequence[Proof], now: datetime) -> str:
     found = together(proofs)
     said = sentence(proofs)
     body = "".join((
-        _head(found.verdicts, said, worst(proofs), now),
+        _head(found, said, worst(proofs), now),
         _sections(proofs[0].found, now, "", 2) if len(proofs) == 1 else _files(proofs, now),
         section("What each proof shows, and what it leaves open", _explained(found.verdicts), "proofs"),
     ))  # fmt: skip
@@ -53,15 +53,17 @@ def page(proofs: Sequence[Proof], now: datetime) -> str:
     )
 
 
-def _head(verdicts: Sequence[Verdict], said: str, code: Exit, now: datetime) -> str:
-    banner = BANNERS[code]
+def _head(found: Dossier, said: str, code: Exit, now: datetime) -> str:
+    banner, verdicts = BANNERS[code], found.verdicts
     witnesses = ", ".join(sorted({v.evidence.witness for v in verdicts if v.evidence.witness})) or "nobody"
     counted = f"{len(verdicts)} requests at {len(by_url(verdicts))} URLs, asked by {text(witnesses)}"
+    whom = f"<strong>{text(str(found.whom))}</strong>" if found.whom.is_emulator else text(str(found.whom))
     return (
         "<header><h1>Who may enter: proof with real requests</h1>"
         f'<p class="banner {banner.value}" role="status"><span class="sign" aria-hidden="true">{SIGNS[banner]}</span>'
         f"{text(said)}</p>"
-        f'<p class="dim small">{counted}. {now:%Y-%m-%d %H:%M} UTC, cf-mtls {__version__}.</p></header>'
+        f'<p class="dim small">{counted}. {now:%Y-%m-%d %H:%M} UTC, cf-mtls {__version__}.</p>'
+        f'<p class="small">{whom}</p></header>'
     )
 
 

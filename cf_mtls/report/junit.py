@@ -58,6 +58,7 @@ def _claimed(suite: ET.Element, proof: Proof, url: str) -> None:
     made = claim(proof.found)
     said = {
         "claim": sentence(proof.found),
+        "asked": str(proof.found.whom),
         "here": "; ".join(gap.why for gap in made.gaps if gap.url == url)
         or ("declared, not provable here" if url in made.elsewhere else ""),
     }

@@ -34,6 +34,8 @@ def _suite(stack: dict[str, Any]) -> Iterator[str]:
         f'<testsuite name="{xml(stack["file"])}" tests="{len(cases)}" failures="{counts["failure"]}" '
         f'errors="{counts["error"]}" skipped="{skipped}">'
     )
+    if stack.get("asked"):
+        yield f'<properties><property name="asked" value="{xml(stack["asked"])}"/></properties>'
     yield from cases
     yield "</testsuite>"
 

@@ -64,6 +64,8 @@ def _head(stack: dict[str, Any]) -> Iterator[str]:
     whole = "" if stack["complete"] else " Not everything could be checked."
     name, scope = code(stack["stack"] or "?"), code(stack["scope"] or "no scope")
     yield f"Plan file {code(stack['file'])}, stack {name}, {scope}.{whole}"
+    if stack.get("asked"):
+        yield code(stack["asked"])
 
 
 TABLE = ("| | class | what | digest |", "|---|---|---|---|")

@@ -70,6 +70,7 @@ def proof_json(found: Dossier) -> dict[str, Any]:
         "verdict": sentence(found),
         "exit_code": int(claim(found).exit),
         "claim": claim_json(found),
+        "asked": found.whom.data(),
         "handshakes": [
             {
                 "host": h.host,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit
+from cf_mtls.model.asked import NOBODY
 from cf_mtls.model.evidence import Dossier, Extent
 from cf_mtls.report import proof_text
 from cf_mtls.report.proof_text import numbers
@@ -73,4 +74,5 @@ def together(proofs: Sequence[Proof]) -> Dossier:
             for note in proof.found.notes
         ),
         found[0].extent if found else Extent.FILE,
+        next((one.whom for one in found if one.whom != NOBODY), NOBODY),
     )

@@ -12,6 +12,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.asked import NOBODY
 from cf_mtls.model.evidence import Dossier, Extent, Outcome
 from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import harmless, plural
@@ -40,6 +41,7 @@ def proof_text(found: Dossier, paint: Paint, width: int | None = None) -> str:
         "\n".join(_wrapped(harmless(line), width) for line in remarks),
         "\n".join(_reason(reason, paint, width) for reason in reasons(found)),
         advice(found),
+        "" if found.whom == NOBODY else paint.dim(_wrapped(harmless(str(found.whom)), width)),
         paint.bold(_wrapped(sentence(found), width)),
     ]
     return "\n\n".join(filter(None, parts))

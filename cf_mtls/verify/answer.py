@@ -11,13 +11,23 @@ import binascii
 import json
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.asked import EMULATOR_HEADER
 from cf_mtls.model.evidence import Evidence, Got
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KEPT_HEADERS = frozenset(
-    {"cf-ray", "cf-access-aud", "cf-access-domain", "location", "server", "www-authenticate", "content-type"}
+    {
+        EMULATOR_HEADER,
+        "cf-ray",
+        "cf-access-aud",
+        "cf-access-domain",
+        "location",
+        "server",
+        "www-authenticate",
+        "content-type",
+    }
 )
 """What evidence keeps; never a cookie, which would let its reader in."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cf_mtls.model.people import Client
+    from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
 
 WRONG: dict[int, str] = {
@@ -36,6 +37,9 @@ WRONG: dict[int, str] = {
 }
 """Proofs that show a certificate made on the spot, and how it is called."""
 
+NAMELESS = "cf-mtls probe"
+"""The common name of a certificate that is made on the spot and imitates nobody."""
+
 DENY_URLS = ("custom_deny_url", "custom_non_identity_deny_url")
 """Fields of an application that name the page to which the refused are sent."""
 
@@ -45,6 +49,11 @@ NOBODY = Asker()
 def wrong_name(proof: int, host: str, imitates: str | None) -> str:
     """The name of a wrong certificate for a hostname and the client it imitates; no declared client can have it."""
     return f"{WRONG[proof]} as {imitates} at {host}"
+
+
+def signed_name(signer: Address) -> str:
+    """The name of a certificate that a declared CA makes on the spot; no declared client can have it."""
+    return f"undeclared name of {signer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +71,12 @@ def expect(
     state: State,
     chosen: frozenset[int] = proofs.ALL,
     gone: frozenset[str] = frozenset(),
+    signers: frozenset[Address] = frozenset(),
 ) -> tuple[Probe, ...]:
     """The probes of the chosen proofs, by target and then by number.
 
     gone: the domains of applications that were just removed: none of them may answer any more.
+    signers: the CAs whose key is here, so that a client of theirs can be made.
     """
     targets = tuple(targets)
     listed = tuple(replace(t, url=concrete(t.url)) for t in targets)
@@ -77,7 +88,7 @@ def expect(
         base = Probe(target, None, Expected.ALLOWED, declared=domains)
         view = views[base.host]
         base = replace(base, control=view.control(base))
-        asking = _Asking(base, view, parties, hosts, declared.url)
+        asking = _Asking(base, view, parties, hosts, declared.url, signers)
         for number in sorted(chosen):
             found += (replace(probe, proof=number) for probe in ROWS[number](asking, number))
     return tuple(found)
@@ -103,6 +114,7 @@ class _Asking:
     hosts: Sequence[str]
     declared: str
     """The target's URL as the plan file has it."""
+    signers: frozenset[Address] = frozenset()
 
     def judged(self, probe: Probe, asker: Asker) -> Probe:
         """The probe with what must happen to this asker, who shows no certificate that any CA vouches for."""
@@ -191,6 +203,16 @@ def _resumed(asking: _Asking, _: int) -> Iterator[Probe]:
         yield replace(probe, client=client, who=who, shows=shows, other_host=other)
 
 
+def _other_name(asking: _Asking, _: int) -> Iterator[Probe]:
+    """Only where a name is asked for: elsewhere every client of the CA gets in, whatever it is called."""
+    host = asking.base.host
+    for signer in sorted(asking.signers & world_of(asking.view.state, host).trusted)[:1]:
+        asker = Asker(frozenset({signer}), frozenset({NAMELESS}))
+        probe = asking.judged(replace(asking.base, who="undeclared name", shows=signed_name(signer)), asker)
+        if probe.expected in {Expected.REFUSED, Expected.LOGIN}:
+            yield probe
+
+
 ROWS = {
     proofs.NO_CERTIFICATE: _bare,
     proofs.CLIENT: _clients,
@@ -198,6 +220,7 @@ ROWS = {
     proofs.REPLAY: _replay,
     proofs.PATHS: _paths,
     proofs.RESUMPTION: _resumed,
+    proofs.OTHER_NAME: _other_name,
 }
 """Proof number to what yields its probes."""
 
@@ -222,4 +245,5 @@ WHY = {
     proofs.REPLAY: "no declared client that is here gets in by its certificate",
     proofs.PATHS: "nothing was to be asked",
     proofs.RESUMPTION: "it needs a second hostname in the plan",
+    proofs.OTHER_NAME: "any name gets in there, or no CA's key is here",
 }

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = Code("verify.unknown-proof", Severity.ERROR, Fault.INVOCATION, "a proof is not known")
 
-NO_CERTIFICATE, CLIENT, OTHER_CA, EXPIRED, SELF_SIGNED, WRONG_USAGE, REPLAY, PATHS, RESUMPTION = range(1, 10)
+(NO_CERTIFICATE, CLIENT, OTHER_CA, EXPIRED, SELF_SIGNED, WRONG_USAGE, REPLAY, PATHS, RESUMPTION,
+ OTHER_NAME) = range(1, 11)  # fmt: skip
 """The numbers by name."""
 
 
@@ -92,6 +93,13 @@ PROOFS: tuple[Proof, ...] = (
         "a TLS session that was opened on another hostname of the plan, with its client's certificate, opens nothing "
         "here without one",
         "Sessions of hostnames outside the plan. A plan with one hostname cannot be asked.",
+    ),
+    Proof(
+        OTHER_NAME,
+        "undeclared name",
+        "a certificate of the declared CA itself, with a name that no rule names, does not get in",
+        "Where any name gets in, or where no key of a declared CA lies unencrypted beside its chain file. "
+        "Declare such a certificate as a client with `expect: refused`.",
     ),
 )
 

@@ -17,13 +17,14 @@ from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.authority import root, self_signed
 from cf_mtls.pki.pem import read_certificates
 from cf_mtls.verify import proofs
-from cf_mtls.verify.expect import WRONG, wrong_name
+from cf_mtls.verify.expect import NAMELESS, WRONG, signed_name, wrong_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from cf_mtls.model.evidence import Probe
+    from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
     from cf_mtls.pki.authority import Authority
     from cf_mtls.pki.identity import Identity
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Authority, Certificate | None, datetime], Identity]
 
-NAMELESS = "cf-mtls probe"
-"""The common name of a wrong certificate where no client is here to be imitated."""
-
 DAY = timedelta(days=1)
+HOUR_IN_DAYS = 1 / 24
 
 
 def wrong_certificates(
@@ -56,6 +55,23 @@ def wrong_certificates(
             made[key] = MAKERS[probe.proof](_look_alike(issuer, now), victim, now)
         named[wrong_name(probe.proof, probe.host, probe.imitates)] = made[key]
     return named
+
+
+def signed(state: State, authorities: Iterable[Authority], now: datetime) -> dict[Address, Identity]:
+    """For each CA of a state whose key is here: a client of it that nobody declared, valid for an hour."""
+    by_certificate = {authority.certificate.sha256: authority for authority in authorities}
+    found: dict[Address, Identity] = {}
+    for address, ca in state.of(CaCertificate):
+        certificates = read_certificates(ca.pem.encode("ascii"))[0] if ca.pem else ()
+        for certificate in certificates:
+            if authority := by_certificate.get(certificate.sha256):
+                found.setdefault(address, authority.issue(NAMELESS, now=now, days=HOUR_IN_DAYS))
+    return found
+
+
+def named(made: Mapping[Address, Identity]) -> dict[str, Identity]:
+    """The same by the name that probes show."""
+    return {signed_name(address): identity for address, identity in made.items()}
 
 
 def _chains(state: State) -> dict[str, list[Certificate]]:

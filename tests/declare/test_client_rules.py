@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,10 @@ def test_a_client_without_its_key_cannot_be_sent(tmp_path: Path, pki: Pki) -> No
 
 
 def test_intermediates_that_a_client_sends_count(tmp_path: Path, pki: Pki) -> None:
-    """A client of an issuing CA that is not in the bundle, below a root that is."""
+    """A client of an issuing CA that is not in the bundle, below a root that is: valid when it sends that along."""
     top = root("Top", now=NOW)
     below = top.intermediate("Below", now=NOW)
     client = below.issue("jean", now=NOW)
-    found = stack(tmp_path, Pki(top, top, client, client), client, KNOWN)
-    assert trusted(found) == bool(client.sent)
+    for sent, valid in (((), 0), ((below.certificate,), 1)):
+        who = replace(client, sent=sent)
+        assert trusted(stack(tmp_path, Pki(top, top, who, who), who, KNOWN)) == valid

@@ -82,7 +82,7 @@ def run(job: Job, ready: Ready, n: int = 0) -> int:
     assert not errors, errors
 
     def between(boundary: Boundary) -> None:
-        if boundary.next >= Phase.DEMAND:
+        if boundary.next and boundary.next >= Phase.DEMAND:
             edge_trusts(ready, boundary)
 
     with client_for(ready.token, ready.api_base_url, transport) as client:

@@ -18,6 +18,7 @@ from typing import Any
 
 import cloudflare
 import pytest
+import yaml
 
 from cf_mtls.cli.main import run
 from cf_mtls.emulator.server import Options, Ready, running
@@ -424,6 +425,48 @@ def test_an_existing_file_is_not_rewritten_but_told_what_it_lacks(
     assert plan(world, capsys, "plans/prod.yaml") == (0, [])
     assert run(["import", "--out", "plans/prod.yaml"]) == 0
     assert "Nothing to add" in capsys.readouterr().out
+
+
+def test_what_is_printed_has_labels_that_the_file_does_not_use(
+    world: World, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One thing of each kind keeps its entry under a label that import would give to another: no key comes twice."""
+    make(world)
+    access, asks = (
+        world.sdk.zero_trust.access,
+        {"name": "p", "decision": "non_identity", "include": [{"certificate": {}}]},
+    )
+    access.certificates.create(
+        name="Other CA",
+        certificate=world.chains[4].chain.pem,
+        associated_hostnames=["jeann.net"],
+        **world.account,
+    )
+    access.applications.create(
+        type="self_hosted",
+        name="Other",
+        domain="jeann.net/other",
+        policies=[asks],
+        **world.account,  # type: ignore[list-item]
+    )
+    assert run(["import", "--out", "plans/prod.yaml", "--all-applications"]) == 0
+    file = here / "plans/prod.yaml"
+    whole = yaml.safe_load(file.read_text("utf-8"))
+    kept = dict(whole)
+    for section in ("certificates", "applications"):
+        labels = list(whole[section])
+        assert len(labels) > 1
+        kept[section] = {labels[1]: whole[section][labels[0]]}
+    file.write_text(yaml.safe_dump(kept), "utf-8")
+    capsys.readouterr()
+    assert run(["import", "--out", "plans/prod.yaml", "--all-applications"]) == 1
+    lacking = yaml.safe_load(capsys.readouterr().out)
+    for section in ("certificates", "applications"):
+        assert len(lacking[section]) == len(whole[section]) - 1
+        assert not lacking[section].keys() & kept[section].keys()
+        kept[section] |= lacking[section]
+    file.write_text(yaml.safe_dump(kept), "utf-8")
+    assert plan(world, capsys, "plans/prod.yaml") == (0, [])
 
 
 def test_a_zone_is_imported_as_a_zone(

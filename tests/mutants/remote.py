@@ -31,7 +31,7 @@ MUTANTS = (
     ),
     *of(
         "remote/conflicts",
-        "remote/test_pace.py remote/test_errors.py",
+        "remote/test_conflicts.py",
         ("conflict", "if answer.ok or not", "if not"),
         ("conflict", "Conflict.DOMAIN_TAKEN if answer.has(11010) else Conflict.UNKNOWN", "Conflict.UNKNOWN"),
         ("conflict", "answer.status == 409 or", ""),
@@ -42,7 +42,12 @@ MUTANTS = (
         "remote/bounds",
         "remote/test_bounds.py",
         ("BoundedClient._read", "size > self._bounds.answer_bytes", "False"),
-        ("BoundedClient._read", "self._deadline.check()", "pass"),
+        (
+            "BoundedClient._read",
+            "self._deadline.check()",
+            "pass",
+            "= every read of the connection looks at the deadline, and what one read unpacks to is limited in size",
+        ),
         ("BoundedClient.send", "self._spent.check()", "pass"),
         ("BoundedClient.send", "self._deadline.start()", "pass"),
         ("_gunzipped", "unpack.decompress(left, PIECE)", "unpack.decompress(left)"),

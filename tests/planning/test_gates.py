@@ -243,6 +243,27 @@ def test_a_moment_that_lets_somebody_in_is_never_allowed() -> None:
         assert not [d for d in made.diagnostics if "let in for a moment" in d.detail]
 
 
+# Healing
+
+
+@pytest.mark.parametrize(
+    ("here", "declared", "weaker"),
+    [
+        ([app("a.net", HOLDERS)], [app("a.net", HOLDERS), ca("1", "a.net")], False),
+        ([app("a.net", HOLDERS)], [app("a.net", HOLDERS), ca("1", "a.net"), ca("2", "a.net")], False),
+        ([app("a.net", HOLDERS)], [app("a.net", HOLDERS, HOLDERS), ca("1", "a.net")], True),
+        ([app("a.net", policy("deny", *ANYONE.include))], [app("a.net", HOLDERS), ca("1", "a.net")], True),
+        ([replace(app("a.net", HOLDERS), name="by hand")], [ca("1", "a.net")], True),
+    ],
+)
+def test_trust_that_somebody_deleted_is_put_back_without_a_word(
+    here: list[Resource], declared: list[Resource], weaker: bool
+) -> None:
+    """The file said so all along; where rules change too, or are not the file's, it is an opening as any other."""
+    actual = state({str(n): there(resource, n) for n, resource in enumerate(here)})
+    assert bool(found(plan(actual, *declared), WEAKER)) is weaker
+
+
 WILDCARD = "plan.wildcard-hostname"
 WILD = Allowed(wildcard_hostnames=True)
 

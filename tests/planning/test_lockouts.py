@@ -14,7 +14,7 @@ from cf_mtls.model.resources import CaCertificate, Contents, Resource
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.identity import Identity
-from cf_mtls.planning.admission import People, standings, with_bundles, with_contents
+from cf_mtls.planning.admission import People, departed, standings, with_bundles, with_contents
 from cf_mtls.planning.gates import lockouts
 from tests.conftest import Pki
 from tests.planning.things import ANYONE, HOLDERS, MAIL, app, app_at, ca, ca_at, policy, rule
@@ -126,8 +126,12 @@ def test_a_ca_whose_contents_nobody_knows_is_tried_both_ways(pki: Pki, other: Au
     stays = said(who, state(trust("9", None)), state(trust("9", None), trust("2", other)))
     comes = said(who, state(trust("1", pki.clients)), state(trust("9", None)))
     assert (leaves, stays, comes) == ([OUT], [], [OUT])
+    one_of_two = said(who, state(trust("9", None), trust("8", None)), state(trust("8", None)))
+    assert one_of_two == [OUT]
     same = said(who, state(trust("1", pki.clients)), state(trust("1", None)))
     assert same == []  # at the same address: what was known of it is so still
+    stranger = people(pki.stranger, A)
+    assert said(stranger, state(trust("1", pki.clients)), state(trust("1", None))) == [ALREADY]
 
 
 def test_who_was_in_because_anybody_was_is_judged_by_what_it_gets_then(pki: Pki) -> None:
@@ -173,6 +177,20 @@ def test_contents_are_taken_only_from_where_they_are_known(pki: Pki, other: Auth
     assert pem(with_contents(bare, known)) == pki.clients.chain.pem
     assert pem(with_contents(bare, unknown)) is None
     assert pem(with_contents(known, State(trust("1", other)))) == pki.clients.chain.pem
+    named = State({ca_at("1"): ca("1", "a.net", name=f"c {'0' * 32} (cf-mtls s)")})
+    ours = {ca_at("1"): replace(known[ca_at("1")], sha256=pki.clients.chain.sha256)}
+    assert pem(with_contents(named, State(ours))) is None  # type: ignore[arg-type]
+
+
+def test_only_what_left_the_file_is_looked_for_beside_it(pki: Pki, other: Authority) -> None:
+    """By the digits in the names of this stack's CAs; not what is declared, nor others', nor what has no digits."""
+    here, gone, theirs = "1" * 32, "2" * 32, "3" * 32
+    actual = State({
+        ca_at("1"): ca("1", name=f"a {here} (cf-mtls s)"), ca_at("2"): ca("2", name=f"b {gone} (cf-mtls s)"),
+        ca_at("3"): ca("3", name=f"c {theirs} (cf-mtls t)"), ca_at("4"): ca("4"),
+    })  # fmt: skip
+    declared = State({ca_at("x"): ca("1", sha256=here * 2)})
+    assert departed(actual, declared, "s") == {gone}
 
 
 def pem(of: State) -> str | None:

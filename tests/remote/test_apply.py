@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -250,3 +251,88 @@ def test_an_answer_of_another_shape_is_cloudflares_fault(result: Any) -> None:
     fake = Fake(lambda request, _: ok([]) if request.method == "GET" else ok(result, 201))
     with pytest.raises(Failure, match="is not understood"):
         run(fake, plan([UPLOAD]))
+
+
+OLD_AT = Address(Kind.CERTIFICATE, "old")
+OLD = replace(CA, name="old (cf-mtls s)", fingerprints=("22" * 16,), pem="OLD PEM", id="old")
+THROUGH_A_GAP = [
+    step(Phase.NARROW, OLD_AT, replace(OLD, associated_hostnames=())),
+    step(Phase.DELETE, OLD_AT, None),
+    UPLOAD,
+]
+
+
+def account_in_a_gap(refuses: set[str], before: str = "") -> Fake:
+    """An account that has the old CA until it is deleted, and refuses uploads of these PEMs, or its deletion."""
+    raw = {**MADE, "id": "old", "name": OLD.name, "fingerprint": "MD5 Fingerprint=" + ":".join(["22"] * 16)}
+    gone: list[bool] = []
+
+    def answer(request: httpx.Request, _: int) -> Any:
+        if request.method == "DELETE":
+            gone.append(True)
+        body = json.loads(request.content) if request.content else {}
+        match request.method:
+            case "DELETE" if before:
+                gone.pop()
+                return refused(400, 1001, before)
+            case "POST" if body["certificate"] in refuses:
+                return refused(409, 12031, "no")
+            case "POST":
+                return (
+                    ok({**MADE, "name": body["name"], "fingerprint": raw["fingerprint"]}, 201)
+                    if (body["certificate"] == OLD.pem)
+                    else ok(MADE, 201)
+                )
+            case "GET" if request.url.path.endswith("/old"):
+                return ok(raw)
+            case "GET":
+                return ok([] if gone else [raw])
+            case _:
+                return ok(raw)
+
+    return Fake(answer)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "said", "posts"),
+    [
+        ({CA.pem}, "apply.put-back", [CA.pem, OLD.pem]),
+        ({CA.pem, OLD.pem}, "apply.not-put-back", [CA.pem, OLD.pem]),
+    ],
+)
+def test_what_had_to_go_first_is_put_back_when_its_successor_cannot_come(
+    refuses: set[str], said: str, posts: list[str]
+) -> None:
+    """The old PEM goes up again with its hostnames; when that fails too, it is said what is missing where."""
+    fake = account_in_a_gap(refuses)
+    with pytest.raises(Failure) as caught:
+        run(fake, plan(THROUGH_A_GAP, State({OLD_AT: OLD})))
+    assert said in [d.code.code for d in caught.value.diagnostics]
+    assert "a.net" in str(caught.value)
+    assert caught.value.exit_code is Exit.VERIFY_FAILED
+    bodies = [body for method, _, body in fake.seen if method == "POST"]
+    assert [body["certificate"] for body in bodies] == posts
+    assert (bodies[-1]["name"], bodies[-1]["associated_hostnames"]) == (OLD.name, ["a.net"])
+
+
+def test_hostnames_are_put_back_when_the_old_ca_cannot_be_deleted() -> None:
+    """It is still there, so one PUT gives them back; nothing was uploaded."""
+    fake = account_in_a_gap(set(), before="no")
+    with pytest.raises(Failure) as caught:
+        run(fake, plan(THROUGH_A_GAP, State({OLD_AT: OLD})))
+    assert "apply.put-back" in [d.code.code for d in caught.value.diagnostics]
+    puts = [body["associated_hostnames"] for method, _, body in fake.seen if method == "PUT"]
+    assert puts == [[], ["a.net"]]
+    assert not [m for m, _, _ in fake.seen if m == "POST"]
+
+
+def test_nobody_can_stop_a_run_in_a_gap() -> None:
+    """Ctrl-C after the old CA lost its hostnames: the new one still comes; the run ends behind the gap."""
+    fake = account_in_a_gap(set())
+    done: list[Step] = []
+    steps = [*THROUGH_A_GAP, step(Phase.DEMAND, APP_AT, APP)]
+    with pytest.raises(Failure, match=r"3 of 4 steps were done") as caught:
+        Applier(fake.writer(), Pace(stopping=lambda: bool(done)), done.append).apply(
+            plan(steps, State({OLD_AT: OLD}))
+        )
+    assert caught.value.exit_code is Exit.INTERRUPTED

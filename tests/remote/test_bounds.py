@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import httpcore
 import pytest
 
 from cf_mtls.diagnostics import Failure
+from cf_mtls.remote import bounds
 from cf_mtls.remote.bounds import LIMITS, MB, Limits
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Reader, client_for
@@ -171,7 +173,12 @@ def test_a_packed_answer_is_unpacked() -> None:
 
 @pytest.mark.parametrize(
     ("packing", "body"),
-    [(b"br", ENVELOPE), (b"gzip", b"no gzip"), (b"gzip", gzip.compress(ENVELOPE)[:-9]), (b"gzip, gzip", b"")],
+    [
+        (b"br", ENVELOPE),
+        (b"gzip", b"no gzip"),
+        (b"gzip", gzip.compress(ENVELOPE, mtime=0)[:-9]),
+        (b"gzip, gzip", b""),
+    ],
 )
 def test_what_cannot_be_unpacked_is_no_answer(packing: bytes, body: bytes) -> None:
     """A packing that was not asked for, one that is none, one that is cut short."""
@@ -194,3 +201,15 @@ def test_all_answers_of_a_run_have_a_limit_together(limits: Limits, said: str) -
     assert said in last.why
     with pytest.raises(Failure, match="beyond the limits"):
         raise failure(last, "reading", "/x")
+
+
+def test_what_is_left_of_the_answer_is_left_to_each_read() -> None:
+    """Never more than that, however long a read by itself may take; nothing once it is over."""
+    at = [0.0]
+    deadline = bounds._Deadline(replace(LIMITS, answer_s=10, now=lambda: at[0]))
+    deadline.start()
+    at[0] = 8.0
+    assert [deadline.within(timeout) for timeout in (5.0, 1.0, None)] == [2.0, 1.0, 2.0]
+    at[0] = 10.0
+    with pytest.raises(httpcore.ReadTimeout):
+        deadline.within(5.0)

@@ -239,3 +239,20 @@ def test_what_goes_to_this_machine_passes_no_proxy(
     with client_for(TOKEN, url) as client:
         transport: Any = client._client._transport_for_url(httpx.URL(url))
         assert type(transport._pool).__name__ == pool
+
+
+@pytest.mark.parametrize(
+    ("header", "left"),
+    [
+        ('"a";r=50;t=30', 50),
+        ('"a";r=50;t=30, "b";r=5;t=10', 5),
+        ('"a";r=5;t=30, "b";r=50;t=10', 5),
+        ("", None),
+        ("x", None),
+    ],
+)
+def test_of_several_budgets_the_tightest_counts(header: str, left: int | None) -> None:
+    """Whichever stands first."""
+    outcome = Fake(lambda *_: ok([], ratelimit=header)).writer().get(PATH)
+    assert isinstance(outcome, Answer)
+    assert outcome.remaining == left

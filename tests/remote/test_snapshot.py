@@ -251,3 +251,13 @@ def test_a_plan_waits_for_two_round_trips() -> None:
     fake = Fake(reply)
     read(fake.writer(), SCOPE, FakeTime().pace(), {"www.a.net"})
     assert len(fake.seen) == 8
+
+
+def test_settings_that_say_nothing_are_no_settings() -> None:
+    """Both false, null or absent equals none: facts 2."""
+    shown = [
+        {"hostname": "a.net", "client_certificate_forwarding": False, "china_network": None},
+        {"hostname": "b.net"},
+        {"hostname": "c.net", "china_network": True},
+    ]
+    assert [a.key for a in snapshot(account(settings=shown))] == ["c.net"]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.plan import Phase, Plan, Step
 from cf_mtls.model.resources import Address, HostnameSettings, Kind, Resource, Scope
 from cf_mtls.model.state import State
 from cf_mtls.remote.apply import Applier
-from cf_mtls.remote.stages import Boundary
+from cf_mtls.remote.stages import Boundary, Setback
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, Reply, ok, refused
 from tests.remote.test_apply import APP, APP_AT, CA, CA_AT, HOME, MADE, UPLOAD, plan, run, step
 
@@ -57,9 +58,10 @@ def test_what_somebody_else_changed_meanwhile_is_never_written_over(
 def test_what_cannot_be_looked_at_is_not_written(reply: Reply) -> None:
     """Gone, forbidden or not answered: the run stops before the write."""
     fake = Fake(lambda *_: reply)
-    with pytest.raises(Failure):
+    with pytest.raises(Failure) as caught:
         run(fake, plan([step(Phase.DEMAND, APP_AT, TAGGED)], State({APP_AT: THERE})))
     assert {m for m, _, _ in fake.seen} == {"GET"}
+    assert "api.strange-answer" not in {d.code.code for d in caught.value.diagnostics}
 
 
 def test_an_application_that_is_as_it_was_read_is_written() -> None:
@@ -70,12 +72,10 @@ def test_an_application_that_is_as_it_was_read_is_written() -> None:
 
 
 CREATES = [(UPLOAD, MADE, "certificates"), (step(Phase.DEMAND, APP_AT, APP), ANSWER, "apps")]
+HTML, ODD = httpx.Response(200, text="<html>"), httpx.Response(201, json={"success": "yes", "result": {}})
 UNKNOWN_FATES = [
-    refused(500, 0, "oops"),
-    refused(502, 0, "oops"),
-    refused(599, 0, "x"),
-    httpx.ReadError("lost"),
-]
+    refused(500, 0, "oops"), refused(502, 0, "oops"), refused(599, 0, "x"), httpx.ReadError("lost"), HTML, ODD,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("made", "shown", "path"), CREATES)
@@ -259,3 +259,59 @@ def test_an_upload_that_is_not_ours_and_a_stop_have_their_codes() -> None:
     with pytest.raises(Failure) as caught:
         Applier(Fake(lambda *_: ok([])).writer(), pace).apply(plan([UPLOAD]))
     assert [d.code.code for d in caught.value.diagnostics] == ["apply.stopped"]
+
+
+LOST = Code("apply.client-lost", Severity.ERROR, Fault.CLOUDFLARE, "a declared client lost its access")
+TWO = replace(CA, id="1", associated_hostnames=("a.net", "b.net", "c.net"))
+LEFT = replace(TWO, associated_hostnames=("c.net",))
+
+
+def setback(hosts: set[str], shown: dict[str, Any] | None = None) -> tuple[Fake, Failure]:
+    """A run that takes two hostnames from a CA and then hears that these must be put back."""
+    narrow, delete = (
+        step(Phase.NARROW, CA_AT, LEFT),
+        step(Phase.DELETE, Address(Kind.CERTIFICATE, "33"), None),
+    )
+    now: dict[str, Any] = {**MADE, "associated_hostnames": list(TWO.associated_hostnames)}
+
+    def reply(request: httpx.Request, n: int) -> Reply:
+        if request.method == "PUT":
+            now["associated_hostnames"] = json.loads(request.content)["associated_hostnames"]
+            return ok(now)
+        return ok({**now, **(shown if shown and now["associated_hostnames"] == ["c.net"] else {})})
+
+    def between(boundary: Boundary) -> Setback | None:
+        return Setback(frozenset(hosts), LOST.found("mary is out")) if boundary.is_narrowed else None
+
+    fake = Fake(reply)
+    start = State({CA_AT: TWO, delete.address: replace(CA, id="3", associated_hostnames=())})
+    with pytest.raises(Failure) as caught:
+        Applier(fake.writer(), FakeTime().pace(), between=between).apply(plan([narrow, delete], start))
+    return fake, caught.value
+
+
+@pytest.mark.parametrize(
+    ("hosts", "put"),
+    [
+        ({"a.net"}, ["a.net", "c.net"]),
+        ({"a.net", "b.net"}, ["a.net", "b.net", "c.net"]),
+        ({"elsewhere.net"}, None),
+    ],
+)
+def test_whoever_lost_access_has_just_those_hostnames_put_back(
+    hosts: set[str], put: list[str] | None
+) -> None:
+    """One PUT with what stands and what comes back; exit 3, and no CA is deleted."""
+    fake, failure = setback(hosts)
+    puts = [body["associated_hostnames"] for method, _, body in fake.seen if method == "PUT"]
+    assert puts == [["c.net"], *([put] if put else [])]
+    assert (failure.exit_code, failure.diagnostics[0].code) == (Exit.VERIFY_FAILED, LOST)
+    assert "DELETE" not in {method for method, _, _ in fake.seen}
+
+
+def test_nothing_is_put_back_over_somebody_elses_change() -> None:
+    """Looked at first; then that is said beside the loss, and nothing is written."""
+    fake, failure = setback({"a.net"}, {"name": "theirs"})
+    assert [m for m, _, _ in fake.seen].count("PUT") == 1
+    assert [d.code.code for d in failure.diagnostics] == ["apply.client-lost", "apply.changed-meanwhile"]
+    assert failure.exit_code is Exit.VERIFY_FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -187,6 +187,30 @@ def test_a_client_that_is_not_here_shows_nothing(bench: Bench, mary: Identity) -
     assert codes(caught.value) == ["apply.successor-not-shown"]
 
 
+def test_a_shut_url_is_no_proof_where_the_client_itself_could_not_be_asked(
+    bench: Bench, mary: Identity
+) -> None:
+    """Another client gets in there, so the refusal without a certificate counts; of the new CA it says nothing."""
+    third = root("Third Root", now=NOW)
+    stays = replace(bench.trust("3", third, HOST), name="bank (cf-mtls s)")
+    edge = Edge({"mary": always(DOWN), "carl": always(IN), BARE: always(OUT)})
+    beside = replace(bench, others=(stays,))
+    with pytest.raises(Failure) as caught:
+        beside.rotation(edge, {"mary": mary, "carl": third.issue("carl", now=NOW)}).before(beside.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_who_must_be_out_or_is_out_already_stops_nothing(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Refused by the file's own word, or expired whatever the file demands: no proof waits for it."""
+    over = pki.clients.issue("over", now=NOW, not_before=NOW - timedelta(9), not_after=NOW - timedelta(2))
+    zoe = bench.new.issue("zoe", now=NOW)
+    edge = Edge({"mary": always(IN), "zoe": always(OUT), "over": always(OUT), BARE: always(OUT)})
+    expect = {"zoe": Expected.REFUSED, "over": Expected.ALLOWED}
+    run = bench.rotation(edge, {"mary": mary, "zoe": zoe, "over": over}, **expect)
+    run.before(bench.boundary(0))
+    assert run.after(bench.boundary(1)) is None
+
+
 # After
 
 
@@ -260,6 +284,46 @@ def test_one_bad_answer_is_no_setback(bench: Bench, pki: Pki, mary: Identity) ->
     bad = iter([OUT])
     edge = Edge({"jean": always(OUT), "mary": lambda _: next(bad, IN)})
     assert afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
+
+
+def test_an_edge_that_refuses_now_one_and_now_another_is_not_waited_for_for_ever(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """Nobody is refused twice in a row; at the deadline that is a loss."""
+    rounds: list[float] = []
+
+    def turn(at: float) -> bool:
+        rounds.extend([at] if at not in rounds else [])
+        return len(rounds) % 2 == 0
+
+    edge = Edge({
+        "jean": always(OUT), "mary": lambda at: IN if turn(at) else OUT, "ana": lambda at: OUT if turn(at) else IN
+    })  # fmt: skip
+    clients = {"jean": pki.jean, "mary": mary, "ana": bench.new.issue("ana", now=NOW)}
+    assert afterwards(bench, edge, clients, jean=Expected.REFUSED) is not None
+    assert edge.at < LAG_S
+
+
+def test_where_everybody_gets_in_nothing_is_waited_for(bench: Bench, mary: Identity) -> None:
+    """An open URL: no CA matters there, and a refusal at it is none of a rotation's."""
+    edge = Edge({"mary": always(OUT)})
+    assert afterwards(replace(bench, policies=(ANYONE,)), edge, {"mary": mary}) is None
+    assert edge.asked == []
+
+
+def test_every_ca_that_a_hostname_left_must_be_seen_gone(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """Two old ones, and a client of one of them: of the other nobody shows anything, so the longest lag passes."""
+    second = replace(bench.trust("4", root("Second Root", now=NOW), HOST), name="gone (cf-mtls s)")
+    both = replace(bench, others=(second,))
+    narrow = Step(Phase.NARROW, ca_at("4"), replace(second, associated_hostnames=()), ca_at("4"))
+    steps = (both.steps[0], narrow, both.steps[1], Step(Phase.DELETE, ca_at("4"), None, ca_at("4")))
+    moment = Boundary(
+        steps[:2], steps[2:], after(both.start, steps[:2]), after(both.start, steps), both.start
+    )
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    run = both.rotation(edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED)
+    assert run.after(moment) is None
+    assert edge.at >= LAG_S
 
 
 def test_at_the_deadline_a_loss_is_one_without_a_second_look(bench: Bench, mary: Identity) -> None:

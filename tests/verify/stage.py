@@ -22,6 +22,7 @@ from cf_mtls.model.evidence import Verdict
 from cf_mtls.pki.authority import Authority
 from cf_mtls.pki.identity import Identity
 from cf_mtls.verify import proofs
+from cf_mtls.verify.ca_keys import authorities
 from cf_mtls.verify.connect import ConnectTo, parse
 from cf_mtls.verify.curl_probe import CurlWitness
 from cf_mtls.verify.httpx_probe import HttpxWitness
@@ -86,7 +87,9 @@ class Stage:
     def subject(self, *urls: str, chosen: frozenset[int] = proofs.ALL) -> proving.Subject:
         """What is to be proven at these URLs, at all when none is named."""
         targets = [t for t in self.stack.targets if not urls or t.url in urls]
-        return proving.subject(targets, self.wallet, self.stack.state, datetime.now(UTC), chosen)
+        cas = authorities([self.folder], self.stack.state)
+        now = datetime.now(UTC)
+        return proving.subject(targets, self.wallet, self.stack.state, now, chosen, authorities=cas)
 
     def verdicts(self, *urls: str) -> tuple[Verdict, ...]:
         """The verdicts of httpx."""
@@ -112,6 +115,7 @@ def write(folder: Path, clients: Authority, *named: Identity) -> Path:
     """The plan and its files; the path of the plan."""
     (folder / "plan.yaml").write_text(PLAN, "utf-8")
     (folder / "chain.pem").write_text(clients.chain.pem, "ascii")
+    (folder / "ca.key").write_text(clients.key_pem, "ascii")
     for identity in named:
         (name,) = identity.certificate.common_names
         (folder / f"{name}.pem").write_text(identity.certificate_pem, "ascii")

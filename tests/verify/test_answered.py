@@ -69,8 +69,8 @@ def test_a_refusal_names_who_refused(domain: str, tag: str, stranger: bool, is_n
 
 def test_the_hostname_says_something_where_another_answer_shows_that_domains_are_shown() -> None:
     """Then a header that is the hostname is an application's own."""
-    own = (probe(), refusal("a.net"))
-    shows = (probe(Y), refusal("a.net/y"))
+    own = (probe(), refusal("a.net", "one"))
+    shows = (probe(Y), refusal("a.net/y", "two"))
     assert strange(own, shows) == [True, False]
 
 

@@ -265,3 +265,12 @@ def test_a_host_that_nobody_reached_is_named() -> None:
     seen = found(declared({ONE: CLOSED}), [JEAN], gone)
     assert claim(seen).unreached == ("a.net",)
     assert sentence(seen).startswith("Not proven: not reached: a.net")
+
+
+def test_a_client_that_gets_in_where_only_tokens_should_is_told_like_any_other() -> None:
+    """The file demands it and the edge does it: that URL was looked at, whatever the policies say."""
+    demanded = replace(JEAN, client=replace(JEAN.client, expect=Expected.ALLOWED))
+    made = claim(found(declared({ONE: TOKEN}), [demanded]))
+    assert (made.elsewhere, made.proven) == ((), (f"https://{ONE}",))
+    alone = claim(found(declared({ONE: TOKEN}), []))
+    assert (alone.elsewhere, alone.proven) == ((f"https://{ONE}",), ())

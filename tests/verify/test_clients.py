@@ -152,7 +152,7 @@ def verify(plan: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     [
         ("passphrase_env: JEANS", {"JEANS": "wrong-canary"}, "identity.passphrase-wrong"),
         ("passphrase_env: JEANS", {}, "passphrase.empty"),
-        ("passphrase_file: absent.txt", {}, "file.unreadable"),
+        ("passphrase_file: absent.txt", {}, "file.missing"),
         ("expect: allowed", {}, "identity.passphrase-missing"),
     ],
 )

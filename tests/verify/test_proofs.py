@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,7 +20,9 @@ from cf_mtls.emulator.http import Answer, Request
 from cf_mtls.emulator.peer import Peer
 from cf_mtls.model.evidence import Got, Outcome
 from cf_mtls.model.people import Expected
+from cf_mtls.pki.keys import generate, pkcs8
 from cf_mtls.verify import proofs
+from cf_mtls.verify.ca_keys import authorities
 from cf_mtls.verify.expect import WRONG
 from tests.verify.stage import Broken, Stage, let_in, resuming
 
@@ -124,6 +127,33 @@ def test_an_edge_that_resumes_across_hostnames_fails_proof_9(stage: Stage) -> No
     assert [(v.probe.proof, v.probe.url) for v in failed] == [(9, PLAIN)]
 
 
+async def any_name(edge: Edge, request: Request, peer: Peer) -> Answer:
+    """Every client of the CA gets in, whatever it is called."""
+    valid = edge.verdict("api.jeann.net", peer)
+    return await (let_in(edge, request, peer) if valid and valid.ok else edge.answer(request, peer))
+
+
+def test_an_edge_that_does_not_look_at_names_fails_proof_10(stage: Stage) -> None:
+    """Only the declared client may enter; a certificate that the CA itself made for somebody else gets in too."""
+    one = replace(stage.wallet, clients=tuple(c for c in stage.wallet.clients if c.name == "fleet"))
+    with replace(stage, wallet=one).broken(any_name):
+        verdicts = replace(stage, wallet=one).verdicts(PINNED)
+    assert {v.probe.proof for v in verdicts if v.outcome is Outcome.FAIL} == {proofs.OTHER_NAME}
+
+
+def test_a_name_is_tried_only_where_the_key_of_a_ca_is_here_and_names_count(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Not where every client of the CA gets in; not without its key, nor with an encrypted or another one."""
+    tried = [p.target.url for p in stage.subject(chosen=frozenset({proofs.OTHER_NAME})).probes]
+    assert tried == [PINNED, "https://jeann.net/staff"]
+    assert authorities([tmp_path], stage.stack.state) == ()
+    stranger = generate("ec256")
+    for number, text in enumerate((pkcs8(stranger), stage.folder.joinpath("ca.key").read_text("ascii"))):
+        (tmp_path / f"{number}.key").write_text(text, "ascii")
+        assert len(authorities([tmp_path], stage.stack.state)) == number
+
+
 def test_curl_and_httpx_agree_on_the_whole_matrix(stage: Stage) -> None:
     """Every probe of every policy shape: the same shape of answer and the same verdict."""
     binary = shutil.which("curl")
@@ -184,7 +214,7 @@ def test_proofs_are_chosen_by_number(text: str | None, found: set[int]) -> None:
     assert proofs.chosen(text) == found
 
 
-@pytest.mark.parametrize("text", ["0", "10", "a", "", "1,", "1-99", "3-1", "-1", "²"])
+@pytest.mark.parametrize("text", ["0", "11", "a", "", "1,", "1-99", "3-1", "-1", "²"])
 def test_other_proofs_are_a_usage_error(text: str) -> None:
     """Nothing is silently left out; a trailing comma alone is forgiven."""
     if text == "1,":

@@ -1,0 +1,47 @@
+"""Whom a report asked: which API, which edge, and whether that was an emulator.
+
+Rules of this file:
+- An emulator is called one in large letters, in every report: what it says is no word about Cloudflare.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from cf_mtls.quick import dataclass
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+OWN_EDGE = "the hostnames' own addresses"
+EMULATOR = "EMULATOR"
+EMULATOR_HEADER = "x-cf-mtls-emulator"
+"""What this program's emulator sends with every answer, so that nobody takes it for Cloudflare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a report asked."""
+
+    api: str | None = None
+    """The API's base URL; None when none was asked."""
+    edge: str | None = None
+    """Where the hostnames were asked, as `--connect-to` has it, or `OWN_EDGE`; None when no edge was asked."""
+    is_emulator: bool = False
+
+    def __str__(self) -> str:
+        """One line: `Asked: API https://…, edge ….`; untrusted text only where an option was."""
+        whom = [f"API {self.api}"] if self.api else []
+        whom += [f"edge at {self.edge}"] if self.edge else []
+        said = f"Asked: {', '.join(whom) or 'nobody'}."
+        return f"{said} {EMULATOR}: not Cloudflare." if self.is_emulator else said
+
+    def data(self) -> dict[str, str | bool | None]:
+        """The same as JSON-ready values."""
+        return {"api": self.api, "edge": self.edge, "emulator": self.is_emulator}
+
+
+NOBODY = Asked()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    return (urlsplit(url).hostname or "") in LOOPBACK

@@ -1,0 +1,104 @@
+"""Uploads that an account refuses beside what is there: known from what it said, and never a gap without a way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cf_mtls.diagnostics import Diagnostic
+from cf_mtls.model.marks import certificate_name
+from cf_mtls.model.plan import Allowed, Phase, Plan
+from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind, Resource, Scope
+from cf_mtls.model.state import State
+from cf_mtls.planning.duplicates import rivals
+from cf_mtls.workflow import planned
+from tests.planning.things import HOLDERS, app, app_at
+from tests.planning.worlds import END
+
+SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
+
+
+def bundle(sha256: str, *blocks: str, hosts: tuple[str, ...] = ("a.net",)) -> CaCertificate:
+    name = certificate_name("c", sha256 * 64, "s")
+    ends = END * len(blocks)
+    return CaCertificate(name, hosts, blocks, ends, sha256 * 64, "PEM", contents=Contents.KNOWN)
+
+
+def at(ca: CaCertificate) -> Address:
+    return Address(Kind.CERTIFICATE, ca.id or str(ca.sha256))
+
+
+OLD = replace(bundle("a", "i1", "i2", "root"), id="old")
+NEW, OTHER, STRANGE = bundle("b", "i1", "root"), bundle("c", "i3", "root"), bundle("d", "x", "y")
+
+
+def plan(there: CaCertificate, *declared: CaCertificate, twins: str = "", shut: str = "") -> Plan:
+    app_there = replace(app("a.net", HOLDERS), id="app")
+    actual = State({at(there): there, app_at("a.net"): app_there})
+    wanted: dict[Address, Resource] = {at(ca): ca for ca in declared}
+    allowed = Allowed(
+        twins=frozenset({twins} if twins else ()), lockout=frozenset({shut} if shut else ()), delete=9
+    )
+    return planned("s", SCOPE, State({**wanted, app_at("a.net"): app("a.net", HOLDERS)}), actual, allowed)
+
+
+def errors(made: Plan) -> list[Diagnostic]:
+    return [d for d in made.diagnostics if d.is_error]
+
+
+def codes(made: Plan) -> list[str]:
+    return [d.code.code for d in errors(made)]
+
+
+@pytest.mark.parametrize(
+    ("new", "twins", "refused"),
+    [
+        (NEW, "", False), (NEW, "first", True), (NEW, "any", True), (NEW, "whole", False),
+        (OTHER, "first", False), (OTHER, "any", True), (OTHER, "whole", False),
+        (STRANGE, "any", False), (replace(OLD, id=None, name="x"), "whole", True),
+    ],
+)  # fmt: skip
+def test_what_an_account_refuses_beside_what_is_there(new: CaCertificate, twins: str, refused: bool) -> None:
+    """Its first certificate, any of them, or the whole bundle."""
+    made = plan(OLD, STRANGE)
+    create = replace(made.changes[0], address=at(new), before=None, after=new)
+    found = rivals([create], State({at(OLD): OLD}), [twins] if twins else [])
+    assert bool(found) is refused
+
+
+def test_the_old_one_goes_first_only_through_a_gap_that_was_typed() -> None:
+    """Without the flag new comes first; with it no order is found; allowed, the old one is gone before."""
+    beside = [step.phase for step in plan(OLD, NEW).steps]
+    assert beside == [Phase.UPLOAD, Phase.NARROW, Phase.DELETE]
+    refused = plan(OLD, NEW, twins="any")
+    assert codes(refused) == ["plan.no-glitch-free-order"]
+    assert "    --allow-lockout a.net" in errors(refused)[0].fix
+    assert "put back" in errors(refused)[0].detail
+    allowed = plan(OLD, NEW, twins="any", shut="a.net")
+    assert codes(allowed) == []
+    assert [step.phase for step in allowed.steps] == [Phase.NARROW, Phase.DELETE, Phase.UPLOAD, Phase.WIDEN]
+
+
+def test_a_gap_reaches_across_hosts() -> None:
+    """The two share no hostname, only a certificate: they are ordered together all the same."""
+    elsewhere = replace(NEW, associated_hostnames=("b.net",))
+    phases = [step.phase for step in plan(OLD, elsewhere, twins="any", shut="a.net").steps]
+    assert phases.index(Phase.DELETE) < phases.index(Phase.UPLOAD)
+
+
+@pytest.mark.parametrize("contents", [Contents.RECORDED, Contents.UNKNOWN])
+def test_what_could_not_be_put_back_is_never_taken_first(contents: Contents) -> None:
+    """No flag opens that gap."""
+    pem = "PEM" if contents is Contents.RECORDED else None
+    doubtful = replace(OLD, contents=contents, pem=pem)
+    assert "plan.no-way-back" in codes(plan(doubtful, NEW, twins="any", shut="a.net"))
+
+
+def test_two_that_stay_cannot_stand_beside_each_other() -> None:
+    """One that stays, and two that are new: said of each."""
+    kept = bundle("a", "i1", "i2", "root")
+    assert codes(plan(OLD, kept, NEW, twins="any", shut="a.net"))[0] == "plan.duplicate-stays"
+    assert codes(plan(replace(STRANGE, id="old"), NEW, OTHER, twins="any", shut="a.net")).count(
+        "plan.duplicate-stays"
+    ) == 2  # fmt: skip
