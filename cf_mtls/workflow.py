@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
 from cf_mtls.declare.applications import NO_TRUST
-from cf_mtls.declare.clients import shown_by
+from cf_mtls.declare.clients import shown_by, shown_of
 from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.model.plan import NOTHING, Allowed, Inputs, Plan, Promise
+from cf_mtls.model.plan import NOTHING, SHAPES, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.admission import (
@@ -29,6 +29,7 @@ from cf_mtls.planning.admission import (
     with_bundles,
     with_contents,
 )
+from cf_mtls.planning.approval import losses, not_counted
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.duplicates import refusals, rivals
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.model.people import Shown
     from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
     from cf_mtls.planning.saved import Saved
@@ -69,6 +71,9 @@ NO_SCOPE = Code("scope.missing", Severity.ERROR, Fault.INVOCATION, "neither an a
 SCOPE_MISMATCH = Code("scope.mismatch", Severity.ERROR, Fault.INVOCATION, "file and environment disagree")
 SCOPE_INVALID = Code("scope.invalid", Severity.ERROR, Fault.INVOCATION, "an id in the environment is not one")
 
+OTHER_DIGEST = Code(
+    "apply.other-digest", Severity.ERROR, Fault.INVOCATION, "this is not the plan that was approved"
+)
 PARTIAL = Code("plan.partial", Severity.WARNING, Fault.INVOCATION, "the plan is partial")
 NO_SUCH_TARGET = Code(
     "plan.no-such-target", Severity.ERROR, Fault.INVOCATION, "a target is nothing of this file"
@@ -344,18 +349,70 @@ def _partial(left_out: tuple[Address, ...]) -> Iterator[Diagnostic]:
         yield PARTIAL.found(f"Left out by --target:\n{listed}", "Plan without --target afterwards.")
 
 
-def saved_plan(raw: bytes, file: str, account: Account) -> tuple[Plan, Saved]:
-    """A saved plan on the account as it is now. Raises Failure when it is none, was changed, or is stale."""
+def saved_plan(
+    raw: bytes, file: str, account: Account, at: datetime, typed: Allowed = NOTHING, expect: str | None = None
+) -> tuple[Plan, Saved]:
+    """A saved plan made again on the account as it is now. typed: what was allowed on the command line.
+
+    at: an aware moment, for which the clients are judged.
+    expect: the digest that was approved. Raises Failure when the file is no plan, was changed, is not the approved one,
+    is stale, or was made from something else than it says.
+    """
     from cf_mtls.planning.planfile_reader import load
 
     saved = load(raw, file)
+    if expect is not None and expect != saved.digest:
+        detail = f"Approved was {expect}; {file} holds {saved.digest}."
+        raise Failure([OTHER_DIGEST.found(detail, "Name the plan that was approved.")], Exit.REFUSED)
     _agree(
         f"{saved.scope.kind}_id",
         saved.scope.id,
         "the environment",
         getattr(account, f"{saved.scope.kind}_id"),
     )
-    return saved.on(_snapshot(saved.scope, account, saved.hosts, {saved.stack}).state), saved
+    snapshot = _snapshot(saved.scope, account, saved.hosts, {saved.stack})
+    made = again(saved, snapshot.state, at, typed, is_approved=expect is not None)
+    return replace(made, diagnostics=(*snapshot.diagnostics, *made.diagnostics)), saved
+
+
+def again(saved: Saved, actual: State, at: datetime, typed: Allowed = NOTHING, *, is_approved: bool) -> Plan:
+    """A saved plan as its inputs make it now, pure: gates, ownership and order are decided as for any plan.
+
+    at: an aware moment, for which the clients are judged.
+    is_approved: whether its digest was. Without that whoever edited the file could have written anything: what it says
+    was allowed does not count, and as its clients may have been taken out, nobody may lose access by it.
+    What stands in its way is in the plan's diagnostics. Raises Failure (refused) when it is stale, or not what it was
+    made from.
+    """
+    inputs = saved.inputs
+    allowed = typed | (inputs.allowed if is_approved else inputs.allowed.only(SHAPES))
+    shown = {name: _shown_at(found, at) for name, found in inputs.shown.items()}
+    people = People(inputs.clients, inputs.targets, shown, at, {}, inputs.beside)
+    try:
+        made = planned(
+            saved.stack,
+            saved.scope,
+            inputs.declared,
+            actual,
+            allowed,
+            NO_PEOPLE if inputs.is_destroy else people,
+            inputs.removed,
+            destroy=inputs.is_destroy,
+        )
+    except Failure as failure:  # what was targeted is there no more
+        raise Failure(failure.diagnostics, Exit.REFUSED) from None
+    found = () if is_approved else (*losses(made), *not_counted(inputs.allowed, allowed))
+    made = replace(made, diagnostics=(*made.diagnostics, *found), inputs=replace(inputs, allowed=allowed))
+    saved.check(actual, made)
+    return made
+
+
+def _shown_at(found: Shown, at: datetime) -> Shown:
+    """What a client shows, looked at again at another moment: since then it may have expired."""
+    from cf_mtls.pki.pem import Certificate
+
+    leaf, *sent = (Certificate.from_der(der) for der in (found.leaf, *found.sent))
+    return shown_of(leaf, sent, at)
 
 
 def apply(made: Plan, account: Account, hooks: Hooks) -> int:
@@ -364,12 +421,13 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.gateway import Writer, client_for
 
     with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.between).apply(made)
+        return Applier(Writer(client), account.pace, hooks.said, hooks.between, hooks.doing).apply(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What happens along an apply: after each step, and between two phases."""
+    """What happens along an apply: after each step, between two phases, and before each call."""
 
     said: Callable[[Step], None] = lambda _: None
     between: Callable[[Boundary], Setback | None] = lambda _: None
+    doing: Callable[[Step], None] = lambda _: None

@@ -39,15 +39,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.model.plan import Allowed, Plan, Step
+    from cf_mtls.planning.saved import Saved
     from cf_mtls.settle import Settler
     from cf_mtls.verify.wallet import Wallet
     from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account
 
 NEEDS_ANSWER = Code("apply.not-confirmed", Severity.ERROR, Fault.INVOCATION, "nobody can be asked to confirm")
-OTHER_DIGEST = Code(
-    "apply.other-digest", Severity.ERROR, Fault.INVOCATION, "this is not the plan that was approved"
+SHAPED = Code(
+    "apply.saved-plan-option",
+    Severity.ERROR,
+    Fault.INVOCATION,
+    "an option would make the saved plan another one",
 )
+
+CONTINUED = (
+    "Have the plan as it is now approved. After a run that was stopped, what is left is another plan; under the digest "
+    "that it was approved by only a saved plan continues:\n    cf-mtls plan --out PLANFILE"
+    "\n    cf-mtls apply PLANFILE --expect DIGEST"
+)
+"""What helps when the digest is another one."""
 
 DEADLINE_S = 60.0
 """How long after a change the edge may take to agree, unless --deadline says otherwise."""
@@ -115,16 +126,17 @@ def apply(
     where = account(stop.asked)
     try:
         with Journal(journal) as written:
-            made, declared, wallet, is_saved = _read(path, where, allowed, destroy=destroy)
-            plan.check(made) if as_json else plan.show(made, where)
-            _approved(made, expect)
+            made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
+            plan.check(made) if as_json else plan.show(made, where, saved.digest if saved else None)
+            _approved(made, saved, expect)
             ran = applied.Ran(None, path, written, as_json, asked(where, connect_to, edge=True))
             if not made.is_empty:
-                if not auto_approve and not is_saved and not confirmed():
+                if not auto_approve and saved is None and not confirmed():
                     console.say("Nothing was changed.")
+                    written.outcome = "not applied"
                     return Exit.ERROR
                 with stop:
-                    settler = _settler(made, declared, wallet, asking, where, connect_to, deadline, allowed)
+                    settler = _settler(made, declared, wallet, asking, where, connect_to, deadline)
                     ran = replace(ran, steps=_perform(made, settler, where, written))
             if no_verify:
                 return applied.unproven(ran)
@@ -134,7 +146,7 @@ def apply(
                 declared.targets,
                 wallet,
                 now(),
-                binds=not target and not destroy,
+                binds=not made.inputs.allowed.targets and not made.inputs.is_destroy,
                 authorities=declared.authorities(),
             )
             return applied.prove(ran, looked, asking, where.pace, deadline)
@@ -151,43 +163,56 @@ def _settler(
     where: Account,
     connect_to: list[str] | None,
     deadline_s: float,
-    allowed: Allowed,
 ) -> Settler:
     """What waits for the edge between two phases, and proves what takes over in a rotation."""
     from cf_mtls.rotation import Rotation
     from cf_mtls.settle import Settler
 
     patience = proof.patience(where.pace, deadline_s, proof.live_line())
-    asked, given = (declared.targets, wallet, asking), made.inputs.allowed | allowed
+    asked, given = (declared.targets, wallet, asking), made.inputs.allowed
     rotation = Rotation(made.stack, *asked, patience, now, console.say, given.unproven, given.lockout)
     return Settler(*asked, mappings(connect_to), patience, now, console.say, rotation)
 
 
 def _read(
-    path: Path, where: Account, allowed: Allowed, *, destroy: bool
-) -> tuple[Plan, proof.Declared, Wallet, bool]:
-    """The plan, what to verify afterwards, who can be sent, and whether the plan was saved earlier."""
+    path: Path, where: Account, allowed: Allowed, expect: str | None, *, destroy: bool
+) -> tuple[Plan, proof.Declared, Wallet, Saved | None]:
+    """The plan, what to verify afterwards, who can be sent, and the saved plan when it was one."""
     from cf_mtls import workflow
     from cf_mtls.declare.files import is_saved_plan, read_bytes
+    from cf_mtls.model.plan import NOTHING, SHAPES
 
     raw = read_bytes(path)
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
-        made, saved = workflow.saved_plan(raw, str(path), where)
+        if destroy or allowed.only(SHAPES) != NOTHING:
+            raise Failure([SHAPED.found("Which changes it makes was said when it was made.")], Exit.USAGE)
+        made, saved = workflow.saved_plan(raw, str(path), where, now(), allowed, expect)
         wallet = proof.open_what_can_be(saved.clients if saved.targets else ())
-        return made, proof.Declared(saved.targets, saved.clients, saved.desired), wallet, True
+        return made, proof.Declared(saved.targets, saved.clients, saved.inputs.declared), wallet, saved
     stack = workflow.validate(path, now())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
-    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, False
+    seen = replace(
+        made.inputs, clients=stack.clients, shown=stack.shown
+    )  # as plan, which opens nothing, saw them
+    made = replace(made, inputs=seen)
+    return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, None
 
 
-def _approved(made: Plan, expect: str | None) -> None:
-    """Raise Failure (refused) unless the plan is the one whose digest was approved."""
+def _approved(made: Plan, saved: Saved | None, expect: str | None) -> None:
+    """Raise Failure (refused) unless the plan is the one whose digest was approved, or what is left of it."""
     from cf_mtls.planning.planfile import digest_of
+    from cf_mtls.report.terminal import plural
+    from cf_mtls.workflow import OTHER_DIGEST
 
+    if saved is not None:  # its own digest was looked at before anything else
+        if len(made.steps) < len(saved.steps):
+            left = f"{plural(len(made.steps), 'step')} of {len(saved.steps)} left"
+            console.say(f"An earlier run of this plan was here: {left}.")
+        return
     if expect is not None and digest_of(made) != expect:
         detail = f"Approved was {expect}; the plan now is {digest_of(made)}. File or account changed since."
-        raise Failure([OTHER_DIGEST.found(detail, "Have the plan as it is now approved.")], Exit.REFUSED)
+        raise Failure([OTHER_DIGEST.found(detail, CONTINUED)], Exit.REFUSED)
 
 
 def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> int:
@@ -200,7 +225,7 @@ def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> 
         written.step(step)
         console.say(f"  done  {step_text(step, made)}  {written.elapsed()}")
 
-    done = workflow.apply(made, where, workflow.Hooks(said, settler.between))
+    done = workflow.apply(made, where, workflow.Hooks(said, settler.between, written.doing))
     console.say(f"Applied in {plural(done, 'step')}: {summary(made).removeprefix('Plan: ')}")
     return done
 

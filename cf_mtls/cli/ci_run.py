@@ -54,7 +54,6 @@ def plan(
 
     Exit codes: 0 planned, whether there are changes or not; 1 error; 4 refused.
     """
-    from cf_mtls import workflow
     from cf_mtls.ci.outputs import plan_outputs
 
     one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
@@ -71,8 +70,7 @@ def plan(
     worst = many.worst(codes, WORST_FIRST)
     where = {name: str(path) for name, path in paths.items() if name != "plan-json"}
     if len(results) == 1 and worst in {Exit.OK, Exit.DIFFERENCES}:
-        stack = workflow.validate(named[0], now())
-        plan_verb.save(made[0], stack, paths["plan-json"], destroy=False)
+        plan_verb.save(made[0], paths["plan-json"])
         where["plan-json"] = str(paths["plan-json"])
     _tell(_plan_texts(results), paths, summary=summary)
     output({**plan_outputs(made, worst), **where})

@@ -2,6 +2,7 @@
 
 Rules of this file:
 - A journal is JSON lines, each written out before the next step begins; nothing ever reads it back.
+- A step is written down before its call and after it: what a run that was killed had begun may be in the account.
 - Ctrl-C or SIGTERM once: the call under way is finished and the rest is listed. Twice: the program ends at once.
 """
 
@@ -54,6 +55,10 @@ class Journal:
         )
         if self._open:
             self._open.close()
+
+    def doing(self, step: Step) -> None:
+        """A step whose call comes next; without a `step` line behind it, nobody knows whether it was done."""
+        self.write("doing", phase=step.phase.name.lower(), address=str(step.address))
 
     def step(self, step: Step) -> None:
         """A step that was done."""

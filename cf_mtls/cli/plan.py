@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,7 +38,6 @@ from cf_mtls.report.terminal import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cf_mtls.declare.resolve import Stack
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Plan
     from cf_mtls.workflow import Account
@@ -107,27 +106,30 @@ def plan(
     where = account()
     made = workflow.plan(stack, where, allowed, destroy=destroy)
     if as_json:
-        console.data(_json_text(_as_json(made, stack, destroy=destroy)).rstrip("\n"))
+        console.data(_json_text(made).rstrip("\n"))
         check(made)
     else:
         show(made, where)
     if out:
-        save(made, stack, Path(out), destroy=destroy)
+        save(made, Path(out))
     if not made.is_empty:
         flags = ["--expect", digest_of(made)] if out else typed(context, OF_THE_RUN)
         console.say(f"Next:\n    {shlex.join(['cf-mtls', 'apply', out or str(path), *flags])}")
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
-def show(made: Plan, where: Account) -> None:
-    """Print the plan, then what deserves a look. Raises Failure (refused) when it cannot be applied."""
+def show(made: Plan, where: Account, digest: str | None = None) -> None:
+    """Print the plan, then what deserves a look. Raises Failure (refused) when it cannot be applied.
+
+    digest: of the saved plan that it is or is a part of; None for its own.
+    """
     from cf_mtls.planning.planfile import digest_of
     from cf_mtls.report.plan_text import plan_text
 
     paint = console.paint_for(sys.stdout)
     console.out(plan_text(made, paint, now()))
     if not made.is_empty:
-        console.out(paint.dim(f"Digest {digest_of(made)}"))
+        console.out(paint.dim(f"Digest {digest or digest_of(made)}"))
     console.out(paint.dim(harmless(str(asked(where)))))
     check(made)
 
@@ -154,20 +156,14 @@ def _flag(diagnostic: Diagnostic) -> list[str]:
     return next(([line] if " " not in line else line.split(" ", 1) for line in lines), [])
 
 
-def save(made: Plan, stack: Stack, out: Path, *, destroy: bool) -> None:
+def save(made: Plan, out: Path) -> None:
     """Write a plan for apply, whole or not at all. Raises Failure when the file cannot be written."""
-    text = _json_text(_as_json(made, stack, destroy=destroy))
+    text = _json_text(made)
     output_file.write(out, text.encode("utf-8"), UNWRITABLE)
     console.say(f"Saved to {out}.")
 
 
-def _as_json(made: Plan, stack: Stack, *, destroy: bool) -> dict[str, Any]:
-    from cf_mtls.planning.planfile import as_json
+def _json_text(made: Plan) -> str:
+    from cf_mtls.planning.planfile import as_json, text
 
-    return as_json(made, () if destroy else stack.targets, stack.clients)
-
-
-def _json_text(made: dict[str, Any]) -> str:
-    from cf_mtls.planning.planfile import text
-
-    return text(made)
+    return text(as_json(made))

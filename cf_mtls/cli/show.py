@@ -68,5 +68,15 @@ def _text(saved: Saved) -> str:
 
     before = State((c.address, c.before) for c in saved.changes if c.before is not None)
     after = State((c.address, c.after) for c in saved.changes if c.after is not None)
-    made = Plan(saved.stack, saved.scope, before, after, saved.changes, saved.steps, (), saved.promise)
+    made = Plan(
+        saved.stack,
+        saved.scope,
+        before,
+        after,
+        saved.changes,
+        saved.steps,
+        (),
+        saved.promise,
+        left_out=saved.left_out,
+    )
     return f"{plan_text(made, console.paint_for(sys.stdout), datetime.now(UTC))}\nDigest {saved.digest}"

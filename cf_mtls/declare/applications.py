@@ -63,7 +63,7 @@ def _application(ledger: Ledger, label: str, found: ApplicationDocument) -> Iter
     if ledger.has(SAME_DOMAIN, address, (*path, "domain"), domains[0], "Make them one application."):
         return
     declared = {k: v for k in PASSED_ON if (v := getattr(found, k)) is not None}
-    policies = tuple(map(_policy, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
+    policies = tuple(map(policy_of, found.policies)) if found.policies is not None else (DEFAULT_POLICY,)
     if len({policy.reusable for policy in policies}) > 1:
         detail = "Some policies here are written out and some are references."
         ledger.problem(MIXED, (*path, "policies"), detail, "Write all of them out, or reference all of them.")
@@ -108,7 +108,8 @@ def targets(document: Document) -> Iterator[Target]:
             yield Target(f"https://{place}", label, ask.method, ask.expect_status)
 
 
-def _policy(found: PolicyDocument | PolicyReference) -> AccessPolicy:
+def policy_of(found: PolicyDocument | PolicyReference) -> AccessPolicy:
+    """A policy as a plan file has it."""
     if isinstance(found, PolicyReference):
         return AccessPolicy("", "", (), id=found.id, reusable=True)
     declared = {"session_duration": found.session_duration} if found.session_duration else {}

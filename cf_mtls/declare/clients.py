@@ -24,6 +24,7 @@ from cf_mtls.pki.identity import (
     NO_KEY,
     UNREADABLE,
     UNSUPPORTED,
+    WRONG,
     read_client_certificates,
 )
 from cf_mtls.pki.lint import lint_client
@@ -53,7 +54,7 @@ OTHER_URL = Code(
 UNFIT = frozenset({"client.no-client-auth", "client.no-signing"})
 """Warnings about a certificate alone with which no TLS server accepts it."""
 
-OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED})
+OF_THE_KEY = frozenset({LOCKED, MISMATCH, NO_KEY, UNREADABLE, UNSUPPORTED, WRONG})
 """What is said of a key's file; the rest is about the certificate's."""
 
 NOT_CHECKED = Code("client.not-checked", Severity.WARNING, Fault.FILE, "a client's key was not checked")
@@ -86,16 +87,17 @@ def shown(file: str, data: bytes, at: datetime) -> Shown | None:
         return shown_by(identity, at) if identity else None
     certificates, problems = read_client_certificates(data)
     return (
-        _shown(certificates[0], certificates[1:], at) if certificates and not has_errors(problems) else None
+        shown_of(certificates[0], certificates[1:], at) if certificates and not has_errors(problems) else None
     )
 
 
 def shown_by(identity: Identity, at: datetime) -> Shown:
     """What a client that could be opened shows. at: an aware moment."""
-    return _shown(identity.certificate, identity.sent, at)
+    return shown_of(identity.certificate, identity.sent, at)
 
 
-def _shown(leaf: Certificate, sent: Sequence[Certificate], at: datetime) -> Shown:
+def shown_of(leaf: Certificate, sent: Sequence[Certificate], at: datetime) -> Shown:
+    """What a client with these certificates shows. at: an aware moment."""
     own = [d for d in lint_client(leaf, None, at=at) if d.is_error or d.code.code in UNFIT]
     fault = f"{own[0].code.summary[0].upper()}{own[0].code.summary[1:]}: {own[0].detail}" if own else ""
     return Shown(leaf.der, tuple(c.der for c in sent), frozenset(leaf.common_names), fault)

@@ -3,8 +3,8 @@
 Rules of this file:
 - Paths in a plan file are relative to the plan file.
 - A file is read whole or refused (`input_file`); what a plan file names must be a regular file.
-- Client keys are opened without a passphrase, to see whether they belong to their certificate, and nothing of them is
-  kept; `verify/` hands their paths to TLS.
+- Client keys are opened, with a passphrase only where a file is named for it, to see whether they belong to their
+  certificate, and nothing of them is kept; `verify/` hands their paths to TLS.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severit
 from cf_mtls.input_file import (
     LARGEST_PLAN,
     LARGEST_REPORT,
+    LARGEST_SECRET,
     NOT_REGULAR,
     TOO_LARGE,
     needed,
@@ -105,7 +106,7 @@ def load(path: Path) -> Source:
         source.clients[client.certificate] = read(source.beside(client.certificate))
         key = client.key or client.certificate
         source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
-        source.faults[name] = tuple(_faults(source, client.certificate, client.key))
+        source.faults[name] = tuple(_faults(source, client))
     return source
 
 
@@ -116,13 +117,20 @@ def _may_hold_key(source: Source, client: ClientDocument) -> bool:
     return not (alone and isinstance(shown, bytes) and not holds_private_key(shown))
 
 
-def _faults(source: Source, certificate: str, key: str | None) -> Iterator[Diagnostic]:
+def _faults(source: Source, client: ClientDocument) -> Iterator[Diagnostic]:
     """What is wrong with a client's files that are there. A file that is not there, or not readable, is no fault."""
-    shown, held = source.clients[certificate], read(source.beside(key)) if key else None
+    shown, held = source.clients[client.certificate], read(source.beside(client.key)) if client.key else None
     yield from (d for d in (shown, held) if isinstance(d, Diagnostic) and d.code in {TOO_LARGE, NOT_REGULAR})
     if isinstance(shown, Diagnostic) or isinstance(held, Diagnostic):
         return
-    yield from check_files(shown, held, is_packed=is_pkcs12(certificate))
+    yield from check_files(shown, held, _secret(source, client), is_packed=is_pkcs12(client.certificate))
+
+
+def _secret(source: Source, client: ClientDocument) -> bytes | None:
+    """The first line of a client's passphrase file; None when none is named, or it is not here, or empty."""
+    found = read(source.beside(client.passphrase_file), LARGEST_SECRET) if client.passphrase_file else b""
+    lines = b"" if isinstance(found, Diagnostic) else found
+    return next(iter(lines.splitlines()), b"") or None
 
 
 def is_saved_plan(raw: bytes) -> bool:

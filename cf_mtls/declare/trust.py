@@ -73,7 +73,7 @@ class Trust:
             if chain:
                 self._overdue(item, path)
                 self._recorded(item, chain, path)
-                self._certificate(label, chain, hosts, path, item.id)
+                self._certificate(label, chain, hosts, path, item)
 
     def _unknown(self, label: str, group: CertificateDocument, hosts: tuple[str, ...], path: Path) -> None:
         """A CA that is in the account and whose PEM nobody has: what the file recorded of it."""
@@ -115,9 +115,9 @@ class Trust:
             )
 
     def _certificate(
-        self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, pin: str | None
+        self, label: str, chain: Chain, hosts: tuple[str, ...], path: Path, item: ChainDocument
     ) -> None:
-        address = Address(Kind.CERTIFICATE, pin or chain.sha256)
+        address = Address(Kind.CERTIFICATE, item.id or chain.sha256)
         if self._twice(address, path):
             return
         self.chains[address] = chain
@@ -129,8 +129,8 @@ class Trust:
             chain.expirations,
             chain.sha256,
             chain.pem,
-            pin,
-            contents=Contents.RECORDED if pin else Contents.KNOWN,
+            item.id,
+            contents=Contents.RECORDED if item.id or item.sha256 else Contents.KNOWN,
         )
         self._ledger.add(address, resource, path)
 

@@ -50,7 +50,8 @@ def _id32(value: str) -> str:
     return value
 
 
-def _hostname(value: str) -> str:
+def hostname(value: str) -> str:
+    """A hostname as plan files hold it: lower case, no dot at the end. ValueError for anything else."""
     host = value.lower().rstrip(".")
     if "://" in value or "/" in value or ":" in value:
         message = "must be a plain hostname, without scheme, port or path"
@@ -70,7 +71,7 @@ def _domain(value: str) -> str:
         message = "must be host/path, without scheme, query or fragment"
         raise ValueError(message)
     path = path.rstrip("/")  # the account knows host/path/ and host/path as one
-    return _hostname(host) + (slash + path if path else "")
+    return hostname(host) + (slash + path if path else "")
 
 
 def same_url(url: str) -> str:
@@ -186,7 +187,7 @@ Label = Annotated[
 Id32 = Annotated[str, BeforeValidator(_text), AfterValidator(_id32), WithJsonSchema(_pattern(ID32.pattern))]
 Fingerprint = Annotated[str, BeforeValidator(_text), AfterValidator(_fingerprint)]
 Sha256 = Annotated[str, BeforeValidator(_text), AfterValidator(_sha256)]
-Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
+Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(hostname)]
 TargetUrl = Annotated[str, BeforeValidator(_text), AfterValidator(_target_url)]
 Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]
 RuleDocument = Annotated[dict[str, Any], BeforeValidator(_rule), WithJsonSchema(_rule_schema())]

@@ -164,7 +164,7 @@ class Edge:
 
     def _judged_by(self, trust: Trust, leaf: bytes, sent: tuple[bytes, ...]) -> Judgement:
         sent = sent if self.world.switches.on("use-sent-intermediates") else ()
-        key = (trust.id, _digest(leaf), tuple(_digest(s) for s in sent))
+        key = (trust.bundle, _digest(leaf), tuple(_digest(s) for s in sent))
         now = self.world.clock.now()
         at, judgement = self._verdicts.get(key, (-1e9, None))
         if judgement is None or not 0 <= now - at < _VERDICT_LIVES_S:

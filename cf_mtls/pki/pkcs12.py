@@ -91,17 +91,21 @@ def load(data: bytes, passphrase: bytes | None) -> tuple[Identity | None, tuple[
     return load_identity(pem, plain)
 
 
-def check_files(certificate: bytes, key: bytes | None, *, is_packed: bool) -> tuple[Diagnostic, ...]:
-    """What is wrong with a client's files, without any passphrase; () when key and certificate belong together.
+def check_files(
+    certificate: bytes, key: bytes | None, passphrase: bytes | None = None, *, is_packed: bool
+) -> tuple[Diagnostic, ...]:
+    """What is wrong with a client's files; () when key and certificate belong together.
 
     is_packed: whether the first is PKCS#12. key: None when none is named; a PEM file of the certificate alone is then
-    no fault. With `identity.LOCKED` among them it is encrypted, and was not checked.
+    no fault. passphrase: where it is at hand. With `identity.LOCKED` among them it is encrypted, and was not checked.
     """
     if is_packed:
-        return load(certificate, None)[1]
+        found = load(certificate, None)[1]
+        is_locked = passphrase and LOCKED in {problem.code for problem in found}
+        return load(certificate, passphrase)[1] if is_locked else found
     if key is None and not holds_private_key(certificate):
         return read_client_certificates(certificate)[1]
-    return load_identity(certificate, certificate if key is None else key)[1]
+    return load_identity(certificate, certificate if key is None else key, passphrase)[1]
 
 
 def _not_opened(data: bytes, passphrase: bytes | None) -> Diagnostic:

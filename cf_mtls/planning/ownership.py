@@ -45,6 +45,9 @@ POLICY_ABSENT = Code(
     "ownership.policy-absent", Severity.ERROR, Fault.FILE, "a reusable policy is not in the account"
 )
 COLLISION = Code("ownership.foreign", Severity.ERROR, Fault.ACCOUNT, "what stands there is not ours")
+NOT_RECORDED = Code(
+    "ownership.not-recorded", Severity.ERROR, Fault.FILE, "nothing records what an adopted CA holds"
+)
 AMBIGUOUS = Code(
     "ownership.ambiguous", Severity.ERROR, Fault.FILE, "a CA may be one of several declared bundles"
 )
@@ -102,10 +105,10 @@ def merge(
             diagnostics.append(refusal)
         else:
             managed.add(address)
-            diagnostics += _other_content(address, wanted, there)
+            diagnostics += (*_other_content(address, wanted, there), *_not_recorded(address, wanted, there))
             desired[address] = complete(_with_policies(wanted, known), there)
     new = {address: wanted for address, wanted in aligned.items() if address not in actual}
-    desired |= {address: _with_policies(wanted, known) for address, wanted in new.items()}
+    desired |= {address: _uploaded(_with_policies(wanted, known)) for address, wanted in new.items()}
     diagnostics += (*_guessed(aligned, actual, managed), *_unknown_policies(desired))
     diagnostics += (unmanaged_note(a, s) for a, s in actual.of(HostnameSettings) if a in unmanaged)
     return Merged(State(without_defaults(desired)), tuple(diagnostics), moved, aligned, unmanaged)
@@ -209,6 +212,26 @@ def _other_content(address: Address, wanted: Resource, there: Resource) -> Itera
             "new chain as an entry of its own, without an id."
         )
         yield PIN_CONTENT.found(detail, fix)
+
+
+def _not_recorded(address: Address, wanted: Resource, there: Resource) -> Iterator[Diagnostic]:
+    """A CA that was taken over, or is to be, beside a chain file that may become another without a word."""
+    if not isinstance(wanted, CaCertificate) or not isinstance(there, CaCertificate) or wanted.id:
+        return
+    if agreement(wanted, there) is Contents.RECORDED and wanted.contents is Contents.KNOWN:
+        detail = (
+            f"{address}, named {there.name}, was uploaded by somebody else: what it holds is what the file records, "
+            "and that must not change unseen."
+        )
+        fix = f"Write beside its chain:\n    sha256: {wanted.sha256}"
+        yield NOT_RECORDED.found(detail, fix)
+
+
+def _uploaded(wanted: Resource) -> Resource:
+    """What is to be made: what a CA holds is known once this program has uploaded it."""
+    if isinstance(wanted, CaCertificate) and wanted.pem is not None and wanted.id is None:
+        return replace(wanted, contents=Contents.KNOWN)
+    return wanted
 
 
 def _with_policies(wanted: Resource, known: Mapping[str | None, AccessPolicy]) -> Resource:

@@ -2,35 +2,33 @@
 
 Rules of this file:
 - The same plan is the same text, byte for byte: sorted keys, sorted lists, no times.
-- What is sealed by the digest is what a reviewer approves: everything that is done and relied on.
+- Under the digest is everything that is written but the digest itself and the version of the program: what a reviewer
+  approves is what a plan was made from, what it does and what it relied on.
+- Terraform's part holds Terraform's members and no others; ours go under `cf_mtls`.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls import __version__
-from cf_mtls.access.reach import concrete
-from cf_mtls.access.scene import near
-from cf_mtls.diagnostics import has_errors
-from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, Kind, host_of
-from cf_mtls.model.state import State
+from cf_mtls.model.frozen import thaw
+from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import meaning
 from cf_mtls.planning.reliance import relied_on
+from cf_mtls.planning.saved import Saved, near_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
 
-    from cf_mtls.model.people import Client, Target
     from cf_mtls.model.plan import Change, Plan, Step
-    from cf_mtls.model.resources import Resource
+    from cf_mtls.model.resources import AccessPolicy, Address, Resource, Rule
 
 FORMAT = "1.2"
-SCHEMA = 1
-SEALED = ("stack", "scope", "relied_on", "changes", "steps")
-"""The members that the digest is over."""
+SCHEMA = 2
 
 TYPES = {
     Kind.CERTIFICATE: "cloudflare_zero_trust_access_mtls_certificate",
@@ -44,19 +42,56 @@ PROVIDER = "cloudflare/cloudflare"
 
 
 def digest_of(plan: Plan) -> str:
-    """A digest of everything that a plan does and relied on, 64 hex digits: what a reviewer approves."""
-    return codec.digest(_sealed(plan))
+    """A digest of everything that a plan was made from, does and relied on, 64 hex digits: what a reviewer approves."""
+    return saved_of(plan).digest
 
 
-def _sealed(plan: Plan) -> dict[str, Any]:
-    relied = relied_on(plan.changes, plan.actual, plan.stack)
+def as_json(plan: Plan) -> dict[str, Any]:
+    """The plan in Terraform's shape, ours under `cf_mtls`."""
+    return written(saved_of(plan))
+
+
+def saved_of(plan: Plan) -> Saved:
+    """A plan as it is saved."""
+    made = Saved(
+        plan.stack,
+        plan.scope,
+        plan.inputs,
+        plan.changes,
+        plan.steps,
+        {a: codec.standing(r) for a, r in relied_on(plan.changes, plan.actual, plan.stack).items()},
+        plan.promise,
+        near_targets(plan.desired, plan.inputs.targets),
+        plan.left_out,
+        tuple(sorted({d.code.code for d in plan.diagnostics if d.is_error})),
+        __version__,
+    )
+    return replace(made, digest=codec.digest(sealed(made)))
+
+
+def sealed(saved: Saved) -> dict[str, Any]:
+    """What the digest of a saved plan is over."""
     return {
-        "stack": plan.stack,
-        "scope": {"kind": plan.scope.kind, "id": plan.scope.id},
-        "relied_on": {str(a): codec.standing(r) for a, r in relied.items()},
-        "changes": [_change(change) for change in plan.changes],
-        "steps": [_step(step) for step in plan.steps],
+        "stack": saved.stack,
+        "scope": codec.write(saved.scope),
+        "declared": _state(saved.inputs.declared),
+        **{name: codec.write(getattr(saved.inputs, name)) for name in INPUTS},
+        "relied_on": codec.write(saved.relied_on),
+        "changes": [_change(change) for change in saved.changes],
+        "steps": [_step(step) for step in saved.steps],
+        "promise": codec.write(saved.promise),
+        "desired": _state(saved.desired),
+        "left_out": codec.write(saved.left_out),
+        "refused": codec.write(saved.refused),
     }
+
+
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed")
+"""What a plan was made from, besides the declared state."""
+
+
+def _state(state: Mapping[Address, Resource]) -> dict[str, Any]:
+    return {str(address): codec.write(resource) for address, resource in state.items()}
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -80,59 +115,21 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def as_json(plan: Plan, targets: Sequence[Target] = (), clients: Sequence[Client] = ()) -> dict[str, Any]:
-    """The plan in Terraform's shape, ours under `cf_mtls`. targets and clients: for the proof afterwards."""
+def written(saved: Saved) -> dict[str, Any]:
+    """A saved plan's JSON, all of it."""
     return {
         "format_version": FORMAT,
-        "complete": True,
-        "applyable": not has_errors(plan.diagnostics) and not plan.is_empty,
-        "errored": has_errors(plan.diagnostics),
-        "resource_changes": [_resource_change(change) for change in plan.changes],
+        "complete": not saved.left_out,
+        "applyable": bool(saved.changes) and not saved.refused,
+        "errored": bool(saved.refused),
+        "resource_changes": [_resource_change(change) for change in saved.changes],
         "cf_mtls": {
             "schema": SCHEMA,
-            "version": __version__,
-            "digest": digest_of(plan),
-            **_sealed(plan),
-            "promise": {
-                "requests": plan.promise.requests,
-                "states": plan.promise.states,
-                "is_kept": plan.promise.is_kept,
-            },
-            "targets": [
-                {
-                    "url": t.url,
-                    "application": t.application,
-                    "method": t.method,
-                    "expect_status": t.expect_status,
-                }
-                for t in targets
-            ],
-            "clients": [
-                {
-                    "name": c.name,
-                    "certificate": c.certificate,
-                    "key": c.key,
-                    "expect": _demands(c),
-                    "passphrase_env": c.passphrase_env,
-                    "passphrase_file": c.passphrase_file,
-                }
-                for c in clients
-            ],
-            "desired": {str(a): codec.write(r) for a, r in _near(plan.desired, targets).items()},
+            "version": saved.version,
+            "digest": saved.digest,
+            **sealed(saved),
         },
     }
-
-
-def _demands(client: Client) -> dict[str, str] | str | None:
-    if isinstance(client.expect, tuple):
-        return {url: expected.value for url, expected in client.expect}
-    return client.expect.value if client.expect else None
-
-
-def _near(desired: State, targets: Iterable[Target]) -> State:
-    """The part of a state that decides at some targets."""
-    hosts = {concrete(host_of(target.url.partition("://")[2])) for target in targets}
-    return State((a, r) for host in sorted(hosts) for a, r in near(desired, host).items())
 
 
 def _resource_change(change: Change) -> dict[str, Any]:
@@ -154,7 +151,7 @@ def _resource_change(change: Change) -> dict[str, Any]:
 
 
 def _for_policy_tools(resource: Resource | None) -> dict[str, Any] | None:
-    """A resource under the provider's attribute names; fields that equal the server's default are left as they are."""
+    """A resource under the provider's attribute names, and no others."""
     match resource:
         case None:
             return None
@@ -165,20 +162,32 @@ def _for_policy_tools(resource: Resource | None) -> dict[str, Any] | None:
                 "certificate": resource.pem,
                 "expires_on": codec.instant(resource.expires_on),
                 "fingerprint": "MD5 Fingerprint=" + _colons(resource.fingerprints[0]),
-                "sha256": resource.sha256,
                 "id": resource.id,
             }
         case HostnameSettings():
             return {"settings": [codec.write(resource)]}
         case AccessApplication():
-            raw = codec.write(resource) or {}
             return {
-                **raw["fields"],
-                **{k: v for k, v in raw.items() if k != "fields"},
+                **thaw(resource.fields),
+                "type": resource.fields.get("type") or "self_hosted",
+                "name": resource.name,
                 "domain": resource.domain,
+                "destinations": [thaw(d) for d in resource.destinations],
+                "policies": [_policy(p, place) for place, p in enumerate(resource.policies, start=1)],
+                "id": resource.id,
             }
         case _:
             return dict(meaning(resource))
+
+
+def _policy(policy: AccessPolicy, precedence: int) -> dict[str, Any]:
+    parts = {part: _rules(getattr(policy, part)) for part in ("include", "require", "exclude")}
+    shown = {"id": policy.id, "name": policy.name, "decision": policy.decision, "precedence": precedence}
+    return {**thaw(policy.fields), **shown, **parts}
+
+
+def _rules(rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
+    return [{rule.kind: thaw(rule.value)} for rule in rules]
 
 
 def _colons(digits: str) -> str:

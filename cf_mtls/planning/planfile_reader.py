@@ -1,29 +1,33 @@
 """A saved plan's JSON becomes a `Saved`.
 
 Rules of this file:
-- Text that comes in is checked whole before anything is believed; a changed file no longer has its digest.
+- Text that comes in is checked whole before anything is believed: it must be, member for member, what this program
+  writes of the value that was read, so nothing is unknown, twice, of another type, or in one part and not in the other.
+- A changed file no longer has its digest; but whoever can edit a file can compute one, so that what a file says was
+  decided is never believed: see `workflow.again`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
-from cf_mtls.model.people import Client, Expected, Target
-from cf_mtls.model.plan import Action, Change, Condition, Phase, Promise, Step
-from cf_mtls.model.resources import Scope
+from cf_mtls.model.frozen import canonical
+from cf_mtls.model.people import Client, Shown, Target
+from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Removed, Step
+from cf_mtls.model.resources import Address, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
-from cf_mtls.planning.planfile import SCHEMA, SEALED
+from cf_mtls.planning.declared_again import faults
+from cf_mtls.planning.planfile import SCHEMA, sealed, written
 from cf_mtls.planning.saved import Saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from cf_mtls.model.people import Expect
-    from cf_mtls.model.resources import Address, Resource
+    from cf_mtls.model.plan import Condition
+    from cf_mtls.model.resources import Resource
 
 NOT_A_PLAN = Code("planfile.malformed", Severity.ERROR, Fault.FILE, "the file is not a saved plan")
 CHANGED = Code("planfile.changed", Severity.ERROR, Fault.FILE, "the saved plan was changed")
@@ -31,157 +35,135 @@ NOT_APPLYABLE = Code(
     "planfile.refused", Severity.ERROR, Fault.FILE, "the saved plan was refused when it was made"
 )
 
-
-Demand = Literal["allowed", "refused"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Step(_Strict):
-    phase: str
-    address: str
-    value: dict[str, Any] | None
-    cause: str
-    wait: Condition | None
-    group: int
-
-
-class _Change(_Strict):
-    address: str
-    action: Literal["create", "update", "delete"]
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    attributes: list[str]
-
-
-class _Target(_Strict):
-    url: str
-    application: str
-    method: str
-    expect_status: int | None
-
-
-class _Client(_Strict):
-    name: str
-    certificate: str
-    key: str | None
-    expect: Demand | dict[str, Demand] | None
-    passphrase_env: str | None = None
-    passphrase_file: str | None = None
-
-
-class _Scope(_Strict):
-    kind: Literal["account", "zone"]
-    id: str
-
-
-class _Ours(_Strict):
-    schema_: int = Field(alias="schema")
-    version: str
-    digest: str
-    stack: str
-    scope: _Scope
-    relied_on: dict[str, str]
-    changes: list[_Change]
-    steps: list[_Step]
-    promise: dict[str, Any]
-    targets: list[_Target]
-    clients: list[_Client]
-    desired: dict[str, dict[str, Any]] = {}
-
-
-class _File(BaseModel):
-    """The outer shape; other members are Terraform's and not read."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    format_version: str
-    applyable: bool
-    cf_mtls: _Ours
+WRONG = (LookupError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What reading anything but a saved plan may raise."""
 
 
 def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
     """A saved plan. Raises Failure when it is not one or was changed since.
 
-    to_apply: also when it has nothing to do or was refused when it was made.
+    to_apply: also when it was refused when it was made. A plan without changes is a plan.
     """
     place = Place(file)
     try:
-        found = _File.model_validate_json(raw)
-        saved = _saved(found.cf_mtls)
-    except (ValidationError, KeyError, ValueError, TypeError) as error:
-        why = str(error).splitlines()[0][:200]
+        found = _parsed(raw)
+        saved = _saved(found["cf_mtls"])
+        why = _changed(saved, found)
+        if why:
+            raise Failure([CHANGED.found(why, "Plan again.", place)], Exit.REFUSED)
+        reason = next(faults(saved), None)
+    except WRONG as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    if reason:
         raise Failure(
-            [NOT_A_PLAN.found(f"{file}: {why}.", "Make it with:\n    cf-mtls plan --out", place)]
-        ) from None
-    ours = found.cf_mtls.model_dump(by_alias=True)
-    sealed = {key: ours[key] for key in SEALED}
-    if codec.digest(sealed) != saved.digest:
-        raise Failure(
-            [CHANGED.found("Its digest is not that of its content.", "Plan again.", place)], Exit.REFUSED
+            [NOT_A_PLAN.found(f"{file}: {reason}.", "Make it with:\n    cf-mtls plan --out", place)]
         )
-    if to_apply and not found.applyable:
-        detail = "It has nothing to do, or something stood in its way."
+    if to_apply and saved.refused:
+        detail = f"What stood in its way: {', '.join(saved.refused)}."
         raise Failure([NOT_APPLYABLE.found(detail, "Plan again and read what it says.", place)], Exit.REFUSED)
     return saved
 
 
-def _saved(ours: _Ours) -> Saved:
-    if ours.schema_ != SCHEMA:
-        message = f"its schema is {ours.schema_}, this program reads {SCHEMA}"
+def _changed(saved: Saved, found: dict[str, Any]) -> str:
+    """What shows that a file is not as it was written; empty when nothing does."""
+    if codec.digest(sealed(saved)) != saved.digest:
+        return "Its digest is not that of its content."
+    if canonical(written(saved)) != canonical(found):
+        return "It holds something that `cf-mtls plan` did not write, or its two halves say different things."
+    return ""
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a file. ValueError for anything else, a member written twice included."""
+    found = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
+    if not isinstance(found, dict):
+        message = "it is no JSON object"
+        raise TypeError(message)
+    json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")  # half a character cannot be shown
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        message = "a member is written twice"
+        raise ValueError(message)
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    message = f"{text} is no number of JSON"
+    raise ValueError(message)
+
+
+def _saved(ours: Mapping[str, Any]) -> Saved:
+    if ours["schema"] != SCHEMA:
+        message = f"its schema is {str(ours['schema'])[:40]}, this program reads {SCHEMA}"
         raise ValueError(message)
     return Saved(
-        ours.stack,
-        Scope(ours.scope.kind, ours.scope.id),
-        tuple(_read_change(change) for change in ours.changes),
-        tuple(_read_step(step) for step in ours.steps),
-        {codec.address(a): standing for a, standing in ours.relied_on.items()},
-        Promise(**ours.promise),
-        tuple(Target(**t.model_dump()) for t in ours.targets),
-        tuple(map(_read_client, ours.clients)),
-        ours.digest,
-        State(_read_desired(ours.desired)),
+        codec.read_as(str, ours["stack"]),
+        codec.read_as(Scope, ours["scope"]),
+        _inputs(ours),
+        tuple(map(_read_change, ours["changes"])),
+        tuple(map(_read_step, ours["steps"])),
+        {codec.address(a): codec.read_as(str, standing) for a, standing in ours["relied_on"].items()},
+        codec.read_as(Promise, ours["promise"]),
+        _read_state(ours["desired"]),
+        tuple(codec.read_as(Address, a) for a in ours["left_out"]),
+        tuple(codec.read_as(str, code) for code in ours["refused"]),
+        codec.read_as(str, ours["version"]),
+        codec.read_as(str, ours["digest"]),
     )
 
 
-def _read_client(raw: _Client) -> Client:
-    return Client(
-        raw.name,
-        raw.certificate,
-        raw.key,
-        _demands(raw.expect),
-        passphrase_env=raw.passphrase_env,
-        passphrase_file=raw.passphrase_file,
+def _inputs(ours: Mapping[str, Any]) -> Inputs:
+    return Inputs(
+        _read_state(ours["declared"]),
+        frozenset(codec.read_as(str, host) for host in ours["hosts"]),
+        codec.read_as(Allowed, ours["allowed"]),
+        tuple(codec.read_as(Client, client) for client in ours["clients"]),
+        tuple(codec.read_as(Target, target) for target in ours["targets"]),
+        {name: codec.read_as(Shown, shown) for name, shown in ours["shown"].items()},
+        tuple(codec.read_as(str, pem) for pem in ours["beside"]),
+        codec.read_as(bool, ours["is_destroy"]),
+        tuple(codec.read_as(Removed, removed) for removed in ours["removed"]),
     )
 
 
-def _demands(raw: str | Mapping[str, str] | None) -> Expect:
+def _read_state(raw: Mapping[str, Any]) -> State:
+    return State(_read_resources(raw))
+
+
+def _read_resources(raw: Mapping[str, Any]) -> dict[Address, Resource]:
+    read = (
+        (address, codec.read(address.kind, raw[text])) for text in raw for address in [codec.address(text)]
+    )
+    return {address: resource for address, resource in read if resource is not None}
+
+
+def _read_change(raw: Mapping[str, Any]) -> Change:
+    address = codec.address(raw["address"])
+    before, after = codec.read(address.kind, raw["before"]), codec.read(address.kind, raw["after"])
+    attributes = tuple(codec.read_as(str, name) for name in raw["attributes"])
+    return Change(address, Action(raw["action"]), before, after, attributes)
+
+
+def _read_step(raw: Mapping[str, Any]) -> Step:
+    address = codec.address(raw["address"])
+    return Step(
+        Phase[raw["phase"].upper()],
+        address,
+        codec.read(address.kind, raw["value"]),
+        codec.address(raw["cause"]),
+        _one_condition(raw["wait"]),
+        codec.read_as(int, raw["group"]),
+    )
+
+
+def _one_condition(raw: object) -> Condition | None:
     match raw:
-        case None:
-            return None
-        case str():
-            return Expected(raw)
+        case None | "detached" | "settled":
+            return raw
         case _:
-            return tuple(sorted((url, Expected(word)) for url, word in raw.items()))
-
-
-def _read_desired(raw: dict[str, dict[str, Any]]) -> Iterable[tuple[Address, Resource]]:
-    for text_, value in raw.items():
-        address = codec.address(text_)
-        resource = codec.read(address.kind, value)
-        if resource is not None:
-            yield address, resource
-
-
-def _read_change(raw: _Change) -> Change:
-    address = codec.address(raw.address)
-    before, after = codec.read(address.kind, raw.before), codec.read(address.kind, raw.after)
-    return Change(address, Action(raw.action), before, after, tuple(raw.attributes))
-
-
-def _read_step(raw: _Step) -> Step:
-    address = codec.address(raw.address)
-    value = codec.read(address.kind, raw.value)
-    return Step(Phase[raw.phase.upper()], address, value, codec.address(raw.cause), raw.wait, raw.group)
+            message = "a step waits for something that is not known"
+            raise ValueError(message)

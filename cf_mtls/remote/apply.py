@@ -78,6 +78,8 @@ class Applier:
     between: Callable[[Boundary], Setback | None] = lambda _: None
     """Called before the first phase of writes (an earlier run may just have written), wherever one gives way to
     another, and at the end; may wait for the edge, raise Failure to stop, or say what must be put back."""
+    doing: Callable[[Step], None] = lambda _: None
+    """Called before the call of each step: what it makes may be there although its step was never done."""
     ids: dict[Address, str] = field(default_factory=dict)
     values: dict[Address, list[Resource]] = field(default_factory=dict)
     """What each address held when the run began and after each of its steps: Cloudflare may show any of them."""
@@ -92,6 +94,8 @@ class Applier:
                 self._may_go_on(plan, done)
             if not done or done[-1].phase is not batch[0].phase:
                 self._look(plan, done)
+            for step in batch:
+                self.doing(step)
             try:
                 if batch[0].phase is Phase.SETTINGS:
                     self._settings(plan, batch)

@@ -106,8 +106,9 @@ def said(
     for name, content in files(pki).items():
         (folder / "plans/certs" / name).write_bytes(content)
 
-    def call(verb: str, certificate: str, key: str | None) -> tuple[int, str]:
+    def call(verb: str, certificate: str, key: str | None, secret: str | None = None) -> tuple[int, str]:
         declared = f"certificate: certs/{certificate}" + (f", key: certs/{key}" if key else "")
+        declared += f", passphrase_file: certs/{secret}" if secret else ""
         lines = [
             f"  jean: {{{declared}}}" if line.startswith("  jean:") else line
             for line in GEORGETOWN.splitlines()
@@ -149,6 +150,31 @@ def test_what_is_there_and_wrong_is_an_error_with_its_place(
         assert f"clients.jean.{at}" in err
         assert "georgetown.yaml:" in err
         assert "MIG" not in err.replace("MIGht", "")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "secret", "code", "exit_code"),
+    [
+        ("leaf.pem", "locked.key", "right", "", 0),
+        ("leaf.pem", "old-locked.key", "right", "", 0),
+        ("locked.p12", None, "right", "", 0),
+        ("leaf.pem", "locked.key", "wrong", "identity.passphrase-wrong", 1),
+        ("locked.p12", None, "wrong", "identity.passphrase-wrong", 1),
+        ("upside-down.pem", "locked.key", "right", "identity.key-mismatch", 1),
+        ("leaf.pem", "locked.key", "absent", "client.not-checked", 0),
+        ("locked.p12", None, "empty", "client.not-checked", 0),
+    ],
+)
+def test_a_passphrase_that_is_at_hand_in_a_file_is_used(
+    folder: Path, said: Callable[..., tuple[int, str]], certificate: str, key: str | None, secret: str, code: str,
+    exit_code: int,
+) -> None:  # fmt: skip
+    """Then what is encrypted is checked as well; a wrong one is an error, and is never printed."""
+    (folder / "plans/certs/right").write_bytes(SECRET + b"\n")
+    (folder / "plans/certs/wrong").write_bytes(b"canary\n")
+    got, err = said("validate", certificate, key, secret)
+    assert (got, f"[{code}]" in err if code else "client." not in err) == (exit_code, True), err
+    assert "canary" not in err
 
 
 def test_real_openssl_agrees_about_what_belongs_together(folder: Path, pki: Pki) -> None:

@@ -426,3 +426,21 @@ def test_what_leaves_everybody_in_waits_for_nobody(bench: Bench, new: Authority)
     assert bench.cas() == {}
     assert bench.slept - begun < LAG_S
     assert not any(line.startswith(("Prov", "Shown")) for line in bench.said)
+
+
+def test_what_is_proven_along_the_way_is_proven_without_the_last_proof_too(
+    folder: Path, ready: Ready, new: Authority
+) -> None:
+    """`--no-verify` leaves out the end and nothing else: an edge that cannot be reached stops the rotation, 1."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    (folder / "plans/certs/new.pem").write_text(new.chain.pem, "ascii")
+    mary = put(folder, "mary", new.issue("mary", now=NOW))
+    edit(folder, TO_NEW, ("expect: allowed}", f"expect: refused}}\n  mary: {{{mary}, expect: allowed}}"))
+    away = {"CF_MTLS_CONNECT_TO": "::127.0.0.1:9"}
+    stopped = run(folder, ready, "apply", PLAN, "-y", "--no-verify", "--deadline", "1", **away)
+    assert stopped.returncode == 1, stopped.stderr
+    assert "[apply.successor-not-shown]" in stopped.stderr
+    done = run(folder, ready, "apply", PLAN, "-y", "--no-verify")
+    assert done.returncode == 0, done.stderr
+    assert f"Shown: mary gets in at {URL}" in done.stderr
+    assert f"Shown: jean is refused at {URL}" in done.stderr

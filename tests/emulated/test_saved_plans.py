@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
+from cf_mtls.planning import codec
+from tests.emulated.edge import Asking, Prober, lever
 from tests.emulated.test_main_job import PLAN, run, seen
+from tests.emulated.test_plan_apply import edit
 
 
 @pytest.fixture
@@ -53,3 +62,139 @@ def test_a_plan_file_in_json_syntax_is_a_plan_file_for_every_verb(folder: Path, 
         ran = run(folder, ready, verb, "p.json")
         assert ran.returncode == 1
         assert "file.saved-plan" in ran.stderr + ran.stdout, verb
+
+
+DOOR = Asking("jeann.net", "/georgetown-penang-malaysia", "nobody")
+OPENED = "    policies: [{name: all, decision: bypass, include: [{everyone: {}}]}]\n    domain: jeann.net"
+
+
+def opened(folder: Path, ready: Ready) -> dict[str, Any]:
+    """The plan, refused, of an application that is opened to everyone; the door is shut."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    edit(folder, "    domain: jeann.net", OPENED)
+    refused = run(folder, ready, "plan", PLAN, "--json")
+    assert (refused.returncode, "[plan.weaker]" in refused.stderr) == (4, True)
+    found: dict[str, Any] = json.loads(refused.stdout)
+    return found
+
+
+def resealed(raw: dict[str, Any]) -> str:
+    """The digest of a file's content, as whoever edits it computes it."""
+    ours = raw["cf_mtls"]
+    ours["digest"] = codec.digest({k: v for k, v in ours.items() if k not in {"schema", "version", "digest"}})
+    return str(ours["digest"])
+
+
+@pytest.mark.parametrize("with_expect", [True, False], ids=["with the digest that was shown", "without one"])
+def test_a_plan_that_was_refused_cannot_be_made_one_that_is_not(
+    folder: Path, ready: Ready, *, with_expect: bool
+) -> None:
+    """Its flags turned, its proofs and refusals taken out, its digest made again: 4, no write, the door stays shut."""
+    raw = opened(folder, ready)
+    shown = raw["cf_mtls"]["digest"]
+    edits: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+        ("as it is", {}, {}),
+        ("its word", {"applyable": True, "errored": False}, {"targets": []}),
+        ("its refusal", {"applyable": True, "errored": False}, {"refused": []}),
+        ("its proof", {"applyable": True, "errored": False},
+         {"refused": [], "targets": [], "clients": [], "shown": {}}),
+        ("its gates", {"applyable": True, "errored": False},
+         {"refused": [], "allowed": {**raw["cf_mtls"]["allowed"], "weaken": ["https://jeann.net/georgetown-penang-malaysia"]}}),
+    )  # fmt: skip
+    before = len(seen(ready))
+    for words, outer, inner in edits:
+        for has_new_digest in (False, True):
+            made = {**raw, **outer, "cf_mtls": {**raw["cf_mtls"], **inner}}
+            if has_new_digest:
+                resealed(made)
+            (folder / "p.json").write_text(json.dumps(made), "utf-8")
+            ran = run(folder, ready, "apply", "p.json", *(("--expect", shown) if with_expect else ()))
+            assert ran.returncode in {1, 4}, (words, has_new_digest, ran.stdout)
+            assert "Traceback" not in ran.stderr
+    assert {r["method"] for r in seen(ready)[before:]} <= {"GET"}
+    assert Prober(ready, [DOOR]).ask(DOOR) == 403
+
+
+def test_what_was_allowed_counts_with_the_approved_digest_or_typed_again(folder: Path, ready: Ready) -> None:
+    """In the file alone it opens nothing."""
+    opened(folder, ready)
+    url = "https://jeann.net/georgetown-penang-malaysia"
+    allowed = run(folder, ready, "plan", PLAN, "--allow-weaken", url, "--out", "p.json")
+    assert allowed.returncode == 0, allowed.stderr
+    alone = run(folder, ready, "apply", "p.json")
+    assert (alone.returncode, "[plan.weaker]" in alone.stderr) == (4, True)
+    assert "[plan.allowed-not-approved]" in alone.stderr
+    other = run(folder, ready, "apply", "p.json", "--destroy")
+    assert (other.returncode, "[apply.saved-plan-option]" in other.stderr) == (64, True)
+    wrong = run(folder, ready, "apply", "p.json", "--expect", "0" * 64)
+    assert (wrong.returncode, "[apply.other-digest]" in wrong.stderr) == (4, True)
+    assert Prober(ready, [DOOR]).ask(DOOR) == 403
+    done = run(folder, ready, *next_command(allowed.stderr), "--deadline", "5")
+    assert [r["method"] for r in seen(ready)].count("PUT") > 1, done.stderr
+    assert Prober(ready, [DOOR]).ask(DOOR) == 200
+
+
+def test_a_saved_plan_without_changes_is_applied_and_proven(folder: Path, ready: Ready) -> None:
+    """Nothing to do, proven, 0; with the digest and without."""
+    assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
+    assert run(folder, ready, "plan", PLAN, "--out", "p.json").returncode == 0
+    raw = json.loads((folder / "p.json").read_text("utf-8"))
+    assert (raw["applyable"], raw["errored"]) == (False, False)
+    for more in ((), ("--expect", raw["cf_mtls"]["digest"])):
+        ran = run(folder, ready, "apply", "p.json", *more)
+        assert (ran.returncode, "No changes." in ran.stdout, "Proven" in ran.stdout) == (0, True, True), (
+            ran.stderr
+        )
+
+
+def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, ready: Ready) -> None:
+    """Ctrl-C while settings are waited for; the same command does the rest, and a local file decides nothing."""
+    run(folder, ready, "plan", PLAN, "--out", "p.json")
+    approved = next_command(run(folder, ready, "plan", PLAN, "--out", "p.json").stderr)
+    lever(ready, "switches", {"settings-delay": 30.0}, "POST")
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cf_mtls", *approved],
+        cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as program:  # fmt: skip
+        for _ in range(400):
+            if any(r["method"] == "PUT" for r in seen(ready)):
+                break
+            time.sleep(0.05)
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=30)
+    assert program.returncode == 130, said
+    lever(ready, "switches", {"settings-delay": 0.0}, "POST")
+    lever(ready, "clock", {"advance": 60}, "POST")
+    by_file = run(folder, ready, "apply", PLAN, "-y", "--expect", approved[-1])
+    assert (by_file.returncode, "only a saved plan" in by_file.stderr) == (4, True)
+    (folder / PLAN).unlink()
+    rest = run(folder, ready, *approved)
+    assert (rest.returncode, "Proven" in rest.stdout) == (0, True), rest.stderr
+    assert "An earlier run of this plan was here: 1 step of 3 left." in rest.stderr
+
+
+def test_a_run_that_was_killed_inside_a_call_has_it_in_its_journal(folder: Path, ready: Ready) -> None:
+    """What was begun is the last line, although nobody knows whether it was done: here the CA is there."""
+    run(folder, ready, "plan", PLAN)
+    path = "/access/certificates"
+    reads = sum(r["path"].endswith(path) for r in seen(ready))
+    lost = {"do": "lost", "when": {"method": "POST", "path": path}}
+    # One more list before the upload, and one to look whether it landed: that one never answers.
+    silent = {"do": "latency", "seconds": 60, "when": {"method": "GET", "path": path, "nth": reads + 2}}
+    lever(ready, "faults", [lost, silent], "POST")
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cf_mtls", "apply", PLAN, "-y", "--journal", "j.jsonl"],
+        cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as program:  # fmt: skip
+        for _ in range(600):
+            if lever(ready, "state")["certificates"]:
+                break
+            time.sleep(0.05)
+        time.sleep(1)
+        program.kill()
+    (made,) = lever(ready, "state")["certificates"]
+    lines = [json.loads(line) for line in (folder / "j.jsonl").read_text("utf-8").splitlines()]
+    assert [(line["event"], line.get("phase")) for line in lines] == [("begin", None), ("doing", "upload")]
+    assert lines[-1]["address"].partition("/")[2][:8] in made["name"]

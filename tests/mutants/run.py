@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from tests.mutants.rows import Mutant
+from tests.mutants.rows import Misplaced, Mutant
 
 AT_ONCE = 2
 TIMEOUT_S = 120.0
@@ -82,7 +82,11 @@ class Tree:
         """What became of a mutant; the copy is as it was afterwards."""
         original = (self.root / mutant.path).read_text("utf-8")
         try:
-            self.write(mutant.path, mutant.put_into(original))
+            faulty = mutant.put_into(original)
+        except Misplaced as error:
+            return Tried(mutant, Fate.ERROR, str(error))
+        try:
+            self.write(mutant.path, faulty)
             code, said = self.pytest(mutant.tests, timeout_s, "-x")
         finally:
             self.write(mutant.path, original)

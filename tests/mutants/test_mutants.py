@@ -105,6 +105,7 @@ def test_a_fault_is_killed_only_when_a_test_fails(tree: Path) -> None:
         fault("opens", "count < LIMIT", "count != LIMIT"): Fate.SURVIVED,
         fault("Gate.opens", "count >= 0", "True"): Fate.SURVIVED,
         fault("LIMIT", "3", "absent"): Fate.ERROR,
+        fault("LIMIT", "4", "5"): Fate.ERROR,
         fault("opens", "return", "__import__('time').sleep(600)\n    return"): Fate.TIMED_OUT,
     }
     found = attempt(tuple(faults), tree, timeout_s=20)

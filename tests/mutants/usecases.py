@@ -51,8 +51,8 @@ MUTANTS = (
         ("planned", "*merged.diagnostics,", ""),
         ("planned", "*_partial(left_out),", ""),
         ("planned", "*weaker(ways, allowed.weaken, merged.ours, changes),", ""),
-        ("planned", "*lockouts(people, actual, desired, allowed.lockout),", ""),
-        ("planned", "*deletions(changes, actual, desired, name, allowed.delete),", ""),
+        ("planned", "*lockouts(judged, actual, desired, allowed.lockout),", ""),
+        ("planned", "*deletions(changes, actual, desired, name, allowed.delete, pins(declared)),", ""),
         ("planned", "*(weakening.warning for weakening in weakenings(desired, merged.ours)),", ""),
         (
             "planned",

@@ -96,7 +96,6 @@ MUTANTS = (
         ("_gaps_of", "if not any(v.probe.proof == NO_CERTIFICATE for v in required):", "if False:"),
         ("_is_client_let_in", "and verdict.outcome is Outcome.PASS", ""),
         ("_is_welcome", "and verdict.probe.expected is Expected.ALLOWED", ""),
-        ("_is_named", "all(v.is_named for v in refusals) and", ""),
         ("_unreached", "v.got not in UNREACHED", "True"),
     ),
     *of(

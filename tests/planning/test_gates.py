@@ -326,3 +326,55 @@ def test_clients_are_not_judged_where_only_a_wildcard_has_the_ca(
         assert rest.targets == ((target, other) if is_judged else (other,))
         assert [d.code.code for d in said] == ([] if is_judged else ["plan.wildcard-not-judged"])
         assert all(url in d.detail for d in said)
+
+
+# Healing
+
+
+TRUST = ca("1", "a.net")
+
+
+@pytest.mark.parametrize(
+    ("there", "declared", "weaker"),
+    [
+        (account(a=app("a.net")), (app("a.net"), TRUST), False),
+        (account(a=app("a.net"), c=ca("1")), (app("a.net"), TRUST), False),
+        (
+            account(a=app("a.net", fields={"tags": ["x"]})),
+            (app("a.net", fields={"tags": ["y"]}), TRUST),
+            True,
+        ),
+        (account(a=app("a.net", policy("deny", *ANYONE.include))), (app("a.net"), TRUST), True),
+        (account(a=app("a.net", stack=None)), (TRUST,), True),
+        (account(a=app("a.net"), c=TRUST), (app("a.net"), TRUST, ca("2", "a.net")), False),
+    ],
+)
+def test_putting_a_deleted_ca_back_is_no_weakening(
+    there: State, declared: tuple[Resource, ...], weaker: bool
+) -> None:
+    """Only the trust that is missing below rules of ours that do not change; a foreign application's door is none."""
+    assert (WEAKER in errors(plan(there, *declared))) is weaker
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_what_heals_lets_in_only_whom_the_file_declares(foreign: bool) -> None:
+    """A CA that is not of the file must not come along under that name; nor anybody but certificate holders."""
+    from cf_mtls.access.doors import doorways
+    from cf_mtls.planning.gates import weaker
+
+    before = account(a=app("a.net"))
+    after = before.put(ca_at("1"), TRUST)
+    after = after.put(ca_at("2"), ca("2", "a.net", stack=None)) if foreign else after
+    ways = doorways(before, after, {"a.net"})
+    ours = {app_at("a.net"), ca_at("1")}
+    assert bool([*weaker(ways, (), ours, ())]) is foreign
+    assert [*weaker(ways, (), (), ())]
+    opened = doorways(before, after.put(app_at("a.net"), there(app("a.net", HOLDERS, MAIL))), {"a.net"})
+    assert [*weaker(opened, (), ours, ())]
+    held = before.put(ca_at("1"), TRUST)
+    wider = doorways(
+        held,
+        held.put(ca_at("3"), ca("3", "a.net")).put(app_at("a.net"), there(app("a.net", TOKEN))),
+        {"a.net"},
+    )
+    assert [*weaker(wider, (), {*ours, ca_at("3")}, ())]

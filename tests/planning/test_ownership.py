@@ -148,22 +148,28 @@ def test_another_stacks_digits_say_that_it_is_another_bundle() -> None:
 def test_an_adopted_ca_is_marked_without_digits(by: Address) -> None:
     """Nobody saw what was uploaded, so its name claims nothing; found again by what the account shows."""
     actual = account(there("11", END, name="by hand"))
-    refused = merge(State({AT: DECLARED}), actual, "s")
+    unsealed = merge(State({AT: DECLARED}), actual, "s", {by})
+    assert [d.code.code for d in unsealed.diagnostics] == ["ownership.not-recorded"]
+    assert unsealed.diagnostics[0].fix.endswith(f"    sha256: {SHA}")
+    recorded = replace(DECLARED, contents=Contents.RECORDED)
+    refused = merge(State({AT: recorded}), actual, "s")
     assert "--adopt certificate/1" in refused.diagnostics[0].fix
     assert diff(actual, refused.desired) == ()
-    adopted = merge(State({AT: DECLARED}), actual, "s", {by}).desired
+    adopted = merge(State({AT: recorded}), actual, "s", {by}).desired
     (change,) = diff(actual, adopted)
     assert isinstance(change.after, CaCertificate)
     assert (change.after.name, change.after.contents) == ("c (cf-mtls s)", Contents.RECORDED)
     again = account(there("11", END, name=change.after.name))
-    merged = merge(State({AT: DECLARED}), again, "s")
+    assert merge(State({AT: DECLARED}), again, "s").diagnostics[0].code.code == "ownership.not-recorded"
+    merged = merge(State({AT: recorded}), again, "s")
     assert diff(again, merged.desired) == ()
     assert merged.desired[BY_ID] == replace(change.after, id="1")
 
 
 def test_an_adopted_ca_that_may_be_two_bundles_is_not_guessed() -> None:
     """What the account shows is in both; taking it for the new one would say that the new one is there."""
-    declared = State([bundle("c", "ab" * 32, "i1", "root"), bundle("c", "cd" * 32, "i2", "root")])
+    both = (bundle("c", "ab" * 32, "i1", "root"), bundle("c", "cd" * 32, "i2", "root"))
+    declared = State((a, replace(ca, contents=Contents.RECORDED)) for a, ca in both)
     actual = account(CaCertificate("c (cf-mtls s)", ("a.net",), ("root",), (END,), id="1"))
     merged = merge(declared, actual, "s")
     assert [d.code.code for d in merged.diagnostics] == ["ownership.ambiguous"]

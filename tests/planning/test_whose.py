@@ -8,7 +8,15 @@ import pytest
 
 from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.plan import Action
-from cf_mtls.model.resources import AccessApplication, AccessPolicy, Address, CaCertificate, Kind, Scope
+from cf_mtls.model.resources import (
+    AccessApplication,
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    Scope,
+)
 from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.ownership import is_ours, merge
@@ -134,3 +142,124 @@ def test_two_stacks_never_take_each_others_things() -> None:
     for stack, gone in (("s", app_at("a.net")), ("other", app_at("b.net")), ("third", None)):
         changes = planned(stack, SCOPE, State(), actual, Allowed(delete=9)).changes
         assert [c.address for c in changes] == ([gone] if gone else [])
+
+
+SET_AT = Address(Kind.SETTINGS, "a.net")
+ON, CHINA = (
+    HostnameSettings("a.net", client_certificate_forwarding=True),
+    HostnameSettings("a.net", china_network=True),
+)
+OTHERS = replace(app("a.net/o", stack="other"), id="7")
+FAR = HostnameSettings("far.net", china_network=True)
+
+
+def settings(there: HostnameSettings | None, wanted: HostnameSettings | None, *stands: object, adopt: bool = False,
+             destroy: bool = False) -> tuple[list[str], list[str]]:  # fmt: skip
+    """What is done to settings on a.net (`set`, `reset`), and the codes of what is said of settings."""
+    found: dict[Address, object] = {app_at(t.domain): t for t in stands if isinstance(t, AccessApplication)}
+    declared = {
+        a: replace(t, id=None)
+        for a, t in found.items()
+        if isinstance(t, AccessApplication) and is_ours(t, "s")
+    }
+    actual = State({**found, **({SET_AT: there} if there else {}), Address(Kind.SETTINGS, "far.net"): FAR})  # type: ignore[dict-item]
+    merged = merge(State({**declared, **({SET_AT: wanted} if wanted else {})}), actual, "s",
+                   [SET_AT] if adopt else [], destroy=destroy)  # fmt: skip
+    done = [c for c in diff(actual, merged.desired) if c.address.kind is Kind.SETTINGS]
+    words = ["reset" if c.after is None else "set" for c in done]
+    return words, [d.code.code for d in merged.diagnostics if d.code.code.startswith("settings.")]
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "stands", "found"),
+    [
+        (None, ON, (), (["set"], [])),
+        (ON, ON, (), ([], [])),
+        (ON, CHINA, (APP,), (["set"], [])),
+        (ON, CHINA, (), ([], ["settings.foreign"])),
+        (ON, CHINA, (OTHERS,), ([], ["settings.foreign"])),
+        (ON, CHINA, (APP, OTHERS), ([], ["settings.shared"])),
+        (ON, ON, (APP, OTHERS), ([], [])),
+        (ON, None, (APP,), ([], ["settings.unmanaged"])),
+        (ON, None, (), ([], [])),
+        (ON, None, (OTHERS,), ([], [])),
+    ],
+)
+def test_settings_are_changed_only_where_nobody_elses_things_stand(
+    there: HostnameSettings | None, wanted: HostnameSettings | None, stands: tuple[object, ...],
+    found: tuple[list[str], list[str]],
+) -> None:  # fmt: skip
+    """They carry no mark: ours stands there and no other stack's, or they are so already; else it is said."""
+    assert settings(there, wanted, *stands) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stands", "done"),
+    [
+        (CHINA, (), ["set"]),
+        (CHINA, (APP, OTHERS), ["set"]),
+        (None, (APP,), ["reset"]),
+        (None, (), []),
+    ],
+)
+def test_settings_that_were_typed_out_are_taken_over(
+    wanted: HostnameSettings | None, stands: tuple[object, ...], done: list[str]
+) -> None:
+    """What the file says, or where it says nothing and something of ours stands there, the default."""
+    assert settings(ON, wanted, *stands, adopt=True)[0] == done
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stands", "adopt", "done"),
+    [
+        (ON, (APP,), False, ["reset"]),
+        (CHINA, (APP,), False, ["reset"]),
+        (ON, (), False, ["reset"]),
+        (CHINA, (), False, []),
+        (ON, (APP, OTHERS), False, []),
+        (ON, (APP, OTHERS), True, ["reset"]),
+        (None, (APP,), False, []),
+    ],
+)
+def test_the_end_of_a_stack_puts_back_the_settings_that_were_its_own(
+    wanted: HostnameSettings | None, stands: tuple[object, ...], adopt: bool, done: list[str]
+) -> None:
+    """Declared, and nobody else's things rest on them; far ones are never touched."""
+    assert settings(ON, wanted, *stands, adopt=adopt, destroy=True)[0] == done
+
+
+@pytest.mark.parametrize(
+    ("there", "goes"),
+    [
+        (APP, True),
+        (replace(APP, name="by hand"), False),
+        (OTHERS, False),
+        (replace(APP, elsewhere=ZONE), False),
+    ],
+)
+def test_the_end_of_a_stack_takes_what_is_ours_and_nothing_else(there: AccessApplication, goes: bool) -> None:
+    """By mark, in this scope."""
+    actual = State({app_at(there.domain): there})
+    assert bool(diff(actual, merge(State(), actual, "s", destroy=True).desired)) is goes
+
+
+def test_the_end_of_a_stack_takes_what_the_file_pins() -> None:
+    """Imported things carry no mark: the id in the file says that they are ours."""
+    actual = State(
+        {
+            app_at("a.net"): replace(APP, name="by hand"),
+            app_at("b.net"): replace(app("b.net", stack=None), id="8"),
+        }
+    )
+    pinned = State({app_at("a.net"): replace(app("a.net"), id="1")})
+    changes = diff(actual, merge(pinned, actual, "s", destroy=True).desired)
+    assert [c.address for c in changes] == [app_at("a.net")]
+
+
+def test_what_a_destination_says_beside_its_place_is_kept_and_its_overrides_are_the_files() -> None:
+    """An unknown member of a public destination is the account's; a path made public there is not."""
+    there = freeze_object({"type": "public", "uri": "a.net", "l4": 1, "overrides": [{"behavior": "public"}]})
+    actual = State({app_at("a.net"): replace(APP, destinations=(there,))})
+    (after,) = (r for _, r in merge(State({app_at("a.net"): app("a.net")}), actual, "s").desired.items())
+    assert isinstance(after, AccessApplication)
+    assert dict(after.destinations[0]) == {"l4": 1, "type": "public", "uri": "a.net"}

@@ -78,6 +78,8 @@ class Bench:
     unproven: frozenset[str] = frozenset()
     given_up: frozenset[str] = frozenset()
     others: tuple[CaCertificate, ...] = ()
+    leaving: tuple[CaCertificate, ...] = ()
+    """CAs beside the first that leave the hostname too."""
 
     def trust(self, key: str, of: Authority, *hosts: str) -> CaCertificate:
         found = ca(key, *hosts, pem=of.chain.pem, contents=Contents.KNOWN)
@@ -89,14 +91,17 @@ class Bench:
             self.trust("1", self.pki.clients, HOST),
             self.trust("2", self.new, HOST),
             *self.others,
+            *self.leaving,
         ]
         found: dict[Address, Resource] = {ca_at(c.fingerprints[0]): c for c in cas}
         return State({**found, app_at(HOST): app(HOST, *self.policies)})  # type: ignore[arg-type]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        at = ca_at("1")
-        return Step(Phase.NARROW, at, self.trust("1", self.pki.clients), at), Step(Phase.DELETE, at, None, at)
+        gone = (self.trust("1", self.pki.clients, HOST), *self.leaving)
+        bare = {ca_at(c.fingerprints[0]): replace(c, associated_hostnames=()) for c in gone}
+        narrows = [Step(Phase.NARROW, at, value, at) for at, value in bare.items()]
+        return (*narrows, *(Step(Phase.DELETE, at, None, at) for at in bare))
 
     def boundary(self, done: int) -> Boundary:
         steps, start = self.steps, self.start
@@ -373,6 +378,44 @@ def test_where_anybody_gets_in_nobody_shows_anything(bench: Bench, mary: Identit
             replace(bench, policies=(ANYONE,)).boundary(0)
         )
     assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_one_client_that_shows_nothing_is_not_covered_by_another_that_gets_in(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """A client of a third CA makes the refusal count; of the new CA nothing was seen all the same."""
+    third = root("Third Root", now=NOW)
+    kate = third.issue("kate", now=NOW)
+    edge = Edge({"mary": always(SILENT), "kate": always(IN), BARE: always(OUT)})
+    beside = replace(bench, others=(bench.trust("3", third, HOST),))
+    with pytest.raises(Failure) as caught:
+        beside.rotation(edge, {"mary": mary, "kate": kate}).before(beside.boundary(0))
+    assert codes(caught.value) == ["apply.successor-not-shown"]
+
+
+def test_whom_the_file_refuses_loses_nothing(bench: Bench, mary: Identity) -> None:
+    """Its being out is what the file says."""
+    assert afterwards(bench, Edge({"mary": always(OUT)}), {"mary": mary}, mary=Expected.REFUSED) is None
+
+
+def test_where_no_certificate_is_needed_no_ca_matters(bench: Bench, mary: Identity) -> None:
+    """Who is out at an open URL is not out because of a CA: that is the proof's matter afterwards."""
+    assert afterwards(replace(bench, policies=(ANYONE,)), Edge({"mary": always(OUT)}), {"mary": mary}) is None
+
+
+def test_at_the_deadline_nobody_waits_for_a_second_refusal(bench: Bench, mary: Identity) -> None:
+    """Out in the last round and in again a second later: there was no second later."""
+    edge = Edge({"mary": lambda at: OUT if LAG_S <= at < LAG_S + 1 else IN})
+    assert afterwards(bench, edge, {"mary": mary}) is not None
+
+
+def test_every_old_ca_of_a_host_must_be_shown_to_have_let_go(bench: Bench, pki: Pki, mary: Identity) -> None:
+    """A client of one of two that leave says nothing of the other: the longest lag passes."""
+    two = replace(bench, leaving=(bench.trust("5", root("Second Old", now=NOW), HOST),))
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    boundary = two.boundary(2)
+    found = two.rotation(edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED).after(boundary)
+    assert (found, edge.at >= LAG_S) == (None, True)
 
 
 # In its place

@@ -274,3 +274,20 @@ def test_a_client_that_gets_in_where_only_tokens_should_is_told_like_any_other()
     assert (made.elsewhere, made.proven) == ((), (f"https://{ONE}",))
     alone = claim(found(declared({ONE: TOKEN}), []))
     assert (alone.elsewhere, alone.proven) == ((f"https://{ONE}",), ())
+
+
+def test_a_client_that_must_get_in_and_was_not_seen_does_not_count_as_in() -> None:
+    """Where only tokens should: nobody was seen, so that URL stays declared and not provable here."""
+    demanded = replace(JEAN, client=replace(JEAN.client, expect=Expected.ALLOWED))
+    made = claim(found(declared({ONE: TOKEN}), [demanded], gone))
+    assert (made.elsewhere, made.proven) == ((f"https://{ONE}",), ())
+
+
+def test_a_refused_client_names_nobody_who_lets_in() -> None:
+    """The edge named itself in refusals alone: who admitted jean was not said."""
+
+    def no_session(probe: Probe) -> Evidence:
+        return replace(right(probe), session_of="")
+
+    made = claim(found(declared({ONE: CLOSED}), [JEAN, STRANGER], no_session))
+    assert made.unnamed == (f"https://{ONE}",)
