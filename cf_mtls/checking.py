@@ -196,7 +196,7 @@ def _judged(
         marked,
         asked.alarming,
         unused,
-        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state)),
+        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
         turned(known, snapshot.state),
     )
 

@@ -24,8 +24,9 @@ from cf_mtls.model.evidence import Got, Outcome
 from cf_mtls.model.people import Expected
 from cf_mtls.model.plan import Phase
 from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.state import State
 from cf_mtls.planning.admission import People, cas_on, host_and_path
-from cf_mtls.planning.gates import ca_name
+from cf_mtls.planning.gates import ca_name, unproven
 from cf_mtls.planning.succession import alone, deciding, handovers, hosts_of_entry, proofs
 from cf_mtls.proving import PAUSES_S, Subject, ask, subject, verify_until
 from cf_mtls.quick import dataclass
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from cf_mtls.model.evidence import Probe, Verdict
     from cf_mtls.model.people import Target
     from cf_mtls.model.resources import Address
-    from cf_mtls.model.state import State
     from cf_mtls.planning.succession import Handover
     from cf_mtls.proving import Patience
     from cf_mtls.remote.stages import Boundary
@@ -77,6 +77,18 @@ class Rotation:
     """Hostnames whose new trust may go unproven."""
     given_up: frozenset[str] = frozenset()
     """`CLIENT@URL` of those that may lose their access."""
+
+    # Before anything is written
+
+    def begin(self, boundary: Boundary) -> None:
+        """Raise Failure (refused) for what cannot be proven by the clients that could be opened: keys may be elsewhere.
+
+        A plan was judged where it was made; a saved one may be applied where its clients' keys are not.
+        """
+        found = handovers(boundary.left, boundary.state, boundary.final, self.stack, boundary.start)
+        names = State({**boundary.state, **boundary.final})
+        if refused := tuple(unproven(found, self._people(), names, self.unproven)):
+            raise Failure(refused, Exit.REFUSED)
 
     # Before hostnames leave
 

@@ -69,6 +69,8 @@ class Settler:
 
         What must be put back because a declared client lost its access, None when nothing must.
         """
+        if not boundary.done:
+            self.rotation.begin(boundary)
         if boundary.next is Phase.DEMAND:
             self._asks(boundary)
         if boundary.next is Phase.NARROW:

@@ -49,6 +49,7 @@ from cf_mtls.planning.guard import hosts_touched, known_hosts
 from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.planning.succession import handovers
+from cf_mtls.planning.withdrawal import withdrawals
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
@@ -314,8 +315,9 @@ def planned(
         *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
+        *(withdrawals(actual, desired, people.at) if people.at else ()),
     )
-    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches)
+    promise = Promise(ordered.requests, len(ordered.steps) + 1, not ordered.glitches, ordered.shut)
     inputs = _inputs(declared, frozenset(), allowed, people, removed, is_destroy=destroy)
     return Plan(
         name, scope, actual, desired, changes, ordered.steps, diagnostics, promise, ways, inputs, left_out

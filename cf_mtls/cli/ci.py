@@ -127,7 +127,7 @@ def gate(
     states = [Status(stack["status"]) for stack in stacks]
     if not fail_on_drift:
         states = [Status.CLEAN if stack["complete"] else Status.ERROR for stack in stacks]
-    state = worst(states) if states else Status.ERROR
+    state = worst(states)
     console.say(f"{len(stacks)} checked: {state.value}")
     return EXITS[state]
 

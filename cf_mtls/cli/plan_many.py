@@ -65,9 +65,9 @@ def shown(path: Path, result: Plan | Failure) -> Exit:
 
 
 def verdict(path: Path, result: Plan | Failure, code: Exit) -> str:
-    """`changes: plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`"""
+    """`plans/a.yaml: Plan: 1 to add, 0 to change, 0 to destroy.`, behind the path `refused` or `error` where it is."""
     from cf_mtls.report.plan_text import verdict as verdict_of
 
-    words = {Exit.OK: "no changes", Exit.DIFFERENCES: "changes", Exit.REFUSED: "refused"}
-    counts = "" if isinstance(result, Failure) or result.is_empty else f": {verdict_of(result)}"
-    return f"{words.get(code, 'error')}: {path}{counts}"
+    words = {Exit.OK: "", Exit.DIFFERENCES: "", Exit.REFUSED: "refused"}
+    said = "" if isinstance(result, Failure) else verdict_of(result)
+    return ": ".join(filter(None, (str(path), words.get(code, "error"), said)))

@@ -86,11 +86,18 @@ class Promise:
     requests: int = 0
     states: int = 1
     is_kept: bool = True
+    shut: tuple[str, ...] = ()
+    """Hosts on which somebody is refused for a moment, because that was allowed."""
 
     def __str__(self) -> str:
-        """The line of proof."""
+        """The line that says for which requests it was decided."""
+        if not self.requests:
+            return "No step can change who gets in anywhere."
         watched = f"{self.requests:,} requests × {self.states:,} states"
-        return f"{watched}: every outcome changes at most once" if self.is_kept else f"{watched}: not kept"
+        if not self.is_kept:
+            return f"{watched}: not kept"
+        but = f", but on {', '.join(self.shut)}: shut for a moment, as allowed" if self.shut else ""
+        return f"{watched}: every outcome changes at most once{but}"
 
 
 NOTHING_WATCHED = Promise()

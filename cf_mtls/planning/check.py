@@ -23,6 +23,7 @@ from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import lets_in_more, weakenings
 from cf_mtls.planning.host_settings import unmanaged_note
 from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.withdrawal import withdrawals
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -71,10 +72,14 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
 
 
-def said_of_contents(known: Known, actual: State) -> tuple[Diagnostic, ...]:
-    """Notes on the CAs of which nobody proved what they hold: what is said of their clients rests on that."""
+def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
+    """Notes on the CAs of which nobody proved what they hold, and on those that the file's last commit took out.
+
+    What is said of their clients rests on that. now: aware.
+    """
     merged = merge(known.declared, actual, known.stack)
-    return tuple(doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}))
+    taken = withdrawals(known.before, known.declared, now) if known.before else ()
+    return (*doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}), *taken)
 
 
 def turned(known: Known, actual: State) -> frozenset[str]:

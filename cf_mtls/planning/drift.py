@@ -144,9 +144,9 @@ def _under_way(finding: Finding) -> Finding:
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """The state of several stacks together; clean when there are none."""
+    """The state of several stacks together; of none could-not-check, for nothing was looked at."""
     found = set(statuses)
-    return next((status for status in WORST_FIRST if status in found), Status.CLEAN)
+    return next((status for status in WORST_FIRST if status in found), Status.ERROR)
 
 
 WORDS = {

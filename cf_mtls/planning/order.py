@@ -45,6 +45,8 @@ class Ordered:
     by_key: int
     by_search: int
     glitches: tuple[Glitch, ...]
+    shut: tuple[str, ...] = ()
+    """Hosts on which a request that has its final outcome is refused for a moment, because that was allowed."""
 
 
 def order(
@@ -74,6 +76,7 @@ def order(
         sum(not group.searched and not group.glitches for group in found),
         sum(group.searched for group in found),
         tuple(glitch for group in found for glitch in group.glitches),
+        tuple(sorted({host for group in found for host in group.shut})),
     )
 
 
@@ -109,6 +112,7 @@ class _Group:
     ) -> None:
         self.group, self.one_ca, self.rivals = group, one_ca, rivals
         self.watch = Watch(group, actual, desired, may_shut)
+        self._strict = Watch(group, actual, desired) if self.watch.may_shut & group.hosts else None
         self.sequence: tuple[Move, ...] = ()
         self.searched = False
         self.glitches: tuple[Glitch, ...] = ()
@@ -130,6 +134,14 @@ class _Group:
             if solution:
                 self.sequence, self.searched, self.glitches = joined(solution), True, ()
                 return
+
+    @property
+    def shut(self) -> frozenset[str]:
+        """The hosts that the chosen sequence shuts for a moment, of those that it may."""
+        if self._strict is None:
+            return frozenset()
+        board = self._strict.board(one_ca=self.one_ca)
+        return frozenset(found.request.host for found in self._strict.glitches(self.sequence, board))
 
     def _all(self, make: Callable[[Change], Iterable[Move]]) -> tuple[Move, ...]:
         return in_key_order(move for change in self.group.changes for move in make(change))

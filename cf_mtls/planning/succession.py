@@ -179,4 +179,6 @@ def _why_nobody(handover: Handover, people: People, cas: dict[Address, CaCertifi
     if accepted:
         named = ", ".join(sorted(accepted - shared))
         return f"at no URL there does the certificate of {named} decide whether it gets in"
+    if unread := sorted(c.name for c in people.clients if c.name not in people.shown):
+        return f"no client that could be opened has a certificate of it; not opened: {', '.join(unread)}"
     return "no declared client has a certificate of it"

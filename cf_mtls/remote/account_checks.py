@@ -54,7 +54,9 @@ def _token_status(r: Readings, _: Declared) -> Iterator[Finding]:
         yield either("token.status", status == "active", f"it is {status}", fix)
     elif any(map(ok, r.access.values())):
         yield Finding(
-            "token.status", Grade.WARN, "it works, but Cloudflare does not verify it for this account or zone"
+            "token.status",
+            Grade.UNTOLD,
+            "it works, but Cloudflare does not verify it for this account or zone",
         )
     else:
         refusal = next((o for o in r.verified.values()), r.account)
@@ -65,7 +67,10 @@ def _token_expiry(r: Readings, declared: Declared) -> Iterator[Finding]:
     told = _token(r) or {}
     ends = told.get("expires_on")
     if not isinstance(ends, str):
-        yield Finding("token.expiry", Grade.OK, "no end is set" if told else "not known: it was not verified")
+        grade, said = (
+            (Grade.OK, "no end is set") if told else (Grade.UNTOLD, "not known: it was not verified")
+        )
+        yield Finding("token.expiry", grade, said)
         return
     left = (instant(ends) - declared.at).days
     grade = Grade.FAIL if left < 0 else Grade.WARN if left < SOON_DAYS else Grade.OK
@@ -86,12 +91,12 @@ READ: tuple[tuple[str, tuple[str, ...], Grade, str], ...] = (
     (
         "Access: Organizations, Identity Providers, and Groups",
         ("groups", "organization"),
-        Grade.WARN,
+        Grade.UNTOLD,
         "rules that refer to groups count as unknown",
     ),
-    ("Zone", ("zones",), Grade.WARN, "hostnames cannot be looked up"),
-    ("DNS", ("dns",), Grade.WARN, "whether hostnames are proxied cannot be seen"),
-    ("SSL and Certificates", ("look-alikes",), Grade.WARN, "look-alikes cannot be seen"),
+    ("Zone", ("zones",), Grade.UNTOLD, "hostnames cannot be looked up"),
+    ("DNS", ("dns",), Grade.UNTOLD, "whether hostnames are proxied cannot be seen"),
+    ("SSL and Certificates", ("look-alikes",), Grade.UNTOLD, "look-alikes cannot be seen"),
 )
 """Permission group, the readings that need it, how bad its lack is, and what does not work without it."""
 
@@ -128,7 +133,7 @@ def _permission_write(r: Readings, _: Declared) -> Iterator[Finding]:
     )
     if not isinstance(policies, list):
         why = "The token cannot read its own permissions; that takes API Tokens Read."
-        yield Finding("permission.write", Grade.WARN, UNTOLD, f"{why} apply needs {' and '.join(WRITE)}.")
+        yield Finding("permission.write", Grade.UNTOLD, UNTOLD, f"{why} apply needs {' and '.join(WRITE)}.")
         return
     held = {name for policy in policies for name in _granted(policy, r.scope.id)}
     for group in WRITE:
@@ -170,7 +175,7 @@ def _access(r: Readings, _: Declared) -> Iterator[Finding]:
     elif ok(r.access["certificates"]) or ok(r.access["applications"]):
         yield Finding("access.enabled", Grade.OK, "Access answers")
     else:
-        yield Finding("access.enabled", Grade.WARN, "cannot be told: nothing of Access could be read")
+        yield Finding("access.enabled", Grade.UNTOLD, "cannot be told: nothing of Access could be read")
 
 
 def _certificates(r: Readings, _: Declared) -> Iterator[Finding]:
@@ -182,7 +187,7 @@ def _certificates(r: Readings, _: Declared) -> Iterator[Finding]:
             "account team for Access mTLS."
         )
         yield Finding(
-            "certificates.room", Grade.WARN, "no CA yet; whether one may be added is not known", fix
+            "certificates.room", Grade.UNTOLD, "no CA yet; whether one may be added is not known", fix
         )
     elif number is not None:
         yield _room(
@@ -213,7 +218,7 @@ def _rate(r: Readings, _: Declared) -> Iterator[Finding]:
         said = f"{min(left)} requests left in this five minutes' budget"
         yield Finding("rate.left", grade, said, "" if grade is Grade.OK else wait)
     else:
-        yield Finding("rate.left", Grade.OK, "Cloudflare does not say")
+        yield Finding("rate.left", Grade.UNTOLD, "Cloudflare does not say")
 
 
 CHECKS: Mapping[str, Callable[[Readings, Declared], Iterator[Finding]]] = {

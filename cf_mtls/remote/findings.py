@@ -30,6 +30,8 @@ class Grade(Enum):
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
+    UNTOLD = "unknown"
+    """It could not be told: neither well nor wrong."""
 
 
 @dataclass(frozen=True, slots=True)

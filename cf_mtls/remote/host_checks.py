@@ -39,7 +39,7 @@ def _zone(r: Readings, _: Declared) -> Iterator[Finding]:
         elif isinstance(found, ZoneReading):
             yield _zone_state(found.zone, host)
         else:
-            yield refused("host.zone", Grade.WARN, found, "/zones", host)
+            yield refused("host.zone", Grade.UNTOLD, found, "/zones", host)
 
 
 def _zone_state(zone: Mapping[str, Any], host: str) -> Finding:
@@ -60,7 +60,7 @@ def _dns(r: Readings, _: Declared) -> Iterator[Finding]:
         records = [item for item in items(last) if item.get("type") in {"A", "AAAA", "CNAME"}]
         proxied = [item for item in records if item.get("proxied")]
         if not ok(last):
-            yield refused("host.dns", Grade.WARN, last, "/dns_records", host)
+            yield refused("host.dns", Grade.UNTOLD, last, "/dns_records", host)
         elif proxied:
             yield Finding(
                 "host.dns",
@@ -75,14 +75,16 @@ def _dns(r: Readings, _: Declared) -> Iterator[Finding]:
             yield Finding("host.dns", Grade.FAIL, said, fix, host)
         else:
             fix = "Fine for a tunnel, a Worker or a custom hostname; else add a proxied record."
-            yield Finding("host.dns", Grade.WARN, "no DNS record is seen", fix, host)
+            yield Finding("host.dns", Grade.UNTOLD, "no DNS record is seen", fix, host)
 
 
 def _in_the_way(r: Readings, declared: Declared) -> Iterator[Finding]:
     """What plan and drift report on each hostname: what stands in our place, and what opens ours."""
     if declared.actual is None:
         why = " ".join(d.detail for d in declared.notes) or "the account could not be read."
-        yield from (Finding("host.application", Grade.WARN, f"not looked at: {why}", "", h) for h in r.hosts)
+        yield from (
+            Finding("host.application", Grade.UNTOLD, f"not looked at: {why}", "", h) for h in r.hosts
+        )
         return
     merged = merge(declared.state, declared.actual, declared.stack)
     found = [*_taken(merged), *_weakened(merged)]
@@ -96,7 +98,7 @@ def _nothing_seen(host: str, notes: Sequence[Diagnostic]) -> Finding:
     unseen = next((d for d in notes if d.code is UNSEEN), None)
     if unseen:
         said = f"nothing in the way here, but {unseen.code.summary}: {unseen.detail}"
-        return Finding("host.application", Grade.WARN, said, unseen.fix, host)
+        return Finding("host.application", Grade.UNTOLD, said, unseen.fix, host)
     said = "no other application, CA, reusable policy or group opens what the file declares"
     return Finding("host.application", Grade.OK, said, "", host)
 
@@ -182,7 +184,7 @@ def _edge_of(host: str, seen: Handshake, *, trusted: bool) -> Finding:
     """What it means that the edge asks or does not. trusted: whether a CA of the account is on the hostname."""
     if seen.failure:
         return Finding(
-            "host.edge", Grade.WARN, f"could not be seen: {seen.failure}", "Try again from elsewhere.", host
+            "host.edge", Grade.UNTOLD, f"could not be seen: {seen.failure}", "Try again from elsewhere.", host
         )
     if seen.asked == trusted:
         said = (

@@ -27,39 +27,60 @@ COLUMNS = 80
 
 def doctor_text(findings: Sequence[Finding], paint: Paint, whom: Asked = NOBODY) -> str:
     """The findings of the account, then those of each hostname, then whom it asked and the count."""
-    width = max((len(f.check) for f in findings), default=0)
+    widths = tuple(max((len(word) for word in words), default=0) for words in _columns(findings))
     lines: list[str] = []
     for on in dict.fromkeys(f.on for f in findings):
         lines += ["", paint.bold(harmless(on))] if on else [paint.bold("Token and account")]
-        lines += [line for f in findings if f.on == on for line in _lines(f, width, paint)]
+        lines += [line for f in findings if f.on == on for line in _lines(f, widths, paint)]
     asked = [] if whom == NOBODY else [harmless(str(whom))]
-    return "\n".join([*lines, "", *asked, _count(findings)])
+    return "\n".join([*lines, "", *asked, verdict(findings)])
 
 
-def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
-    colour = {Grade.OK: paint.green, Grade.WARN: paint.yellow, Grade.FAIL: paint.red}[finding.grade]
-    grade = colour(finding.grade.value) + " " * (4 - len(finding.grade.value))
-    yield f"  {grade}  {finding.check:<{width}}  {harmless(finding.said)}"
+def _columns(findings: Sequence[Finding]) -> tuple[list[str], list[str]]:
+    return [f.grade.value for f in findings], [f.check for f in findings]
+
+
+def _lines(finding: Finding, widths: Sequence[int], paint: Paint) -> Iterator[str]:
+    colour = {Grade.OK: paint.green, Grade.FAIL: paint.red}.get(finding.grade, paint.yellow)
+    grade = colour(finding.grade.value) + " " * (widths[0] - len(finding.grade.value))
+    yield f"  {grade}  {finding.check:<{widths[1]}}  {harmless(finding.said)}"
     for line in finding.fix.splitlines():
         # A command to copy stays on its line.
         parts = [line] if line.startswith("    ") else wrap(harmless(line), COLUMNS)
-        yield from (f"  {' ' * 4}  {'':<{width}}  {harmless(part)}" for part in parts)
+        yield from (f"  {'':<{widths[0]}}  {'':<{widths[1]}}  {harmless(part)}" for part in parts)
 
 
-def _count(findings: Sequence[Finding]) -> str:
+def verdict(findings: Sequence[Finding]) -> str:
+    """What the findings come to, counts included; *Nothing stands in the way* only when nothing is left untold."""
     counts = {grade: len([f for f in findings if f.grade is grade]) for grade in Grade}
-    ok, warn = counts[Grade.OK], plural(counts[Grade.WARN], "warning")
-    said = "Nothing stands in the way" if not counts[Grade.FAIL] else "Something stands in the way"
-    return f"{said}: {ok} ok, {warn}, {counts[Grade.FAIL]} failed."
+    untold = ", ".join(dict.fromkeys(f.check for f in findings if f.grade is Grade.UNTOLD))
+    said = (
+        "Something stands in the way"
+        if counts[Grade.FAIL]
+        else f"Nothing that could be told stands in the way; not told: {untold}"
+        if untold
+        else "Nothing stands in the way"
+        if findings
+        else "Nothing was looked at"
+    )
+    told = f"{counts[Grade.OK]} ok, {plural(counts[Grade.WARN], 'warning')}, {counts[Grade.FAIL]} failed"
+    return f"{said} ({told}, {counts[Grade.UNTOLD]} not told)."
 
 
 def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, Any]:
-    """The findings as data, and whether any failed."""
+    """The findings as data: ok when nothing failed, complete when everything could be told."""
     rows = [
         {"check": f.check, "on": f.on or None, "grade": f.grade.value, "said": f.said, "fix": f.fix or None}
         for f in findings
     ]
-    return {"format_version": "1.0", "ok": is_well(findings), "asked": whom.data(), "findings": rows}
+    whole = all(f.grade is not Grade.UNTOLD for f in findings)
+    return {
+        "format_version": "1.0",
+        "ok": is_well(findings),
+        "complete": whole,
+        "asked": whom.data(),
+        "findings": rows,
+    }
 
 
 def is_well(findings: Sequence[Finding]) -> bool:

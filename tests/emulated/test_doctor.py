@@ -121,11 +121,11 @@ ROWS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         lambda w: w.token("Access: Apps"), "permission.read", "fail", "Apps and Policies Read is missing",
     ),
     "no right to read groups": (
-        lambda w: w.token("Access: Org"), "permission.read", "warn", "Groups Read is missing",
+        lambda w: w.token("Access: Org"), "permission.read", "unknown", "Groups Read is missing",
     ),
-    "no right to read DNS": (lambda w: w.token("DNS"), "permission.read", "warn", "DNS Read is missing"),
+    "no right to read DNS": (lambda w: w.token("DNS"), "permission.read", "unknown", "DNS Read is missing"),
     "no right to read look-alikes": (
-        lambda w: w.token("SSL"), "permission.read", "warn", "SSL and Certificates Read is missing",
+        lambda w: w.token("SSL"), "permission.read", "unknown", "SSL and Certificates Read is missing",
     ),
     "the other code for a missing permission": (
         lambda w: (w.token("Access: Apps"), w.manage("POST", "switches", {"permission-code": 9109})),
@@ -163,13 +163,14 @@ ROWS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "permission.read", "fail", "[api.answer-lost]",
     ),
     "no entitlement": (
-        lambda w: w.manage("POST", "switches", {"certificate-quota": 0}), "certificates.room", "warn", "may be added",
+        lambda w: w.manage("POST", "switches", {"certificate-quota": 0}),
+        "certificates.room", "unknown", "may be added",
     ),
     "the zone is elsewhere": (lambda w: w.state(other_zone), "host.zone", "fail", "no zone of this account"),
     "the zone is pending": (lambda w: w.state(wait_for_zone), "host.zone", "fail", "is pending, not active"),
     "the zone is paused": (lambda w: w.state(pause_zone), "host.zone", "fail", "is paused"),
     "a grey cloud": (lambda w: w.state(grey_cloud), "host.dns", "fail", "DNS only"),
-    "no record": (lambda w: w.state(no_dns), "host.dns", "warn", "no DNS record"),
+    "no record": (lambda w: w.state(no_dns), "host.dns", "unknown", "no DNS record"),
     "somebody's application": (
         lambda w: w.add("apps", app("jeann.net/georgetown-penang-malaysia")), "host.application", "fail", "somebody's",
     ),
@@ -276,5 +277,5 @@ def test_an_edge_that_cannot_be_reached_is_not_a_failure(
     """Could not tell is its own outcome."""
     monkeypatch.setenv("CF_MTLS_CONNECT_TO", "::127.0.0.1:9")
     code, grade, said = edge_of(capsys)
-    assert (code, grade) == (0, "warn")
+    assert (code, grade) == (0, "unknown")
     assert said.startswith("could not be seen: ")

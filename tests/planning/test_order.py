@@ -143,6 +143,15 @@ def test_what_no_order_keeps_is_named_and_ordered_only_when_it_may_be_shut() -> 
     assert elsewhere.glitches
 
 
+def test_what_may_be_shut_is_said_only_where_it_is_shut() -> None:
+    """An allowed gap is no kept promise, and what is allowed and not needed is no gap."""
+    before = State([(CA_AT, replace(CA, id="1")), an_app("a.net")])
+    after = State([(NEW_AT, NEW), an_app("a.net")])
+    gap = order(diff(before, after), before, after, {"a.net"}, one_ca=True)
+    beside = order(diff(before, after), before, after, {"a.net"})
+    assert (gap.shut, beside.shut) == (("a.net",), ())
+
+
 def test_a_domain_that_changes_hands_is_free_before_it_is_taken() -> None:
     """The API keeps a domain on one application, so the old one goes first; nobody who may not gets in between."""
     wide = (public("a.net/x"), public("a.net/y"))

@@ -68,7 +68,10 @@ KEY = "the private key of mary is not here"
         (rotated(bundle(NEW), mary=Who(MARY, ((URL, A),))), None),
         (rotated(bundle(NEW)), NOBODY),
         (rotated(bundle(NEW), jean=Who(JEAN)), NOBODY),
-        (rotated(bundle(NEW), mary=Who(None, A)), NOBODY),
+        (
+            rotated(bundle(NEW), mary=Who(None, A)),
+            "no client that could be opened has a certificate of it; not opened: mary",
+        ),
         (rotated(bundle(NEW), mary=Who(MARY, A, is_here=False)), KEY),
         (rotated(bundle(NEW), mary=Who(MARY, A, is_here=False), two=Who(NEW.issue("two", now=NOW))), None),
         (

@@ -91,7 +91,7 @@ def test_the_right_to_write_is_read_from_the_tokens_own_policies(
 def test_the_right_to_write_is_never_guessed() -> None:
     """A token that may not read itself is told to be unknown, not to be lacking."""
     told = {VERIFY: {"id": "t1", "status": "active"}, OWN: refused(403, 9109, "no")}
-    assert of("permission.write", looked(told)) == [("warn", "cannot be told without writing")]
+    assert of("permission.write", looked(told)) == [("unknown", "cannot be told without writing")]
 
 
 @pytest.mark.parametrize(("count", "grade"), [(1, "ok"), (44, "ok"), (45, "warn"), (50, "fail")])

@@ -421,6 +421,27 @@ def test_every_old_ca_of_a_host_must_be_shown_to_have_let_go(bench: Bench, pki: 
 # In its place
 
 
+@pytest.mark.parametrize(
+    ("done", "typed", "refused"), [(0, (), True), (0, (HOST,), False), (0, ("b.net",), True), (1, (), False)]
+)
+def test_without_a_key_to_prove_it_nothing_is_begun(
+    bench: Bench, mary: Identity, done: int, typed: tuple[str, ...], refused: bool
+) -> None:
+    """A saved plan where its clients' keys are not: refused before any write, and nobody is asked."""
+    edge = Edge({BARE: always(OUT)})
+    away = replace(bench, unproven=frozenset(typed)).rotation(edge, {"mary": mary})
+    away = replace(away, wallet=Wallet({}, tuple(replace(c, is_here=False) for c in away.wallet.clients)))
+    settler = Settler(away.targets, away.wallet, edge, (), away.patience, away.now, edge.said.append, away)
+    if not refused:
+        settler.between(bench.boundary(done))
+        return
+    with pytest.raises(Failure) as caught:
+        settler.between(bench.boundary(done))
+    assert (codes(caught.value), caught.value.exit_code) == (["plan.unproven"], Exit.REFUSED)
+    assert edge.asked == []
+    assert "not opened: mary" in caught.value.diagnostics[0].detail
+
+
 @pytest.mark.parametrize(("done", "moments"), [(0, [BARE, "mary"]), (1, ["mary"]), (2, [])])
 def test_both_moments_come_in_every_run(bench: Bench, mary: Identity, done: int, moments: list[str]) -> None:
     """Before the first hostname leaves, and before any CA is deleted: also in a run that only deletes."""
