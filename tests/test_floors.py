@@ -40,7 +40,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "bounds shape stages | gateway wire | conflicts | pace errors | pages token_end"),
-    ("remote", "elsewhere apply | snapshot | doctor | findings"),
+    ("remote", "elsewhere apply | snapshot doctor_shapes | doctor | findings"),
     ("remote", "account_checks host_checks | diagnosis"),
     ("verify", "answer answered connect outlook private proofs stopwatch | claim expect judge line"),
     ("verify", "ca_keys handshake resumption wallet wrong tunnel"),

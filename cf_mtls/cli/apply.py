@@ -53,6 +53,8 @@ SHAPED = Code(
     "an option would make the saved plan another one",
 )
 
+LEFT = Code("apply.other-plan-left", Severity.NOTE, Fault.INVOCATION, "what is left is another plan")
+
 CONTINUED = (
     "Have the plan as it is now approved. After a run that was stopped, what is left is another plan; under the digest "
     "that it was approved by only a saved plan continues:\n    cf-mtls plan --out PLANFILE"
@@ -124,6 +126,7 @@ def apply(
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
+    saved: Saved | None = None
     try:
         with Journal(journal) as written:
             made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
@@ -150,8 +153,11 @@ def apply(
                 authorities=declared.authorities(),
             )
             return applied.prove(ran, looked, asking, where.pace, deadline)
-    except Failure:
+    except Failure as failure:
         applied.not_applied(as_json=as_json)
+        if expect and saved is None and failure.exit_code is Exit.INTERRUPTED:
+            note = LEFT.found("The digest that was approved is that of the whole plan.", CONTINUED)
+            raise Failure((*failure.diagnostics, note), failure.exit_code) from None
         raise
 
 
