@@ -91,11 +91,34 @@ def verify(
         if against
         else _under(trusted, leaves, sent, moment, kind)
     )
-    result = {"purpose": purpose.value, "at": moment.isoformat(), "ok": not failed, "clients": objects}
+    result: dict[str, object] = {
+        "purpose": purpose.value,
+        "at": moment.isoformat(),
+        "ok": not failed,
+        "clients": objects,
+    }
+    if against:
+        taken = _still_vouched(trusted, new, moment)
+        result["still_vouched"] = taken
+        text = "\n".join([*(STILL_VOUCHED.format(subject=subject) for subject in taken), text])
     _print(result, text, as_json=as_json)
     if strict:
         _show_strict(leaves, new or trusted, moment)
     return Exit.ERROR if failed else Exit.OK
+
+
+STILL_VOUCHED = (
+    "{subject}: taken out, but a root above it stays. Its clients are out only if they send their leaf alone, or "
+    "the server ignores what they send; Cloudflare's edge may use it."
+)
+
+
+def _still_vouched(old: Sequence[Certificate], new: Sequence[Certificate], at: datetime) -> list[str]:
+    """The subjects of the CAs that the new chain lacks and accepts all the same when clients send them."""
+    from cf_mtls.pki.vouching import taken_and_vouched
+    from cf_mtls.report.terminal import harmless
+
+    return [harmless(c.subject) for c in taken_and_vouched(old, new, at)]
 
 
 Leaves = list[tuple[str, "Certificate"]]

@@ -16,6 +16,7 @@ from cf_mtls.pki.pem import read_certificates
 from cf_mtls.pki.traits import same_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from cf_mtls.model.people import Shown
@@ -39,6 +40,26 @@ def vouches_for_all_of(old: str, new: str, at: datetime) -> bool:
     return all(
         judge(_ders(old), c.der, issuing, at).ok or any(same_key(c, other) for other in _certificates(old))
         for c in _certificates(new)
+    )
+
+
+def vouched_when_sent(old: str, new: str, at: datetime) -> tuple[Certificate, ...]:
+    """The CAs of the old bundle that the new one lacks and yet accepts, once clients send them along.
+
+    Not those whose key stays: a renewed CA is not meant to be withdrawn.
+    """
+    return taken_and_vouched(_certificates(old), _certificates(new), at)
+
+
+def taken_and_vouched(
+    old: Sequence[Certificate], new: Sequence[Certificate], at: datetime
+) -> tuple[Certificate, ...]:
+    """As `vouched_when_sent`, of certificates."""
+    trusted, sent = [c.der for c in new], [c.der for c in old]
+    return tuple(
+        c
+        for c in old
+        if c.is_ca and not any(same_key(c, other) for other in new) and judge(trusted, c.der, sent, at).ok
     )
 
 

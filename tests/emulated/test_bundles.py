@@ -130,6 +130,27 @@ def test_a_certificate_taken_from_a_bundle_or_added_to_it_reaches_the_edge(
         assert (code, "No changes" in said) == (0, True), said
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_taking_an_issuing_ca_out_below_a_root_that_stays_is_not_called_a_withdrawal(
+    account: Account, used: bool
+) -> None:
+    """Where the edge uses what a client sends, it still gets in; plan says so beforehand, whatever the answer is."""
+    account.switch(use_sent_intermediates=used)
+    account.applied("both")
+    code, said = account.cf_mtls("plan", "one", *MEANT)
+    assert (code, "[certificate.still-vouched]" in said) == (0, True), said
+    assert "CN=Issuing two" in said
+    account.applied("one")
+    sends = account.folder / "sends.pem"
+    sends.write_bytes(account.clients["two"].read_bytes() + TWO.certificate.pem.encode("ascii"))
+    sends.chmod(0o600)
+    assert account.admits() == {"one": True, "two": False}
+    assert Prober(account.ready, []).ask_once(Asking("jeann.net", "/", "two", sends)) == (
+        200 if used else 403
+    )
+    assert "[certificate.still-vouched]" not in account.cf_mtls("plan", "one")[1]
+
+
 @pytest.mark.parametrize("refused", ["first", "any", "whole"])
 def test_what_an_account_refuses_twice_is_told_learned_and_done_through_a_gap(
     account: Account, refused: str

@@ -120,6 +120,22 @@ def test_the_fleet_is_counted_before_a_change(pki: Pki, family: Authority, now: 
     assert sum(c["stops"] for c in found["clients"]) == 3
 
 
+def test_a_ca_that_is_taken_out_below_a_root_that_stays_is_not_called_out(
+    pki: Pki, family: Authority, now: datetime
+) -> None:
+    """Its clients stop only when they send their leaf alone: said by name, for people and programs."""
+    top, other = family.above[0], root("another", now=now)
+    both, new = put("both.pem", family.chain.pem + other.chain.pem), put("new.pem", top.pem + other.chain.pem)
+    clients = fleet_of(family, now, "ava")
+    out = pki("verify", "--chain", both, "--against", new, "--at", AT, *clients)[1]
+    assert out.startswith(f"{family.certificate.subject}: taken out, but a root above it stays.")
+    found = json.loads(pki("verify", "--json", "--chain", both, "--against", new, "--at", AT, *clients)[1])
+    assert found["still_vouched"] == [family.certificate.subject]
+    gone = put("gone.pem", other.chain.pem)
+    found = json.loads(pki("verify", "--json", "--chain", both, "--against", gone, "--at", AT, *clients)[1])
+    assert found["still_vouched"] == []
+
+
 def test_who_was_never_accepted_does_not_stop(pki: Pki, family: Authority, now: datetime) -> None:
     """A stranger before and after: exit 0, and said."""
     chain = put("chain.pem", family.chain.pem)
