@@ -18,6 +18,7 @@ from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
     Destroy,
+    HostElsewhere,
     OneCa,
     PlanFile,
     RefusedTwice,
@@ -51,6 +52,8 @@ SHAPED = Code(
     Fault.INVOCATION,
     "an option would make the saved plan another one",
 )
+
+LEFT = Code("apply.other-plan-left", Severity.NOTE, Fault.INVOCATION, "what is left is another plan")
 
 CONTINUED = (
     "Have the plan as it is now approved. After a run that was stopped, what is left is another plan; under the digest "
@@ -87,6 +90,7 @@ def apply(
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
+    host_elsewhere: HostElsewhere = None,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -117,10 +121,12 @@ def apply(
         one_ca=one_ca,
         twins=refused_twice,
         wildcards=wildcard_hostnames,
+        elsewhere=host_elsewhere,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()
     where = account(stop.asked)
+    saved: Saved | None = None
     try:
         with Journal(journal) as written:
             made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
@@ -147,8 +153,11 @@ def apply(
                 authorities=declared.authorities(),
             )
             return applied.prove(ran, looked, asking, where.pace, deadline)
-    except Failure:
+    except Failure as failure:
         applied.not_applied(as_json=as_json)
+        if expect and saved is None and failure.exit_code is Exit.INTERRUPTED:
+            note = LEFT.found("The digest that was approved is that of the whole plan.", CONTINUED)
+            raise Failure((*failure.diagnostics, note), failure.exit_code) from None
         raise
 
 

@@ -28,9 +28,9 @@ def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detaile
     """The exit code of planning all of these files; each plan and each failure has been shown."""
     results = planned(paths, allowed, destroy=destroy)
     codes = [shown(path, result) for path, result in results]
+    console.out(harmless(str(asked(account()))))
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
-    console.out(harmless(str(asked(account()))))
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
@@ -39,9 +39,11 @@ def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[t
     """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
-    here, moment = account(), now()
+    here, moment, refused = account(), now(), many.declared_twice(paths)
 
     def made(path: Path) -> Plan:
+        if path in refused:
+            raise refused[path]
         return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
     return list(zip(paths, many.side_by_side(paths, made), strict=True))

@@ -12,7 +12,7 @@ from cf_mtls.cli.plan import OF_THE_RUN
 
 PLAN, APPLY = Verbs()["plan"], Verbs()["apply"]
 SHAPING = [p for p in PLAN.params if p.name not in OF_THE_RUN]
-EXAMPLES = {"target": "settings/a.net", "adopt": "application/a.net/x"}
+EXAMPLES = {"refused_twice": "first", "target": "settings/a.net", "adopt": "application/a.net/x"}
 """Values of options that take no plain text."""
 
 

@@ -147,14 +147,12 @@ def test_a_saved_plan_without_changes_is_applied_and_proven(folder: Path, ready:
         )
 
 
-def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, ready: Ready) -> None:
-    """Ctrl-C while settings are waited for; the same command does the rest, and a local file decides nothing."""
-    run(folder, ready, "plan", PLAN, "--out", "p.json")
-    approved = next_command(run(folder, ready, "plan", PLAN, "--out", "p.json").stderr)
+def interrupted(folder: Path, ready: Ready, words: list[str]) -> str:
+    """What a command says that gets Ctrl-C while settings are waited for; then the settings settle."""
     lever(ready, "switches", {"settings-delay": 30.0}, "POST")
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
     with subprocess.Popen(
-        [sys.executable, "-m", "cf_mtls", *approved],
+        [sys.executable, "-m", "cf_mtls", *words],
         cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
         for _ in range(400):
@@ -166,12 +164,29 @@ def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, read
     assert program.returncode == 130, said
     lever(ready, "switches", {"settings-delay": 0.0}, "POST")
     lever(ready, "clock", {"advance": 60}, "POST")
-    by_file = run(folder, ready, "apply", PLAN, "-y", "--expect", approved[-1])
-    assert (by_file.returncode, "only a saved plan" in by_file.stderr) == (4, True)
+    return said
+
+
+def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, ready: Ready) -> None:
+    """The same command does the rest, and a local file decides nothing."""
+    approved = next_command(run(folder, ready, "plan", PLAN, "--out", "p.json").stderr)
+    said = interrupted(folder, ready, approved)
+    assert "Run the same command again" in said
+    assert "[apply.other-plan-left]" not in said
     (folder / PLAN).unlink()
     rest = run(folder, ready, *approved)
     assert (rest.returncode, "Proven" in rest.stdout) == (0, True), rest.stderr
     assert "An earlier run of this plan was here: 1 step of 3 left." in rest.stderr
+
+
+def test_an_interrupted_approval_of_a_file_says_what_continues(folder: Path, ready: Ready) -> None:
+    """What is left has another digest, said when it stops and when it is tried again; the saved plan goes on."""
+    approved = next_command(run(folder, ready, "plan", PLAN, "--out", "p.json").stderr)
+    by_file = ["apply", PLAN, "-y", "--expect", approved[-1]]
+    assert "[apply.other-plan-left]" in interrupted(folder, ready, by_file)
+    refused = run(folder, ready, *by_file)
+    assert (refused.returncode, "only a saved plan" in " ".join(refused.stderr.split())) == (4, True)
+    assert run(folder, ready, *approved).returncode == 0
 
 
 def test_a_run_that_was_killed_inside_a_call_has_it_in_its_journal(folder: Path, ready: Ready) -> None:

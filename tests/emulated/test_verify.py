@@ -31,6 +31,13 @@ def ready() -> Iterator[Ready]:
         yield emulator.ready
 
 
+@pytest.fixture
+def fresh() -> Iterator[Ready]:
+    """An emulator to which nobody has applied anything."""
+    with running(Options()) as emulator:
+        yield emulator.ready
+
+
 def environment(ready: Ready) -> dict[str, str]:
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
     return {**ours, **ready.exports()}
@@ -92,7 +99,8 @@ def test_a_saved_plan_is_proven_as_its_plan_file_is(folder: Path) -> None:
         ready = emulator.ready
         assert run(folder, ready, "plan", PLAN, "--out", "saved.json").returncode == 0
         assert run(folder, ready, "verify", "saved.json").returncode == 3
-        assert run(folder, ready, "apply", "saved.json").returncode == 0
+        digest = json.loads((folder / "saved.json").read_text("utf-8"))["cf_mtls"]["digest"]
+        assert run(folder, ready, "apply", "saved.json", "--expect", digest).returncode == 0
         ran = [run(folder, ready, "verify", file, "--json") for file in ("saved.json", PLAN)]
     told = [
         [(v["url"], v["client"], v["expected"], v["verdict"]) for v in json.loads(r.stdout)["verdicts"]]
@@ -169,16 +177,16 @@ def test_apply_waits_for_a_slow_edge_with_a_line_that_says_so(folder: Path) -> N
 
 
 def test_a_client_that_cannot_be_opened_keeps_nobody_from_applying(
-    folder: Path, ready: Ready, pki: Pki
+    folder: Path, fresh: Ready, pki: Pki
 ) -> None:
     """A key of another certificate is an error before anything is asked; an encrypted one is a warning, and applied."""
     key = folder / "plans/certs/clientcert.key"
     key.write_text(pki.stranger.key_pem, "ascii")
     for verb in (["apply", PLAN, "-y"], ["verify", PLAN]):
-        ran = run(folder, ready, *verb)
+        ran = run(folder, fresh, *verb)
         assert (ran.returncode, "[identity.key-mismatch]" in ran.stderr, ran.stdout) == (1, True, "")
     key.write_text(pkcs8(pki.jean.key, b"a passphrase that nobody gives"), "ascii")
-    ran = run(folder, ready, "apply", PLAN, "-y")
+    ran = run(folder, fresh, "apply", PLAN, "-y")
     assert "warning: a client's key was not checked [client.not-checked]" in ran.stderr
     assert (ran.returncode, ran.stdout.strip().endswith("not proven at 1 URL.")) == (1, True), ran.stderr
     assert "warning: a declared client cannot be sent [client.cannot-be-sent]" in ran.stderr
