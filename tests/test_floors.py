@@ -30,7 +30,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents duplicates host_settings leaving withdrawal | diff ownership moves codec foreign",
+        "canon contents duplicates feasible host_settings leaving withdrawal",
+    ),
+    (
+        "planning",
+        "diff ownership moves codec foreign",
     ),
     ("planning", "admission board | succession | guard | search | gates order reliance"),
     ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),
