@@ -224,6 +224,7 @@ MUTANTS = (
     *of(
         "remote/wire",
         "remote/test_wire.py",
+        ("application_body", "**_without_emptied(thaw(app.fields)),", ""),
         ("_precedence", 'whole(raw, "precedence") or 0', "0"),
         ("policy", 'reusable=flag(raw, "reusable")', "reusable=False"),
         ("hostnames", "host.lower()", "host"),
@@ -240,7 +241,6 @@ MUTANTS = (
         ("_rules", "if not is_emptied(rule)", ""),
         ("_policy_body", "if found.reusable:", "if False:"),
         ("_policy_body", '**({"id": found.id} if found.id else {}),', ""),
-        ("application_body", "**thaw(app.fields),", ""),
     ),
     *of(
         "remote/token_end",

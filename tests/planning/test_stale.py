@@ -9,10 +9,11 @@ import pytest
 
 from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.model.frozen import freeze_object
+from cf_mtls.model.plan import Action, Change
 from cf_mtls.model.resources import AccessGroup, Address, Kind, Resource, Rule, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.planfile import saved_of
-from cf_mtls.planning.saved import Saved
+from cf_mtls.planning.saved import Progress, Saved
 from cf_mtls.workflow import Allowed, again, planned
 from tests.planning.things import ANYONE, CERTIFICATE, app, app_at, ca, ca_at, policy, rule
 
@@ -95,3 +96,15 @@ STAYS: list[tuple[str, Address, Resource | None]] = [
 def test_a_plan_is_not_stale_for_what_it_does_not_rest_on(address: Address, now: Resource | None) -> None:
     """Other hosts are other people's business, and the same in other words is the same."""
     assert again(saved(), ACTUAL.put(address, now), NOW, is_approved=True).changes
+
+
+def test_a_run_continues_only_what_is_left_of_the_plan_itself() -> None:
+    """What moved must be the plan's own work, and what is left to do a part of it."""
+    plan = saved()
+    (step,) = plan.steps
+    progress = Progress(plan, ACTUAL.put(step.address, step.value))
+    far = app_at("far.net")
+    other = Change(far, Action.DELETE, ACTUAL[far], None, ("name",))
+    assert progress.holds([step.address], [])
+    assert not progress.holds([step.address], [other])
+    assert not progress.holds([ca_at("9")], [])
