@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field, replace
 from datetime import datetime, timedelta
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cf_mtls import diagnostics, input_file, proving, workflow
+from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
-from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severity
+from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.model.evidence import Dossier, Outcome
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings, said_of_contents, unseen
-from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, of_diagnostic, waived
+from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unseen
+from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
+from cf_mtls.planning.feasible import in_no_zone
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -42,8 +45,6 @@ if TYPE_CHECKING:
     from cf_mtls.planning.saved import Saved
     from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account
-
-TWICE = Code("drift.stack-twice", Severity.ERROR, Fault.FILE, "two files declare the same stack")
 
 AT_ONCE = 4
 """Stacks and accounts side by side."""
@@ -70,6 +71,11 @@ class Asked:
     bug: Callable[[Exception], Diagnostic] = diagnostics.bug
     kept_out: Diagnostic | None = None
     """Why no account may be asked: then every valid file could not be checked, and that is why."""
+    confirm_s: float = 0
+    """Seconds after which an alarm is confirmed by a second read; 0 confirms none."""
+    sleep: Callable[[float], None] = time.sleep
+    elsewhere: frozenset[str] = frozenset()
+    """Hosts that lie in no zone which the token sees, and are meant all the same."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -97,7 +103,19 @@ class _Seen:
 
 
 def check(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checked, ...]:
-    """A verdict for each file, in their order. Raises nothing: what fails is in the verdict."""
+    """A verdict for each file, in their order. Raises nothing: what fails is in the verdict.
+
+    An alarm is read a second time after `confirm_s`; what stands in one of the two alone is a change under way.
+    """
+    first = _once(paths, account, asked)
+    if asked.confirm_s <= 0 or all(checked.status is not Status.DRIFT for checked in first):
+        return first
+    asked.sleep(asked.confirm_s)
+    again = _once(paths, account, asked)
+    return tuple(confirmed(one, two) for one, two in zip(first, again, strict=True))
+
+
+def _once(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checked, ...]:
     items = [_understood(path, account, asked) for path in paths]
     if not asked.kept_out:
         _only_once(items)
@@ -123,16 +141,11 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
 
 def _only_once(items: Sequence[_Stack]) -> None:
     """Two files of one stack would each call the other's things drift: both are refused."""
+    known = [(i.path, i.stack.name, str(i.scope)) for i in items if i.stack]
+    refused = twice(known)
     for item in items:
-        same = [
-            i
-            for i in items
-            if i.stack and item.stack and (i.stack.name, i.scope) == (item.stack.name, item.scope)
-        ]
-        if len(same) > 1 and item.stack:
-            files = "\n".join(f"    {i.path}" for i in same)
-            detail = f"The stack {item.stack.name} is declared by:\n{files}"
-            item.failed = (TWICE.found(detail, "Give each its own name, or check one of them."),)
+        if item.path in refused:
+            item.failed = (refused[item.path],)
 
 
 def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
@@ -171,6 +184,8 @@ def _judged(
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
     found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
+    for problem in in_no_zone(stack.state, stack.places, snapshot.beside.holds, asked.elsewhere):
+        found.append(of_diagnostic(problem, Class.UNCHECKED, (), Place(file)))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
@@ -182,6 +197,7 @@ def _judged(
         asked.alarming,
         unused,
         (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
+        turned(known, snapshot.state),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
+from cf_mtls.declare.applications import NO_TRUST
 from cf_mtls.declare.clients import shown_by, shown_of
 from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
@@ -32,6 +33,7 @@ from cf_mtls.planning.approval import losses, not_counted
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.duplicates import refusals, rivals
+from cf_mtls.planning.feasible import beyond_limits, in_no_zone, without_ca
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import (
     IMPOSSIBLE,
@@ -249,8 +251,16 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
         stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
     )
     inputs = _inputs(stack.state, stack.hosts, allowed, everybody, stack.removed, is_destroy=destroy)
-    said = (*stack.diagnostics, *snapshot.diagnostics, *made.diagnostics)
+    infeasible = () if destroy else tuple(_infeasible(stack, snapshot, made, allowed))
+    told = (d for d in stack.diagnostics if d.code is not NO_TRUST)  # decided here, with the account
+    said = (*told, *snapshot.diagnostics, *infeasible, *made.diagnostics)
     return replace(made, diagnostics=said, inputs=inputs)
+
+
+def _infeasible(stack: Stack, snapshot: Snapshot, made: Plan, allowed: Allowed) -> Iterator[Diagnostic]:
+    """What Cloudflare must refuse of a plan, or what would shut everybody out."""
+    yield from in_no_zone(stack.state, stack.places, snapshot.beside.holds, allowed.elsewhere)
+    yield from without_ca(stack.state, stack.places, made.desired)
 
 
 def planned(
@@ -292,6 +302,7 @@ def planned(
         *_partial(left_out),
         *refusals(beside, changes, everything),
         *no_order(ordered.glitches, everything, one_ca=allowed.one_ca_per_hostname, twins=bool(beside)),
+        *beyond_limits(ordered.steps, actual),
         *wildcards(changes, allowed=allowed.wildcard_hostnames),
         *weaker(ways, allowed.weaken, merged.ours, changes),
         *lockouts(judged, actual, desired, allowed.lockout),

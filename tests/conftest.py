@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -46,6 +47,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("counted")
     for nodeid, text in sorted(counts):
         terminalreporter.write_line(f"{nodeid.rpartition('/')[2].partition('::')[0]}: {text}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nowhere_near_ci() -> Iterator[None]:
+    """Where the tests run changes nothing of what they see: in CI an alarm is read again after ten seconds."""
+    kept = os.environ.pop("CI", None)
+    yield
+    if kept is not None:
+        os.environ["CI"] = kept
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
     Destroy,
+    HostElsewhere,
     OneCa,
     PlanFile,
     RefusedTwice,
@@ -89,6 +90,7 @@ def apply(
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
+    host_elsewhere: HostElsewhere = None,
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", help="How long the edge may take to agree.")
     ] = DEADLINE_S,
@@ -119,6 +121,7 @@ def apply(
         one_ca=one_ca,
         twins=refused_twice,
         wildcards=wildcard_hostnames,
+        elsewhere=host_elsewhere,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
     stop = Stop()

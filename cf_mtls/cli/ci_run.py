@@ -27,11 +27,11 @@ from cf_mtls.cli.ci_step import (
     summarised,
     write,
 )
-from cf_mtls.cli.options import account, asked, mappings, now, plan_files
+from cf_mtls.cli.options import account, asked, hosts_elsewhere, mappings, now, plan_files
 from cf_mtls.cli.plan_many import WORST_FIRST, planned, shown, verdict
 from cf_mtls.cli.proof import Reports, witnesses
 from cf_mtls.diagnostics import Exit, Failure
-from cf_mtls.model.plan import NOTHING
+from cf_mtls.model.plan import Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def plan(
     barred = kept_out()
     if barred:
         return _kept_out(named, barred, annotate=annotate)
-    results = planned(named, NOTHING, destroy=False)
+    results = planned(named, Allowed(elsewhere=hosts_elsewhere(None)), destroy=False)
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from datetime import date, timedelta
@@ -17,10 +18,12 @@ from cf_mtls.cli.ci_step import UNWRITABLE, write
 from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
+    HostElsewhere,
     PlanFiles,
     WitnessName,
     account,
     asked,
+    hosts_elsewhere,
     now,
     plan_files,
     witness,
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from cf_mtls.planning.saved import Saved
 
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
+BAD_CONFIRM = Code(
+    "drift.confirm", Severity.ERROR, Fault.INVOCATION, "the time after which alarms are confirmed is none"
+)
 BAD_DATE = Code("drift.until", Severity.ERROR, Fault.INVOCATION, "a date cannot be read")
 NO_OWNER = Code("drift.no-owner", Severity.ERROR, Fault.INVOCATION, "a waiver needs an owner")
 
@@ -64,6 +70,16 @@ def drift(
             "--applied", metavar="PLANFILE", help="The plan that was applied last; else git is asked."
         ),
     ] = None,
+    confirm: Annotated[
+        float | None,
+        typer.Option(
+            "--confirm",
+            metavar="SECONDS",
+            min=0,
+            help="Read an alarm again after this time; 0: never. Else CF_MTLS_CONFIRM, else 10 in CI and 0 elsewhere.",
+        ),
+    ] = None,
+    host_elsewhere: HostElsewhere = None,
     expiring_within: Annotated[
         int, typer.Option("--expiring-within", metavar="DAYS", help="Report what ends sooner.", min=0)
     ] = 30,
@@ -96,7 +112,14 @@ def drift(
     asking = witness(witness_name, connect_to, cacert) if verify else None
     whom = asked(account(), connect_to, edge=verify)
     data, status = checked(
-        files, asking, applied or [], timedelta(days=expiring_within), classes(alarm or []), whom=whom
+        files,
+        asking,
+        applied or [],
+        timedelta(days=expiring_within),
+        classes(alarm or []),
+        confirm=confirm,
+        elsewhere=host_elsewhere,
+        whom=whom,
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
     if as_json:
@@ -117,6 +140,9 @@ def checked(
     alarming: frozenset[Class],
     kept_out: Diagnostic | None = None,
     whom: Asked | None = None,
+    *,
+    confirm: float | None = None,
+    elsewhere: list[str] | None = None,
 ) -> tuple[dict[str, Any], Status]:
     """The report on these files (folders are searched), and its state.
 
@@ -140,6 +166,9 @@ def checked(
         proof.open_what_can_be,
         console.bug,
         kept_out,
+        _seconds_to_confirm(confirm),
+        here.pace.clock.sleep,
+        hosts_elsewhere(elsewhere),
     )
     found = checking.check(paths, here, wanted)
     for saved in wanted.applied:
@@ -148,6 +177,23 @@ def checked(
     whom = NOBODY if kept_out else whom or asked(here)
     data = drift_data(found, moment, (here.token,) if here.token else (), whom)
     return data, Status(data["status"])
+
+
+CONFIRM_S = 10.0
+"""Seconds after which an alarm is read again in CI."""
+
+
+def _seconds_to_confirm(typed: float | None) -> float:
+    """After how long an alarm is read again: as typed, as the environment says, else in CI alone."""
+    if typed is not None:
+        return typed
+    named = console.environment("CF_MTLS_CONFIRM")
+    if named is None:
+        return CONFIRM_S if console.environment("CI") else 0.0
+    if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", named):
+        fix = "Write seconds, such as CF_MTLS_CONFIRM=10, or 0 for no second read."
+        raise Failure([BAD_CONFIRM.found(f"CF_MTLS_CONFIRM is {named[:40]}.", fix)], Exit.USAGE)
+    return float(named)
 
 
 def exit_of(status: Status) -> int:

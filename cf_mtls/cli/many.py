@@ -14,6 +14,7 @@ from cf_mtls.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 AT_ONCE = 4
 """Files side by side."""
@@ -38,6 +39,15 @@ def attempted(work: Callable[[Item], Made], item: Item) -> Made | Failure:
         return failure
     except Exception as error:  # noqa: BLE001 - one broken file hides no other
         return Failure([console.bug(error)])
+
+
+def declared_twice(paths: Sequence[Path]) -> dict[Path, Failure]:
+    """The refusal of each file of one call whose stack another of them declares too, in one account or zone."""
+    from cf_mtls.declare import fleet
+
+    scope = console.environment("CLOUDFLARE_ACCOUNT_ID") or console.environment("CLOUDFLARE_ZONE_ID") or ""
+    named = [(path, fleet.stack_name(path), fleet.scope_id(path) or scope) for path in paths]
+    return {path: Failure([found]) for path, found in fleet.twice(named).items()}
 
 
 def worst(codes: Iterable[Exit], order: Sequence[Exit]) -> Exit:

@@ -99,6 +99,14 @@ WildcardHostnames: TypeAlias = Annotated[
     bool,
     typer.Option("--wildcard-hostnames", help="This account takes a wildcard as the hostname of a CA."),
 ]
+HostElsewhere: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host-elsewhere",
+        metavar="HOST",
+        help="This host is in no zone that the token sees, and meant. Else CF_MTLS_HOST_ELSEWHERE, by spaces.",
+    ),
+]
 
 RefusedTwice: TypeAlias = Annotated[
     Literal["first", "any", "whole"] | None,
@@ -133,6 +141,7 @@ def gates(
     one_ca: bool,
     twins: str | None,
     wildcards: bool,
+    elsewhere: list[str] | None,
 ) -> Allowed:
     """What was typed out on the command line."""
     from cf_mtls.model.plan import Allowed
@@ -147,7 +156,14 @@ def gates(
         twins=frozenset({twins} if twins else ()),
         wildcard_hostnames=wildcards,
         targets=addresses(target),
+        elsewhere=hosts_elsewhere(elsewhere),
     )
+
+
+def hosts_elsewhere(typed: list[str] | None) -> frozenset[str]:
+    """The hosts that are meant although no zone is seen to hold them, from the option or the environment."""
+    texts = typed or (console.environment("CF_MTLS_HOST_ELSEWHERE") or "").split()
+    return frozenset(host.lower().rstrip(".") for host in texts)
 
 
 def typed(context: typer.Context, but: Collection[str]) -> list[str]:

@@ -18,6 +18,7 @@ from cf_mtls.cli.options import (
     AllowUnproven,
     AllowWeaken,
     Destroy,
+    HostElsewhere,
     OneCa,
     PlanFiles,
     RefusedTwice,
@@ -73,6 +74,7 @@ def plan(
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
+    host_elsewhere: HostElsewhere = None,
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
@@ -91,6 +93,7 @@ def plan(
         one_ca=one_ca,
         twins=refused_twice,
         wildcards=wildcard_hostnames,
+        elsewhere=host_elsewhere,
     )
     path, *more = plan_files(files)
     if more:

@@ -39,9 +39,11 @@ def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[t
     """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
-    here, moment = account(), now()
+    here, moment, refused = account(), now(), many.declared_twice(paths)
 
     def made(path: Path) -> Plan:
+        if path in refused:
+            raise refused[path]
         return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
     return list(zip(paths, many.side_by_side(paths, made), strict=True))

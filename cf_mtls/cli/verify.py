@@ -75,7 +75,8 @@ def verify(
         return _list(wanted)
     asking = witnesses(witness_name, connect_to, cacert)
     paths = plan_files(files)
-    opened = [many.attempted(_opened, path) for path in paths]
+    refused = many.declared_twice(paths)
+    opened = [refused[path] if path in refused else many.attempted(_opened, path) for path in paths]
     if len(paths) == 1 and isinstance(opened[0], Failure):
         raise opened[0]
     reports = Reports(as_json, junit, html, screenshots)
@@ -96,7 +97,8 @@ def proven(
     """What became of each file, in order: opened one after the other, proven side by side."""
     from cf_mtls.verify.proofs import chosen
 
-    opened = [many.attempted(_opened, path) for path in paths]
+    refused = many.declared_twice(paths)
+    opened = [refused[path] if path in refused else many.attempted(_opened, path) for path in paths]
     return _proofs(paths, opened, _prover(chosen(numbers), asking, routes, asked(edge=True)))
 
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from cf_mtls.declare.yaml_text import Path
 
 NO_TRUST = Code(
-    "application.host-without-certificate", Severity.ERROR, Fault.FILE, "an application's hostname has no CA"
+    "application.host-without-certificate",
+    Severity.WARNING,
+    Fault.FILE,
+    "an application's hostname has no CA in this file",
 )
 SAME_DOMAIN = Code(
     "application.same-domain", Severity.ERROR, Fault.FILE, "two applications want the same domain"
@@ -86,7 +89,7 @@ NO_WILDCARD = (
 def _trusted(ledger: Ledger, domain: str, path: Path, hosts: Collection[str]) -> None:
     host = host_of(domain)
     if host not in hosts:  # whether Access takes wildcards here is not known: facts 1.7
-        detail = f"{host} is in no `associated_hostnames`, so no client certificate can be valid there."
+        detail = f"{host} is in no `associated_hostnames` here, so only clients of another CA can get in."
         fix = (
             NO_WILDCARD
             if "*" in host

@@ -57,14 +57,24 @@ def _unused(state: State) -> Iterator[Found]:
     demanded = {
         host_of(d) for _, app in state.of(AccessApplication) if demands_certificate(app) for d in app.domains
     }
-    wild = any("*" in host for host in demanded)
+    unknown = {
+        host_of(d) for _, app in state.of(AccessApplication) if _rests_elsewhere(app) for d in app.domains
+    }
+    wild = any("*" in host for host in demanded | unknown)
     for address, ca in state.of(CaCertificate):
-        idle = [host for host in ca.associated_hostnames if host not in demanded]
+        idle = [host for host in ca.associated_hostnames if host not in demanded | unknown]
         if idle and not wild:
             detail = (
                 f"{', '.join(idle)}: clients are asked for a certificate, but no application here needs it."
             )
             yield address, UNUSED_CA.found(detail, "Add an application for it, or take the hostname out.")
+
+
+def _rests_elsewhere(app: AccessApplication) -> bool:
+    """Whether it refers to a reusable policy or a group: what those demand is not in this file."""
+    return any(
+        p.reusable or any(rule.kind == "group" for rule in (*p.include, *p.require)) for p in app.policies
+    )
 
 
 def _void(state: State, address: Address, app: AccessApplication) -> Iterator[Found]:
@@ -128,9 +138,10 @@ def _nobody(
     if not clients or not demands_certificate(app):
         return
     # Whether a CA on a wildcard counts is not known (facts 1.7): there nothing is said of the clients.
-    wild = {host for _, ca in state.of(CaCertificate) for host in ca.associated_hostnames if "*" in host}
+    # Where the file has no CA the account may have one.
+    here = {host for _, ca in state.of(CaCertificate) for host in ca.associated_hostnames}
     for domain in app.domains:
-        if host_of(domain) in wild:
+        if host_of(domain) not in here or "*" in host_of(domain):
             continue
         host, path = concrete(host_of(domain)), concrete(path_of(domain)) or "/"
         if not any(decide(state, Request(host, path, asker)).outcome.lets_in for asker in clients.values()):

@@ -56,6 +56,9 @@ def hostname(value: str) -> str:
     if "://" in value or "/" in value or ":" in value:
         message = "must be a plain hostname, without scheme, port or path"
         raise ValueError(message)
+    if re.fullmatch(r"[0-9.]+", host):
+        message = "is an IP address; Access knows hostnames only"
+        raise ValueError(message)
     if len(host) > 253 or not _HOSTNAME.fullmatch(host):
         message = "is not a hostname (an international name is written in its xn-- form)"
         raise ValueError(message)

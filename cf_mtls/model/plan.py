@@ -128,6 +128,8 @@ class Allowed:
     """Whether this account takes a wildcard where a CA's or a setting's hostname stands."""
     targets: frozenset[Address] = frozenset()
     """The only addresses to change; empty means all."""
+    elsewhere: frozenset[str] = frozenset()
+    """Hosts that lie in no zone which the token sees, and are meant all the same."""
 
     def __or__(self, other: Allowed) -> Allowed:
         """What either of the two allows."""
@@ -140,7 +142,7 @@ class Allowed:
         return Allowed(**{name: getattr(self, name) for name in names})
 
 
-SHAPES = frozenset({"one_ca_per_hostname", "targets", "twins", "wildcard_hostnames"})
+SHAPES = frozenset({"elsewhere", "one_ca_per_hostname", "targets", "twins", "wildcard_hostnames"})
 """The fields of `Allowed` that open no gate, only make the plan another one: what they lead to is judged as usual."""
 
 

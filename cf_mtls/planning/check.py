@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from cf_mtls.access.doors import doorways
 from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import CaCertificate, HostnameSettings, hosts_on
+from cf_mtls.model.resources import CaCertificate, HostnameSettings, host_of, hosts_on
 from cf_mtls.planning import baseline, drift
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
-from cf_mtls.planning.foreign import weakenings
+from cf_mtls.planning.foreign import lets_in_more, weakenings
 from cf_mtls.planning.host_settings import unmanaged_note
 from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.withdrawal import withdrawals
@@ -79,6 +80,17 @@ def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagno
     merged = merge(known.declared, actual, known.stack)
     taken = withdrawals(known.before, known.declared, now) if known.before else ()
     return (*doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}), *taken)
+
+
+def turned(known: Known, actual: State) -> frozenset[str]:
+    """The hosts that are open or shut otherwise than the file says, as `open HOST` and `shut HOST`."""
+    merged = merge(known.declared, actual, known.stack, removed=known.removed)
+    hosts = {host for resource in merged.ours.values() for host in hosts_on(resource)}
+    ways = doorways(actual, merged.desired, hosts)
+    opened = {way.before.host for way in ways if lets_in_more(way.before, way.after)}
+    shut = {way.before.host for way in ways if lets_in_more(way.after, way.before)}
+    opened |= {concrete(host_of(found.domain)) for found in weakenings(merged.desired, merged.ours)}
+    return frozenset((*(f"open {host}" for host in opened), *(f"shut {host}" for host in shut)))
 
 
 def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:

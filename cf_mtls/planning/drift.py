@@ -95,6 +95,8 @@ class Checked:
     alarming: frozenset[Class] = ALARMING
     unused: tuple[Waiver, ...] = ()
     notes: tuple[Diagnostic, ...] = ()
+    turned: frozenset[str] = frozenset()
+    """The hosts that are open or shut otherwise than declared: `open HOST`, `shut HOST`."""
 
     def is_alarm(self, finding: Finding) -> bool:
         """Whether somebody should be called; a waived finding is none."""
@@ -118,6 +120,27 @@ class Checked:
         """64 hex digits over the alarms in any order, '' when there are none."""
         alarms = sorted(f.digest for f in self.findings if self.is_alarm(f))
         return digest(alarms) if alarms else ""
+
+
+def confirmed(first: Checked, again: Checked) -> Checked:
+    """The second of two reads, in which an alarm of one of them alone is a change under way: could not be told.
+
+    An alarm stands when both have one of its class at its address; and all of the second do where a host is open, or
+    shut, against what is declared in both, whatever else moved. What could not be read again confirms nothing away.
+    """
+    if not again.is_whole and first.status is Status.DRIFT and again.status is not Status.DRIFT:
+        return first
+    before, after = ({(f.kind, f.address): f for f in c.findings if c.is_alarm(f)} for c in (first, again))
+    stands = bool(first.turned & again.turned)
+    passing = [f for key, f in before.items() if key not in after]
+    passing += [f for key, f in after.items() if key not in before and not stands]
+    rest = (f for f in again.findings if f not in passing)
+    return replace(again, findings=(*rest, *map(_under_way, passing)))
+
+
+def _under_way(finding: Finding) -> Finding:
+    says = f"a change under way, found by one of two reads alone: {finding.kind}: {finding.says}"
+    return replace(finding, kind=Class.UNCHECKED, says=says, urgent=False)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

@@ -52,6 +52,8 @@ def _token_status(r: Readings, _: Declared) -> Iterator[Finding]:
         status = str(told.get("status"))
         fix = "Enable it in the dashboard, or make a new one."
         yield either("token.status", status == "active", f"it is {status}", fix)
+    elif strange := [o for o in r.verified.values() if isinstance(o, Answer) and o.strange]:
+        yield refused("token.status", Grade.WARN, strange[0], "/tokens/verify")
     elif any(map(ok, r.access.values())):
         yield Finding(
             "token.status",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import pages
+from cf_mtls.remote.doctor_shapes import understood
 from cf_mtls.remote.gateway import Answer, NoAnswer, Reader
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Asker:
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Outcome:
         first = self._reader.get(path, query)
         flaky = isinstance(first, NoAnswer) or first.status >= 500
-        return self._reader.get(path, query) if flaky else first
+        return understood(self._reader.get(path, query) if flaky else first, path)
 
     def list(self, path: str) -> Outcome:
         """The first page, as wide as allowed: enough for an account at its limits."""

@@ -42,7 +42,7 @@ FILES = [
     ("stack: georgetown ", "stak: georgetown ", "document.unknown-key", ":4:1"),
     ("stack: georgetown ", "stack: a\nstack: georgetown ", "yaml.duplicate-key", ":5:1"),
     ("version: 1", "version: 1\naccount_id: abc", "document.invalid-value", ":4:13"),
-    ("[jeann.net]", "[other.net]", "application.host-without-certificate", ":16:13"),
+    ("[jeann.net]", "[192.0.2.7]", "document.invalid-value", ":9:"),
     ("certs/certchain.pem ", "certs/nothing.pem ", "file.missing", ":8:12"),
     ("certs/certchain.pem ", "certs/clientcert.key ", "pem.private-key", ":8:12"),
     ("certs/certchain.pem ", "certs/clientcert.pem ", "chain.no-ca", ":8:12"),

@@ -48,8 +48,8 @@ def applications(*lines: str) -> str:
         ("x: {domains: [a.net/x, a.net/y]}", []),
         ("x: {}", ["application.domains"]),
         ("x: {domain: a.net, domains: [a.net/y]}", ["application.domains"]),
-        ("x: {domain: b.net}", ["application.host-without-certificate"]),
-        ("x: {domains: [a.net, b.net]}", ["application.host-without-certificate"]),
+        ("x: {domain: b.net}", []),
+        ("x: {domains: [a.net, b.net]}", []),
         ("x: {domain: b.net, policies: [{name: n, decision: allow, include: [everyone: {}]}]}", []),
         ("x: {domain: a.net, policies: [{id: r}, {name: n, include: [certificate: {}]}]}",
          ["application.mixed-policies"]),
@@ -162,7 +162,7 @@ def test_a_ca_is_overdue_once_its_day_has_passed(chain: Path, days: int, overdue
 
 def test_warnings_about_who_gets_in_wait_for_a_file_without_errors(chain: Path) -> None:
     """What is not understood cannot be judged: the errors come first, alone."""
-    wrong = stack(chain, applications("x: {domain: b.net}"))
+    wrong = stack(chain, applications("x: {}"))
     assert {d.code.severity.value for d in wrong.diagnostics} == {"error"}
 
 

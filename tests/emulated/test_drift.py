@@ -18,7 +18,7 @@ from cf_mtls.diagnostics import Diagnostic, bug
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.emulator.tokens import ALL
 from cf_mtls.pki.authority import root
-from cf_mtls.planning.drift import Status
+from cf_mtls.planning.drift import Class, Status
 from cf_mtls.remote.pace import Pace
 from cf_mtls.workflow import Account
 from tests.ci.steps import parsed
@@ -179,7 +179,7 @@ def test_a_stack_in_two_files_is_refused_for_both(closed: Path, ready: Ready) ->
     """Each would call the other's things drift; neither is judged."""
     (closed / "plans/copy.yaml").write_text((closed / PLAN).read_text("utf-8"), "utf-8")
     code, data = drift(closed, ready, "plans")
-    assert (code, classes(data)) == (1, [("could-not-check", "drift.stack-twice")] * 2)
+    assert (code, classes(data)) == (1, [("could-not-check", "stacks.twice")] * 2)
 
 
 def test_weakened_unmanaged_and_a_foreign_mark(closed: Path, ready: Ready) -> None:
@@ -426,3 +426,88 @@ def test_in_a_github_job_no_verb_prints_a_name_as_a_command(
         json.loads(ran.stdout)
     else:
         assert token not in ran.stdout + ran.stderr
+
+
+def test_an_alarm_that_passes_is_a_change_under_way(closed: Path, ready: Ready) -> None:
+    """Found by one read alone, the first or the second: could not be told, 1, and never clean."""
+    account = lever(ready, "state")
+    for another in (False, True):
+        lever(ready, "state", account)
+        change(ready, "settings", client_certificate_forwarding=False)
+        slept: list[float] = []
+
+        def meanwhile(seconds: float, slept: list[float] = slept, another: bool = another) -> None:
+            slept.append(seconds)
+            lever(ready, "state", account)
+            if another:
+                change(ready, "policies", name="renamed")
+
+        here = Account(ready.token, ready.api_base_url, ready.account_id, None, Pace())
+        (found,) = check([closed / PLAN], here, Asked(NOW, confirm_s=7, sleep=meanwhile))
+        assert slept == [7]
+        assert found.status is Status.ERROR
+        assert [f.says.partition(":")[0] for f in found.findings] == [
+            "a change under way, found by one of two reads alone"
+        ] * (1 + another)
+
+
+def test_an_opening_stands_whatever_else_moves(closed: Path, ready: Ready) -> None:
+    """Another hole at the second read than at the first, and the first one mended: open in both, so an alarm."""
+    account = lever(ready, "state")
+    change(ready, "policies", **OPEN)
+
+    def meanwhile(_: float) -> None:
+        hole = {
+            "name": "hole", "type": "self_hosted", "domain": APP.partition("/")[2] + "/hole",
+            "policies": [{"name": "p", **OPEN}],
+        }  # fmt: skip
+        lever(ready, "state", {**account, "apps": [*account["apps"], hole]})
+
+    here = Account(ready.token, ready.api_base_url, ready.account_id, None, Pace())
+    (found,) = check([closed / PLAN], here, Asked(NOW, confirm_s=1, sleep=meanwhile))
+    assert found.status is Status.DRIFT
+    assert (Class.WEAKENED, f"{APP}/hole") in {(f.kind, f.address) for f in found.findings}
+
+
+def test_an_alarm_that_stays_is_confirmed_by_a_second_read(closed: Path, ready: Ready) -> None:
+    """Read twice: still drift. In CI by itself, or as the environment says; at a terminal the first read is enough."""
+    change(ready, "policies", **OPEN)
+    for words, more, reads in (
+        ([], {}, 1), (["--confirm", "0.01"], {}, 2), ([], {"CF_MTLS_CONFIRM": "0.01", "CI": "true"}, 2),
+        (["--confirm", "0"], {"CI": "true"}, 1),
+    ):  # fmt: skip
+        before = len(seen(ready))
+        assert drift(closed, ready, PLAN, *words, **more)[0] == 2
+        asked = [r["path"] for r in seen(ready)[before:] if r["path"].endswith("/access/certificates")]
+        assert len([path for path in asked if "/accounts/" in path]) == reads, (words, more)
+    wrong = run(closed, ready, "drift", PLAN, CF_MTLS_CONFIRM="soon")
+    assert (wrong.returncode, "[drift.confirm]" in wrong.stderr) == (64, True)
+
+
+def test_what_cannot_be_read_again_confirms_nothing_away(closed: Path, ready: Ready) -> None:
+    """The second read fails: the alarm of the first one stands."""
+    change(ready, "policies", **OPEN)
+
+    def meanwhile(_: float) -> None:
+        lever(ready, "switches", {"access-enabled": "off"}, "POST")
+
+    here = Account(ready.token, ready.api_base_url, ready.account_id, None, Pace())
+    (found,) = check([closed / PLAN], here, Asked(NOW, confirm_s=1, sleep=meanwhile))
+    lever(ready, "switches", {"access-enabled": "on"}, "POST")
+    assert found.status is Status.DRIFT
+
+
+@pytest.mark.parametrize("verb", ["plan", "verify", "drift"])
+def test_a_stack_in_two_files_of_one_call_is_refused_by_every_verb(
+    closed: Path, ready: Ready, verb: str
+) -> None:
+    """Neither is planned, proven or judged; one with its scope written out is the same stack as one without."""
+    text = (closed / PLAN).read_text("utf-8")
+    (closed / "plans/copy.yaml").write_text(f"account_id: {ready.account_id}\n{text}", "utf-8")
+    ran = run(closed, ready, verb, "plans")
+    assert ran.returncode == 1
+    assert (ran.stdout + ran.stderr).count("The stack georgetown is declared by") == 2
+    assert "Proven" not in ran.stdout
+    (closed / "plans/copy.yaml").write_text(f"account_id: {'f' * 32}\n{text}", "utf-8")
+    other = run(closed, ready, verb, "plans")
+    assert "is declared by" not in other.stdout + other.stderr

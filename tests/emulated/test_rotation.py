@@ -386,14 +386,21 @@ def test_a_client_of_two_that_has_not_moved_stops_it_at_planning_and_at_its_own_
 def test_a_saved_plan_proves_a_rotation_as_its_file_would(
     folder: Path, ready: Ready, pki: Pki, new: Authority
 ) -> None:
-    """What the old CA holds travels in the plan: known again by the digits in its name, also far from its file."""
+    """What the old CA holds travels in the plan, known by its digits; without a key it is refused before any write."""
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
     (folder / "plans/certs/new.pem").write_text(new.chain.pem, "ascii")
     mary = put(folder, "mary", new.issue("mary", now=NOW))
     edit(folder, TO_NEW, ("expect: allowed}", f"expect: refused}}\n  mary: {{{mary}, expect: allowed}}"))
     assert run(folder, ready, "plan", PLAN, "--out", "p.json").returncode == 0
     (folder / "plans/certs/certchain.pem").unlink()
-    done = run(folder, ready, "apply", "p.json")
+    digest = json.loads((folder / "p.json").read_text("utf-8"))["cf_mtls"]["digest"]
+    key, before = folder / "plans/certs/mary.key", len(written(ready))
+    key.rename(folder / "away.key")
+    refused = run(folder, ready, "apply", "p.json", "--expect", digest)
+    assert (refused.returncode, "[plan.unproven]" in refused.stderr) == (4, True), refused.stderr
+    assert len(written(ready)) == before
+    (folder / "away.key").rename(key)
+    done = run(folder, ready, "apply", "p.json", "--expect", digest)
     assert done.returncode == 0, done.stderr
     assert f"Shown: mary gets in at {URL}" in done.stderr
     assert f"Shown: jean is refused at {URL}; only the old CA accepted it." in done.stderr

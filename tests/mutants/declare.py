@@ -54,10 +54,10 @@ MUTANTS = (
     *of(
         "declare/values",
         "declare/test_values.py",
-        ("_hostname", '"://" in value or "/" in value or ":" in value', '"://" in value or "/" in value'),
-        ("_hostname", "len(host) > 253 or", ""),
-        ("_hostname", "value.lower()", "value"),
-        ("_hostname", '.rstrip(".")', ""),
+        ("hostname", '"://" in value or "/" in value or ":" in value', '"://" in value or "/" in value'),
+        ("hostname", "len(host) > 253 or", ""),
+        ("hostname", "value.lower()", "value"),
+        ("hostname", '.rstrip(".")', ""),
         ("_domain", '"://" in value or "?" in value or "#" in value', '"://" in value or "#" in value'),
         ("_domain", 'path.rstrip("/")', "path"),
         ("_rule", "or len(value) != 1", ""),
@@ -134,7 +134,7 @@ MUTANTS = (
         ("targets", 'domain if "/" in domain else domain + "/"', "domain"),
         ("targets", "ask.expect_status", "None"),
         (
-            "_policy",
+            "policy_of",
             "_rule_list(found.require),\n        _rule_list(found.exclude)",
             "_rule_list(found.exclude),\n        _rule_list(found.require)",
         ),

@@ -66,6 +66,13 @@ MUTANTS = (
         ("scope_of", "if bad:", "if False:"),
     ),
     *of(
+        "workflow",
+        "planning/test_planfile.py",
+        ("again", "inputs.allowed if is_approved else inputs.allowed.only(SHAPES)", "inputs.allowed"),
+        ("again", "() if is_approved else (*losses(made), *not_counted(inputs.allowed, allowed))", "()"),
+        ("again", "saved.check(actual, made)", "pass"),
+    ),
+    *of(
         "rotation",
         "usecases/test_rotation.py",
         ("Rotation._nobody_is_refused", "raise Failure(", "Failure("),

@@ -12,8 +12,7 @@ from cf_mtls.model.state import State
 from cf_mtls.planning.baseline import as_applied, as_declared_before
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.ownership import merge
-from cf_mtls.planning.planfile import as_json, text
-from cf_mtls.planning.planfile_reader import load
+from cf_mtls.planning.planfile import saved_of
 from cf_mtls.planning.saved import Saved
 from cf_mtls.workflow import Allowed, planned
 from tests.planning.things import ANYONE, app, app_at, ca, ca_at
@@ -30,9 +29,7 @@ CA_AT = ca_at("1" * 32)
 
 def applied(actual: State, declared: State) -> Saved:
     """A plan as it was saved and applied."""
-    return load(
-        text(as_json(planned("s", SCOPE, declared, actual, ALLOWED))).encode(), "p.json", to_apply=False
-    )
+    return saved_of(planned("s", SCOPE, declared, actual, ALLOWED))
 
 
 def changes(actual: State, declared: State) -> tuple[Change, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,12 +11,12 @@ from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.resources import AccessGroup, Address, Kind, Resource, Rule, Scope
 from cf_mtls.model.state import State
-from cf_mtls.planning.planfile import as_json, text
-from cf_mtls.planning.planfile_reader import load
+from cf_mtls.planning.planfile import saved_of
 from cf_mtls.planning.saved import Saved
-from cf_mtls.workflow import Allowed, planned
+from cf_mtls.workflow import Allowed, again, planned
 from tests.planning.things import ANYONE, CERTIFICATE, app, app_at, ca, ca_at, policy, rule
 
+NOW = datetime.now(UTC)
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
 GROUP = Address(Kind.GROUP, "g")
 STAFF = AccessGroup("staff", (rule("email", email="a@x.net"),), (), (), "g")
@@ -40,7 +41,7 @@ ACTUAL = State(
 
 
 def saved() -> Saved:
-    """A plan that changes the application on a.net, as it comes back from its file."""
+    """A plan that changes the application on a.net, as it is saved."""
     own = app_at("own.net")
     declared = State(
         {app_at("a.net"): app("a.net", BY_GROUP), ca_at("1"): ca("1", "a.net"), own: app("own.net")}
@@ -48,7 +49,7 @@ def saved() -> Saved:
     made = planned("s", SCOPE, declared, ACTUAL, Allowed(weaken=frozenset({"https://a.net/"})))
     assert not [d for d in made.diagnostics if d.is_error]
     assert [c.address for c in made.changes] == [app_at("a.net")]
-    return load(text(as_json(made)).encode(), "p.json")
+    return saved_of(made)
 
 
 MOVES: list[tuple[str, Address, Resource | None, str]] = [
@@ -75,7 +76,7 @@ def test_a_plan_is_stale_when_something_it_rests_on_moved(
 ) -> None:
     """Refused, exit 4, with the address and what became of it."""
     with pytest.raises(Failure) as caught:
-        saved().on(ACTUAL.put(address, now))
+        again(saved(), ACTUAL.put(address, now), NOW, is_approved=True)
     assert caught.value.exit_code is Exit.REFUSED
     (found,) = caught.value.diagnostics
     assert found.code.code == "plan.stale"
@@ -93,4 +94,4 @@ STAYS: list[tuple[str, Address, Resource | None]] = [
 @pytest.mark.parametrize(("address", "now"), [m[1:] for m in STAYS], ids=[m[0] for m in STAYS])
 def test_a_plan_is_not_stale_for_what_it_does_not_rest_on(address: Address, now: Resource | None) -> None:
     """Other hosts are other people's business, and the same in other words is the same."""
-    assert saved().on(ACTUAL.put(address, now)).changes
+    assert again(saved(), ACTUAL.put(address, now), NOW, is_approved=True).changes

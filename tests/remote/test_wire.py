@@ -142,3 +142,19 @@ def test_policies_are_always_sent() -> None:
     """Null would leave them: an application that has none any more says so with an empty list (facts 3.4)."""
     assert wire.application_body(replace(app("a.net"), policies=()))["policies"] == []
     assert wire.application_body(replace(app("a.net"), destinations=(public("a.net"),)))["policies"]
+
+
+@pytest.mark.parametrize("emptied", ["", None])
+def test_a_secret_that_reads_back_empty_is_never_written_back(emptied: str | None) -> None:
+    """Wherever it stands; one that is there, and an empty member that is no secret, go back as they came."""
+    scim = {
+        "enabled": True,
+        "authentication": [
+            {"scheme": "oauth2", "client_secret": emptied, "token_url": "https://x"},
+            {"password": emptied},
+        ],
+    }
+    raw = {"id": "1", "domain": "a.net", "scim_config": scim, "custom_deny_message": "", "token": "kept"}
+    body = wire.application_body(wire.application(raw)[1])
+    assert body["scim_config"]["authentication"] == [{"scheme": "oauth2", "token_url": "https://x"}, {}]
+    assert (body["custom_deny_message"], body["token"]) == ("", "kept")
