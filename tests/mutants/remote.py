@@ -224,7 +224,6 @@ MUTANTS = (
     *of(
         "remote/wire",
         "remote/test_wire.py",
-        ("application_body", "**_without_emptied(thaw(app.fields)),", ""),
         ("_precedence", 'whole(raw, "precedence") or 0', "0"),
         ("policy", 'reusable=flag(raw, "reusable")', "reusable=False"),
         ("hostnames", "host.lower()", "host"),
@@ -241,6 +240,8 @@ MUTANTS = (
         ("_rules", "if not is_emptied(rule)", ""),
         ("_policy_body", "if found.reusable:", "if False:"),
         ("_policy_body", '**({"id": found.id} if found.id else {}),', ""),
+        ("application_body", "**_without_emptied(thaw(app.fields)),", ""),
+        ("_without_emptied", "or not _is_secret(k)", ""),
     ),
     *of(
         "remote/token_end",
