@@ -240,7 +240,8 @@ MUTANTS = (
         ("_rules", "if not is_emptied(rule)", ""),
         ("_policy_body", "if found.reusable:", "if False:"),
         ("_policy_body", '**({"id": found.id} if found.id else {}),', ""),
-        ("application_body", "**thaw(app.fields),", ""),
+        ("application_body", "**_without_emptied(thaw(app.fields)),", ""),
+        ("_without_emptied", "or not _is_secret(k)", ""),
     ),
     *of(
         "remote/token_end",
