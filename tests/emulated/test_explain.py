@@ -103,7 +103,7 @@ def test_a_weakening_is_refused_until_its_url_is_typed(folder: Path, ready: Read
 
 
 def test_a_client_that_would_lose_access_is_named(folder: Path, ready: Ready) -> None:
-    """Pinning a name that jean does not have: refused with the client and the URL; with a flag only without `expect`."""
+    """Pinning a name that jean does not have: refused with client and URL; a flag helps only without `expect`."""
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
     text = (folder / PLAN).read_text("utf-8").replace(
         "    domain: jeann.net/georgetown-penang-malaysia\n",
