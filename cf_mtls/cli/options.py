@@ -239,12 +239,11 @@ def _token() -> str | None:
     try:
         if isinstance(found, bytes):
             return found.decode("utf-8").strip()
-        raise Failure([found])
+        why = f"{found.code.summary}: {found.detail}"
     except UnicodeDecodeError:
-        detail = f"CLOUDFLARE_API_TOKEN_FILE names {name}, which cannot be read as text."
-        raise Failure(
-            [TOKEN_FILE.found(detail, "Mend the path, or put the token into CLOUDFLARE_API_TOKEN.")]
-        ) from None
+        why = f"{name} is no text."
+    fix = "Mend the path, or put the token into CLOUDFLARE_API_TOKEN."
+    raise Failure([TOKEN_FILE.found(f"CLOUDFLARE_API_TOKEN_FILE names {name}: {why}", fix)])
 
 
 def addresses(texts: list[str] | None) -> frozenset[Address]:

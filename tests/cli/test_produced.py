@@ -57,7 +57,7 @@ PRODUCED: list[tuple[str, list[str], int, Callable[[Path], None]]] = [
     ("apply.journal", ["apply", PLAN, "--journal", "no/such/folder/j"], 64, nothing),
     ("client.certificate-absent", ["validate", PLAN], 0, no_client),
     ("emulate.unreadable", ["emulate", "--state", "state.json"], 1, broken_json),
-    ("emulate.unreadable", ["emulate", "--faults", "absent.json"], 1, nothing),
+    ("file.missing", ["emulate", "--faults", "absent.json"], 1, nothing),
     ("emulate.unusable", ["emulate", "--switch", "no-such-switch=1"], 1, nothing),
     ("explain.needs-plan", ["explain", "a.net/x", "--offline"], 64, nothing),
     ("explain.url", ["explain", "http://a.net/x", "--plan", PLAN, "--offline"], 64, nothing),

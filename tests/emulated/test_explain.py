@@ -103,7 +103,7 @@ def test_a_weakening_is_refused_until_its_url_is_typed(folder: Path, ready: Read
 
 
 def test_a_client_that_would_lose_access_is_named(folder: Path, ready: Ready) -> None:
-    """Pinning a name that jean does not have: refused with the client, the URL and the flag."""
+    """Pinning a name that jean does not have: refused with client and URL; a flag helps only without `expect`."""
     assert run(folder, ready, "apply", PLAN, "-y").returncode == 0
     text = (folder / PLAN).read_text("utf-8").replace(
         "    domain: jeann.net/georgetown-penang-malaysia\n",
@@ -113,8 +113,12 @@ def test_a_client_that_would_lose_access_is_named(folder: Path, ready: Ready) ->
     (folder / PLAN).write_text(text, "utf-8")
     refused = run(folder, ready, "plan", PLAN)
     assert refused.returncode == 4
-    assert f"jean gets in at {URL} now" in refused.stderr
-    assert "    --allow-lockout jeann.net" in refused.stderr
+    assert "[plan.expect-impossible]" in refused.stderr
+    assert f"at {URL}" in refused.stderr
+    assert "--allow-lockout" not in refused.stderr
+    (folder / PLAN).write_text(text.replace(", expect: allowed", ""), "utf-8")
+    refused = run(folder, ready, "plan", PLAN)
+    assert (refused.returncode, f"    --allow-lockout jean@{URL}\n" in refused.stderr) == (4, True)
 
 
 def test_what_lives_in_the_other_scope_counts_too(folder: Path, ready: Ready) -> None:

@@ -52,11 +52,11 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
-def one(counts: Counts, reader: Fuzzed, seed: str) -> None:
-    """One input: made, read, counted."""
+def one(counts: Counts, reader: Fuzzed, seed: str, slowest_s: float = SLOWEST_S) -> None:
+    """One input: made, read, counted. slowest_s: CPU seconds after which it is stopped."""
     data = reader.make(Random(seed))
     began = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
+    signal.setitimer(signal.ITIMER_PROF, slowest_s)
     try:
         counts.understood += reader.do(data)
     except Failure:
@@ -72,7 +72,7 @@ def one(counts: Counts, reader: Fuzzed, seed: str) -> None:
     spent = time.process_time() - began
     counts.inputs += 1
     counts.slowest_s = max(counts.slowest_s, round(spent, 3))
-    if spent > SLOWEST_S and not (counts.slow and counts.slow[-1]["seed"] == seed):
+    if spent > slowest_s and not (counts.slow and counts.slow[-1]["seed"] == seed):
         counts.slow.append(shown(seed, data, f"{spent:.1f} s"))
 
 

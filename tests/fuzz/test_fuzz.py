@@ -63,14 +63,11 @@ def endless(_: bytes) -> bool:
         (lambda _: True, (1, 1, 0, 0, 0)),
     ],
 )
-def test_what_is_looked_for_is_found(
-    do: object, counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_looked_for_is_found(do: object, counts: tuple[int, ...]) -> None:
     """A failure is an answer; an exception and an input that never ends are counted, with the seed."""
-    monkeypatch.setattr(child, "SLOWEST_S", 0.05)
     child.signal.signal(child.signal.SIGPROF, child._stop)
     made = child.Counts()
-    child.one(made, Fuzzed(lambda _: b"x", do), "s")  # type: ignore[arg-type]
+    child.one(made, Fuzzed(lambda _: b"x", do), "s", 0.05)  # type: ignore[arg-type]
     assert (made.inputs, made.understood, made.refused, len(made.uncaught), len(made.slow)) == counts
 
 
