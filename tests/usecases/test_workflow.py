@@ -9,6 +9,7 @@ import pytest
 
 from cf_mtls.declare.clients import shown_by
 from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.model.marks import certificate_name
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.model.plan import Plan
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Contents, Resource, Scope
@@ -46,7 +47,10 @@ def codes(made: Plan) -> set[str]:
 
 
 def trust(key: str, of: Authority) -> CaCertificate:
-    return ca(key, "a.net", pem=of.chain.pem, contents=Contents.KNOWN)
+    """A CA as this program uploads it: the digits of its bundle are in its name."""
+    chain = of.chain
+    made = ca(key, "a.net", pem=chain.pem, contents=Contents.KNOWN)
+    return replace(made, name=certificate_name(key, chain.sha256, "s"), sha256=chain.sha256)
 
 
 def test_every_gate_and_every_finding_is_in_the_plan(pki: Pki) -> None:
