@@ -30,6 +30,9 @@ RESERVE = 20
 SHARE = 20
 """Of a large budget one in so many is left over: 60 of 1,200, for seven runs with eight requests under way each."""
 
+SHORTEST_S = 0.5
+"""Seconds that are waited at least before the same request: `Retry-After: 0` would be asked without end."""
+
 BLOCK_S = 300.0
 """Seconds that Cloudflare blocks every call once the budget is spent: facts 7.5."""
 
@@ -162,7 +165,9 @@ class Pace:
     @staticmethod
     def _pause(row: Patience, outcome: Answer | NoAnswer, tries: int) -> float:
         asked = outcome.retry_after_s if isinstance(outcome, Answer) else None
-        return asked if asked is not None else row.pauses_s[min(tries, len(row.pauses_s) - 1)]
+        return (
+            max(asked, SHORTEST_S) if asked is not None else row.pauses_s[min(tries, len(row.pauses_s) - 1)]
+        )
 
     def until(self, what: str, deadline_s: float, holds: Callable[[], bool]) -> bool:
         """Whether a condition came to hold before the deadline; asked again with growing pauses."""

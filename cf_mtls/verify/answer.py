@@ -84,4 +84,5 @@ def parse(dump: str, ms: int) -> Evidence:
     version, _, after = first.partition(" ")
     number = after.split(" ", 1)[0]
     headers = ((k.strip(), v.strip()) for k, colon, v in (line.partition(":") for line in rest) if colon)
-    return evidence(int(number) if number.isascii() and number.isdigit() else None, version, headers, ms)
+    is_status = len(number) <= 3 and number.isascii() and number.isdigit()
+    return evidence(int(number) if is_status else None, version, headers, ms)

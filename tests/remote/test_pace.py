@@ -99,6 +99,15 @@ def test_the_five_minute_block_is_waited_for_as_told() -> None:
     assert "290 s" in time.said[0]
 
 
+def test_a_block_of_no_seconds_is_no_loop() -> None:
+    """`Retry-After: 0` for ever: it is asked again with pauses, and given up."""
+    outcome, requests, time = persist("GET", refused(429, 971, "Please wait", **{"retry-after": "0"}))
+    assert isinstance(outcome, Answer)
+    assert not outcome.ok
+    assert min(time.slept) >= 0.5
+    assert (requests <= 1201, time.at <= 600) == (True, True)
+
+
 def test_a_condition_is_asked_for_until_its_deadline() -> None:
     """True as soon as it holds, False when time is out; the last wait never oversleeps."""
     time, answers = FakeTime(), iter([False, False, True])

@@ -6,6 +6,7 @@ import pytest
 
 from cf_mtls.model.evidence import Evidence, Outcome, Probe
 from cf_mtls.model.people import Client, Expected, Target
+from cf_mtls.verify import answer as raw_answer
 from cf_mtls.verify.answered import Answers, domain_of, tag_of
 from cf_mtls.verify.judge import Seen, judge
 
@@ -124,3 +125,10 @@ def test_a_login_page_names_its_application_in_its_address() -> None:
     """By the query's kid where no header does."""
     where = "https://t.cloudflareaccess.com/cdn-cgi/access/login/a.net?kid=tag&x=1"
     assert tag_of(Seen(probe(), Evidence(302, "HTTP/2", (RAY, ("location", where))))) == "tag"
+
+
+@pytest.mark.parametrize("status", ["9" * 5003, "20²", "-1", "2000", ""])
+def test_a_status_that_is_none_is_no_status(status: str) -> None:
+    """Digits without end, or what only looks like one: the rest of the answer is read."""
+    seen = raw_answer.parse(f"HTTP/2 {status} x\r\ncf-ray: 1-LIS\r\n\r\n", 1)
+    assert (seen.status, dict(seen.headers)["cf-ray"]) == (None, "1-LIS")
