@@ -18,7 +18,7 @@ from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
 from cf_mtls.model.plan import NOTHING, SHAPES, Allowed, Inputs, Plan, Promise
-from cf_mtls.model.resources import Address, Scope
+from cf_mtls.model.resources import Address, Scope, hosts_on
 from cf_mtls.model.state import State
 from cf_mtls.planning.admission import (
     NO_PEOPLE,
@@ -260,7 +260,9 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
 def _infeasible(stack: Stack, snapshot: Snapshot, made: Plan, allowed: Allowed) -> Iterator[Diagnostic]:
     """What Cloudflare must refuse of a plan, or what would shut everybody out."""
     yield from in_no_zone(stack.state, stack.places, snapshot.beside.holds, allowed.elsewhere)
-    yield from without_ca(stack.state, stack.places, made.desired)
+    sides = (side for change in made.changes for side in (change.before, change.after) if side is not None)
+    changed = frozenset(host for side in sides for host in hosts_on(side))
+    yield from without_ca(stack.state, stack.places, made.desired, changed)
 
 
 def planned(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 NO_ZONE = Code("plan.host-in-no-zone", Severity.ERROR, Fault.FILE, "a hostname is in no zone that is seen")
 NO_CA = Code("plan.host-without-ca", Severity.ERROR, Fault.FILE, "an application's hostname has no CA")
+SHUT_ALREADY = Code(
+    "plan.shut-already", Severity.WARNING, Fault.ACCOUNT, "nobody gets in at an application's hostname"
+)
 LIMIT = Code("plan.beyond-limit", Severity.ERROR, Fault.ACCOUNT, "the account would hold more than it may")
 
 MOST: Mapping[Kind, tuple[int, str]] = {
@@ -61,8 +64,13 @@ def in_no_zone(
             yield _at(NO_ZONE.found(detail, fix), places.get(address))
 
 
-def without_ca(declared: State, places: Mapping[Address, Place], desired: State) -> Iterator[Diagnostic]:
-    """A refusal for each hostname where an application asks for a certificate and no CA will stand: nobody gets in."""
+def without_ca(
+    declared: State, places: Mapping[Address, Place], desired: State, changed: Collection[str]
+) -> Iterator[Diagnostic]:
+    """For each hostname where an application asks for a certificate and no CA will be, that nobody gets in.
+
+    changed: the hostnames on which the plan changes anything: there it is refused, elsewhere it is so already.
+    """
     held = {h for state in (declared, desired) for _, ca in state.of(CaCertificate) for h in hosts_on(ca)}
     wild = [pattern for pattern in held if "*" in pattern]
     for address, app in declared.of(AccessApplication):
@@ -73,7 +81,8 @@ def without_ca(declared: State, places: Mapping[Address, Place], desired: State)
                 )
                 add = f"Add {host} to the associated_hostnames of the CA whose clients should get in."
                 fix = NO_WILDCARD if "*" in host else add
-                yield _at(NO_CA.found(detail, fix), places.get(address))
+                code = NO_CA if host in changed else SHUT_ALREADY
+                yield _at(code.found(detail, fix), places.get(address))
 
 
 def _at(found: Diagnostic, place: Place | None) -> Diagnostic:

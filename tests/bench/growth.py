@@ -104,9 +104,11 @@ def work(apps: int, shape: str, folder: Path) -> Iterator[tuple[str, Work]]:
     for name, actual in (("plan of everything", State()), ("plan of a rotation", older(stack.state))):
         yield (
             name,
-            lambda a=actual: plans.append(workflow.planned("big", SCOPE, stack.state, a, NOTHING)),
+            lambda a=actual: plans.append(
+                workflow.planned("big", SCOPE, stack.state, a, NOTHING, workflow.people_of(stack))
+            ),
         )  # type: ignore[misc]
-    yield "both shown and saved", lambda: [shown(plan) for plan in plans]
+    yield "both shown and saved", lambda: [shown(plan, stack.hosts) for plan in plans]
     urls = [app.domain.partition("/") for _, app in stack.state.of(AccessApplication)][:10]
     yield "what verify expects", lambda: expect(stack.targets, (), stack.state)
     fresh = iter([State(stack.state) for _ in range(EXPLAINED)])
@@ -119,10 +121,11 @@ def explained(fresh: State, urls: list[tuple[str, str, str]]) -> None:
         explain(fresh, host, f"/{path}")
 
 
-def shown(made: Plan) -> None:
-    """The text of a plan, and it saved and read again."""
+def shown(made: Plan, hosts: frozenset[str]) -> None:
+    """The text of a plan, and it saved and read again. hosts: those that its file names."""
+    made = replace(made, inputs=replace(made.inputs, hosts=hosts))
     plan_text(made, Paint(), NOW)
-    load(text(as_json(made)).encode(), "plan.json")
+    load(text(as_json(made)).encode(), "plan.json", to_apply=False)
 
 
 def folder_with_chain(folder: Path) -> Path:

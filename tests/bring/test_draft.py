@@ -137,7 +137,6 @@ def test_the_default_policy_is_not_written() -> None:
 LEFT_OUT = [
     (app("bm", fields=freeze_object({"type": "bookmark"})), "type bookmark"),
     (app(policy=OPEN), "asks for a certificate"),
-    (app(uri="b.net"), "no client certificate can be valid there"),
     (app(application_name("x", "other")), "mark of the stack other"),
     (AccessApplication("none", (), (ASKS,), id="n"), "no public hostname"),
     (app(policy=AccessPolicy("", "non_identity", (Rule("certificate"),))), "name"),

@@ -68,7 +68,8 @@ def test_a_plan_of_changes_is_commented_in_place_and_can_be_applied(
     )
     assert ready.token not in said
     assert CANARY not in job.said + comment["body"]
-    assert run(folder, ready, "apply", found["plan-json"]).returncode == 0
+    approved = ("--expect", found["fingerprint"])
+    assert run(folder, ready, "apply", found["plan-json"], *approved).returncode == 0
     job = whole(a_runner(folder, ready, github, command="plan", config=PLAN))
     assert (outputs(job)["status"], outputs(job)["changes"]) == ("clean", "0")
 

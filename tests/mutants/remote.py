@@ -103,7 +103,7 @@ MUTANTS = (
         ("Pace.persist", "method in p.methods and", ""),
         ("Pace.persist", "pause > left or", ""),
         ("Pace.persist", "or self.stopping()", ""),
-        ("Pace._pause", "asked if asked is not None else", ""),
+        ("Pace._pause", "max(asked, SHORTEST_S) if asked is not None else", ""),
         ("Pace.until", "left <= 0 or", "", "remote/test_pace.py"),
         ("Pace.until", "or self.stopping()", ""),
     ),

@@ -12,7 +12,7 @@ from cf_mtls.pki.authority import Authority, root, self_signed
 from cf_mtls.pki.chain import judge
 from cf_mtls.pki.identity import load_identity
 from cf_mtls.pki.keys import pkcs8
-from cf_mtls.pki.lint import CODES, check_chain_file, lint_chain, lint_client, lint_strict
+from cf_mtls.pki.lint import CODES, check_chain_file, lint_chain, lint_client, lint_clients_own, lint_strict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -342,6 +342,20 @@ def _(now: datetime) -> Iterable[Diagnostic]:
     """Root -> leaf with a common name only."""
     top = root("root", now=now)
     return lint_strict(top.issue("ava", now=now).certificate, top.chain.certificates, at=now)
+
+
+@case("client.sent-astray")
+def _(now: datetime) -> Iterable[Diagnostic]:
+    """Root -> leaf, with another root behind it in the file."""
+    top, other = root("root", now=now), root("other", now=now)
+    return lint_clients_own([top.issue("ava", now=now).certificate, other.certificate], at=now)
+
+
+@case("client.sent-out-of-date")
+def _(now: datetime) -> Iterable[Diagnostic]:
+    """(Root) -> issuing CA that ended yesterday -> leaf, with the issuing CA behind it in the file."""
+    issuing = root("root", now=now).intermediate("issuing", now=now - 30 * DAY, days=29)
+    return lint_clients_own([issuing.issue("ava", now=now).certificate, issuing.certificate], at=now)
 
 
 @case("identity.no-certificate")

@@ -13,7 +13,7 @@ from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, H
 from cf_mtls.model.state import State
 from cf_mtls.planning.ownership import is_ours
 from cf_mtls.workflow import planned
-from tests.planning.test_planfile import Everything
+from tests.planning.saved_worlds import Everything
 from tests.planning.worlds import BUDGET, GROUP, a_world
 
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")

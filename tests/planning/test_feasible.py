@@ -72,8 +72,10 @@ def test_a_host_on_which_no_ca_will_stand_lets_nobody_in(
     """A CA of the file or any of the account will do, also by a wildcard; without a certificate rule none is needed."""
     file = State({APP_AT: app, CA_AT: replace(CA, associated_hostnames=declared)})
     desired = State({APP_AT: app, CA_AT: replace(CA, associated_hostnames=account)})
-    codes = [d.code.code for d in without_ca(file, {}, desired)]
+    codes = [d.code.code for d in without_ca(file, {}, desired, {"a.net"})]
     assert codes == (["plan.host-without-ca"] if refused else [])
+    already = [d.code.code for d in without_ca(file, {}, desired, {"b.net"})]
+    assert already == (["plan.shut-already"] if refused else [])
 
 
 def cas(count: int, **more: str) -> dict[Address, Resource]:
