@@ -232,6 +232,16 @@ def test_what_is_no_plan_is_said(raw: bytes) -> None:
         load(raw, "p.json")
 
 
+def test_a_member_that_is_written_twice_is_refused_though_both_say_the_same() -> None:
+    """Other readers of the file may take the other one."""
+    raw = saved(a_plan(3))
+    assert load(raw, "p.json", to_apply=False)
+    doubled = raw.replace(b'"complete":', b'"complete": true, "complete":', 1)
+    assert doubled != raw
+    with pytest.raises(Failure, match="written twice"):
+        load(doubled, "p.json", to_apply=False)
+
+
 def test_a_plan_without_changes_is_a_plan() -> None:
     """Loaded, made again, and still without changes."""
     made = a_plan(5)

@@ -132,3 +132,11 @@ def test_a_status_that_is_none_is_no_status(status: str) -> None:
     """Digits without end, or what only looks like one: the rest of the answer is read."""
     seen = raw_answer.parse(f"HTTP/2 {status} x\r\ncf-ray: 1-LIS\r\n\r\n", 1)
     assert (seen.status, dict(seen.headers)["cf-ray"]) == (None, "1-LIS")
+
+
+def test_an_admission_by_another_application_is_no_control() -> None:
+    """It fails itself, and a refusal beside it proves nothing."""
+    refused, admitted = judge([(probe(), refusal("a.net/x", "t1")), (ALLOWED, admission("t2"))])
+    assert (refused.outcome, admitted.outcome) == (Outcome.INCONCLUSIVE, Outcome.FAIL)
+    refused, admitted = judge([(probe(), refusal("a.net/x", "t1")), (ALLOWED, admission("t1"))])
+    assert (refused.outcome, admitted.outcome) == (Outcome.PASS, Outcome.PASS)

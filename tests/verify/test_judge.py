@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cf_mtls.model.evidence import Evidence, Got, Outcome, Probe
+from cf_mtls.model.evidence import Control, Evidence, Got, Outcome, Probe
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.verify.judge import judge, shape
 
@@ -275,3 +275,26 @@ def test_who_answers_where_nothing_is_declared(
     """Ours never; another application's refusal only with its name and the edge's ray."""
     probe = Probe(TARGET, None, Expected.UNDECLARED, path="/zz", ours=frozenset({"a.net/x"}))
     assert judge([(probe, saw(403, headers))])[0].outcome is outcome
+
+
+@pytest.mark.parametrize(("beside", "outcome"), [(saw(522), UNSURE), (saw(200), PASS)])
+def test_where_nobody_may_enter_the_control_is_one_of_the_same_host_if_it_has_one(
+    beside: Evidence, outcome: Outcome
+) -> None:
+    """A client that gets in on another host shows nothing of a host that has a client of its own."""
+    nobody = Probe(Target("https://a.net/n", "n"), None, Expected.REFUSED, 1, control=Control.NOBODY)
+    own = Probe(Target("https://a.net/x", "x"), JEAN, Expected.ALLOWED, 2)
+    other = Probe(Target("https://b.net/x", "y"), JEAN, Expected.ALLOWED, 2)
+    found, *_ = judge([(nobody, saw(403, ACCESS)), (own, beside), (other, saw(200))])
+    assert found.outcome is outcome
+
+
+@pytest.mark.parametrize(("declared", "outcome"), [({"b.net/x"}, FAIL), (set(), PASS)])
+def test_no_application_of_the_file_may_answer_where_nothing_is_declared(
+    declared: set[str], outcome: Outcome
+) -> None:
+    """Also one that stands somewhere else; one of somebody else's may."""
+    headers = (*EDGE, ("cf-access-aud", "x"), ("cf-access-domain", "b.net/x"))
+    bare = Probe(TARGET, None, Expected.UNDECLARED, 8, declared=frozenset(declared))
+    (found,) = judge([(bare, saw(403, headers))])
+    assert found.outcome is outcome
