@@ -148,8 +148,6 @@ def affected(made: Plan, targets: Sequence[Target]) -> tuple[Target, ...]:
 
     Those of the file on a hostname that changes, and others there at which other people get in than before.
     """
-    if made.is_empty:
-        return tuple(targets)
     known = known_hosts(made.actual, made.changes)
     hosts = {host for change in made.changes for host in _hosts(change, known)}
     ours = tuple(t for t in targets if concrete(_host(t.url)) in hosts)

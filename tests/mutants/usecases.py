@@ -36,7 +36,6 @@ MUTANTS = (
     *of(
         "proving",
         "usecases/test_proving.py",
-        ("affected", "if made.is_empty:", "if False:"),
         ("affected", "if concrete(_host(t.url)) in hosts", ""),
         ("affected", "(*ours, *others) or tuple(targets)", "ours"),
         ("affected", "if not w.is_same and", "if"),
