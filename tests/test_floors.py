@@ -25,7 +25,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "declare",
-        "yaml_text values example fleet semantics | application_document | document | border schema | files",
+        "yaml_text values example fleet semantics | application_document | document | border schema | files | search",
     ),
     ("declare", "ledger | trust applications | clients | resolve"),
     (
