@@ -13,33 +13,36 @@ from typing import TYPE_CHECKING
 from cf_mtls.cli import console, many
 from cf_mtls.cli.options import account, asked, now
 from cf_mtls.diagnostics import Exit, Failure, has_errors
-from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from cf_mtls.model.plan import Allowed, Plan
+    from cf_mtls.workflow import Account
 
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 
 def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
-    results = planned(paths, allowed, destroy=destroy)
+    here = account()
+    results = planned(paths, here, allowed, destroy=destroy)
     codes = [shown(path, result) for path, result in results]
-    console.out(harmless(str(asked(account()))))
+    console.whom(asked(here))
     for (path, result), code in zip(results, codes, strict=True):
         console.out(verdict(path, result, code))
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
 
-def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[tuple[Path, Plan | Failure]]:
+def planned(
+    paths: Sequence[Path], here: Account, allowed: Allowed, *, destroy: bool
+) -> list[tuple[Path, Plan | Failure]]:
     """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
-    here, moment, refused = account(), now(), many.declared_twice(paths)
+    moment, refused = now(), many.declared_twice(paths)
 
     def made(path: Path) -> Plan:
         if path in refused:

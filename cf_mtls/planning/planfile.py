@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import AccessPolicy, Address, Resource, Rule
 
 FORMAT = "1.2"
-SCHEMA = 2
+SCHEMA = 3
 
 TYPES = {
     Kind.CERTIFICATE: "cloudflare_zero_trust_access_mtls_certificate",
@@ -86,7 +86,7 @@ def sealed(saved: Saved) -> dict[str, Any]:
     }
 
 
-INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed")
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed", "asked")
 """What a plan was made from, besides the declared state."""
 
 
