@@ -125,8 +125,9 @@ def drift(
     else:
         say(data)
     if write_waivers and owner:
-        for stack in data["stacks"]:
-            _waive(stack, owner, last)
+        from cf_mtls.cli.waivers import waive
+
+        waive(data["stacks"], owner, last)
     return exit_of(status)
 
 
@@ -264,22 +265,3 @@ def _saved(name: str) -> Saved:
     if isinstance(raw, Diagnostic):
         raise Failure([raw])
     return load(raw, name, to_apply=False)
-
-
-def _waive(stack: dict[str, Any], owner: str, last: date) -> None:
-    """Append today's alarms to a plan file as waivers, or print them for a file that has some already."""
-    from cf_mtls.declare.files import read_bytes
-    from cf_mtls.report.waivers_yaml import waivers_yaml
-
-    path, reason = Path(stack["file"]), "known when drift checks began"
-    raw = read_bytes(path)
-    has_some = isinstance(raw, Diagnostic) or b"\nwaivers:" in raw
-    made = waivers_yaml(stack, owner, reason, last, with_key=not has_some)
-    if not made:
-        console.say(f"{path}: nothing to waive.")
-    elif has_some:
-        console.say(f"{path} has waivers already; put these below them:")
-        console.data(made.rstrip("\n"))
-    else:
-        write(path, f"\n{made}", append=True)
-        console.say(f"{path}: waivers until {last} appended. Read them, and give each its own reason.")

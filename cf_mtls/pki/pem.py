@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki import kin
 from cf_mtls.pki.blocks import CERTIFICATE_LABELS, Block, foreign, read_blocks, undecodable
+from cf_mtls.pki.opening import no_panic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -201,9 +202,10 @@ def _certificate(block: Block) -> Certificate | Diagnostic:
 
 def _decode(der: bytes) -> x509.Certificate:
     """The certificate with every lazily decoded part decoded once, so that nothing raises later."""
-    certificate = x509.load_der_x509_certificate(der)
-    for part in _LAZY:
-        getattr(certificate, part)
+    with no_panic():
+        certificate = x509.load_der_x509_certificate(der)
+        for part in _LAZY:
+            getattr(certificate, part)
     return certificate
 
 
