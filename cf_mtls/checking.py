@@ -37,7 +37,7 @@ from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
@@ -78,6 +78,8 @@ class Asked:
     """Hosts that lie in no zone which the token sees, and are meant all the same."""
     heard: Callable[[], None] = lambda: None
     """Called when the edge that answered said that it is an emulator's."""
+    unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
+    """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -132,6 +134,8 @@ def _once(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checke
 
 
 def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
+    if path in asked.unread:
+        return _Stack(path, failed=(asked.unread[path],))
     try:
         stack = workflow.validate(path, asked.now)
         if asked.kept_out:

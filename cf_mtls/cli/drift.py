@@ -152,7 +152,7 @@ def checked(
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
 
-    paths = plan_files(files)  # none of them would not be clean, but a failure
+    searched = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
     wanted = checking.Asked(
         moment,
@@ -168,13 +168,14 @@ def checked(
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
+        searched.unread,
     )
-    found = checking.check(paths, here, wanted)
+    found = checking.check(searched.paths, here, wanted)
     for saved in wanted.applied:
         if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
     whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)
-    data = drift_data(found, moment, (here.token,) if here.token else (), whom)
+    data = drift_data(found, moment, (here.token,) if here.token else (), whom, searched.data)
     return data, Status(data["status"])
 
 

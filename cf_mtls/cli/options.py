@@ -19,6 +19,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.model.asked import Asked
     from cf_mtls.model.plan import Allowed
     from cf_mtls.model.resources import Address
@@ -32,8 +33,6 @@ NO_BROWSER = Code("verify.no-browser", Severity.ERROR, Fault.INVOCATION, "there 
 BAD_WITNESS = Code("verify.unknown-witness", Severity.ERROR, Fault.INVOCATION, "a witness is not known")
 NO_CACERT = Code("verify.cacert", Severity.ERROR, Fault.INVOCATION, "the --cacert file cannot be read")
 BAD_ADDRESS = Code("address.malformed", Severity.ERROR, Fault.INVOCATION, "an address cannot be read")
-
-NO_PLANS = Code("stacks.none", Severity.ERROR, Fault.INVOCATION, "there are no plan files")
 
 PlanFile: TypeAlias = Annotated[
     str | None,
@@ -195,16 +194,11 @@ def plan_file(named: str | None) -> Path:
     return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
 
 
-def plan_files(named: list[str] | None) -> list[Path]:
+def plan_files(named: list[str] | None) -> Found:
     """The plan files to use, folders searched, each once. Raises Failure when there are none."""
-    from cf_mtls.declare import fleet
+    from cf_mtls.declare import search
 
-    if not named:
-        return [plan_file(None)]
-    paths = list(dict.fromkeys(path for name in named for path in fleet.plan_files(Path(name))))
-    if not paths:
-        raise Failure([NO_PLANS.found(f"Nothing below {', '.join(named)} has a line `stack: NAME`.")])
-    return paths
+    return search.plan_files(named) if named else search.Found((plan_file(None),))
 
 
 def now() -> datetime:
@@ -264,7 +258,7 @@ def witness(name: str, connect_to: list[str] | None, cacert: str | None) -> Witn
     """The witness of that name. Raises Failure (usage) when it is unknown or its options cannot be used."""
     routes = mappings(connect_to)
     trusted = cacert or console.environment("CF_MTLS_CACERT")
-    if trusted and not Path(trusted).is_file():
+    if trusted and not input_file.is_there(Path(trusted)):
         raise Failure(
             [
                 NO_CACERT.found(

@@ -33,7 +33,6 @@ from cf_mtls.planning.diff import diff
 from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.planfile import (
     INPUTS,
-    SCHEMA,
     _change,
     _step,
     as_json,
@@ -233,15 +232,6 @@ def test_what_is_no_plan_is_said(raw: bytes) -> None:
     """Whatever the bytes: a message, no traceback."""
     with pytest.raises(Failure, match="not a saved plan"):
         load(raw, "p.json")
-
-
-def test_a_plan_of_an_older_program_is_refused_by_its_schema() -> None:
-    """By that word, whatever else it lacks; what it was made from cannot be known in full."""
-    raw = json.loads(saved(a_plan(3)))
-    raw["cf_mtls"]["schema"] = SCHEMA - 1
-    del raw["cf_mtls"]["asked"]
-    with pytest.raises(Failure, match=f"its schema is {SCHEMA - 1}, this program reads {SCHEMA}"):
-        load(json.dumps(raw).encode(), "p.json")
 
 
 def test_a_member_that_is_written_twice_is_refused_though_both_say_the_same() -> None:
