@@ -47,7 +47,7 @@ SCRYPT_WEIGHT = 3
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """What the `cryptography` library does inside raises ValueError, TypeError or UnsupportedAlgorithm and nothing else.
+    """What the `cryptography` library does inside raises ValueError, TypeError, UnsupportedAlgorithm, nothing else.
 
     Its own list of exceptions is not complete, and where its Rust code panics Python sees no `Exception`; the line that
     it writes to stderr then cannot be kept back.
