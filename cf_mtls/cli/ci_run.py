@@ -65,10 +65,12 @@ def plan(
     barred = kept_out()
     if barred:
         return _kept_out(named, barred, annotate=annotate)
-    results = planned(named, Allowed(elsewhere=hosts_elsewhere(None)), destroy=False)
+    here = account()
+    results = planned(named, here, Allowed(elsewhere=hosts_elsewhere(None)), destroy=False)
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
         console.out(harmless(verdict(path, result, code)))
+    console.whom(asked(here))
     many.account_for(named)
     made = [result for _, result in results if not isinstance(result, Failure)]
     worst = many.worst(codes, WORST_FIRST)
@@ -76,7 +78,7 @@ def plan(
     if len(results) == 1 and worst in {Exit.OK, Exit.DIFFERENCES}:
         plan_verb.save(made[0], paths["plan-json"])
         where["plan-json"] = str(paths["plan-json"])
-    _tell(_plan_texts(results), paths, summary=summary)
+    _tell(_plan_texts(results, str(asked(here))), paths, summary=summary)
     output({**plan_outputs(made, worst), **where})
     _annotate((d for _, result in results for d in result.diagnostics), annotate=annotate)
     return Exit.OK if worst is Exit.DIFFERENCES else worst
@@ -117,18 +119,13 @@ def _kept_out(named: Found, barred: Diagnostic, *, annotate: bool) -> int:
     return Exit.ERROR if wrong else Exit.OK
 
 
-def _plan_texts(results: Sequence[tuple[Path, Plan | Failure]]) -> Iterable[str]:
+def _plan_texts(results: Sequence[tuple[Path, Plan | Failure]], whom: str) -> Iterable[str]:
     from cf_mtls.report.plan_text import plan_text
     from cf_mtls.report.terminal import Paint, messages
 
     for path, result in results:
         said = "" if isinstance(result, Failure) else plan_text(result, Paint(), now())
-        parts = [
-            f"== {harmless(str(path))}",
-            said,
-            messages(result.diagnostics, Paint()),
-            str(asked(account())),
-        ]
+        parts = [f"== {harmless(str(path))}", said, messages(result.diagnostics, Paint()), whom]
         yield "\n\n".join(filter(None, parts))
 
 

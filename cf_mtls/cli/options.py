@@ -304,14 +304,13 @@ def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
 
 
 def asked(where: Account | None = None, connect_to: list[str] | None = None, *, edge: bool = False) -> Asked:
-    """Whom a report asks. where: None when no API is; edge: whether requests are made too."""
-    from cf_mtls.model.asked import LOOPBACK, OWN_EDGE, Asked, is_loopback
+    """Whom a report asked until now. where: None when no API was; edge: whether requests were made too."""
+    from dataclasses import replace
 
-    texts = _connect_texts(connect_to) if edge else ()
-    near = [bool(where) and is_loopback(where.base_url)] if where else []
-    near += [mapping.to_host in LOOPBACK for mapping in (mappings(connect_to) if edge else ())]
-    own = OWN_EDGE if edge else None
-    return Asked(where.base_url if where else None, " ".join(texts) or own, any(near))
+    from cf_mtls.model.asked import NOBODY, OWN_EDGE
+
+    whom = where.asked if where else NOBODY
+    return replace(whom, edge=" ".join(_connect_texts(connect_to)) or OWN_EDGE) if edge else whom
 
 
 def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:

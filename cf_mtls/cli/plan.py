@@ -33,7 +33,6 @@ from cf_mtls.cli.options import (
 )
 from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,7 +132,7 @@ def show(made: Plan, where: Account, digest: str | None = None) -> None:
     console.out(plan_text(made, paint, now()))
     if not made.is_empty:
         console.out(paint.dim(f"Digest {digest or digest_of(made)}"))
-    console.out(paint.dim(harmless(str(asked(where)))))
+    console.whom(asked(where))
     check(made)
 
 

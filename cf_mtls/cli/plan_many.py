@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
     from cf_mtls.declare.search import Found
     from cf_mtls.model.plan import Allowed, Plan
+    from cf_mtls.workflow import Account
 
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 
 def plan_many(found: Found, allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
-    results = planned(found, allowed, destroy=destroy)
+    here = account()
+    results = planned(found, here, allowed, destroy=destroy)
     codes = [shown(path, result) for path, result in results]
-    console.out(harmless(str(asked(account()))))
+    console.whom(asked(here))
     for (path, result), code in zip(results, codes, strict=True):
         console.out(harmless(verdict(path, result, code)))
     many.account_for(found)
@@ -36,11 +38,13 @@ def plan_many(found: Found, allowed: Allowed, *, destroy: bool, detailed: bool) 
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
 
-def planned(found: Found, allowed: Allowed, *, destroy: bool) -> list[tuple[Path, Plan | Failure]]:
+def planned(
+    found: Found, here: Account, allowed: Allowed, *, destroy: bool
+) -> list[tuple[Path, Plan | Failure]]:
     """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
-    here, moment, refused = account(), now(), many.refused(found)
+    moment, refused = now(), many.refused(found)
 
     def made(path: Path) -> Plan:
         if path in refused:
