@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cf_mtls.ci.mark import CLEAN, DUPLICATE, GONE, Mark, is_of, key_of, last_said, mark_of, said_line
+from cf_mtls.ci.mark import DUPLICATE, GONE, RESOLVED, Mark, is_of, key_of, last_said, mark_of, said_line
 from cf_mtls.diagnostics import Failure
 from cf_mtls.planning.drift import Status, worst
 from cf_mtls.quick import dataclass
@@ -166,7 +166,7 @@ class _Round:
         if status is Status.ERROR:
             self.done.lines.append(f"could not be checked, so its issue is left as it is: {stack['file']}")
             return
-        what = stack["fingerprint"] if status is Status.DRIFT else CLEAN
+        what = stack["fingerprint"] if status is Status.DRIFT else RESOLVED
         self._settle(_Case(status, what, stack["file"], _said_of(status, stack, self.run), stack), post)
         for other in posts:
             if post and other.is_open and other is not post:
@@ -214,7 +214,7 @@ class _Round:
         count, said = last_said(mark, self.github.comments(post.id), self.run.bot)
         if said != case.what:
             count += 1
-            again = said in {CLEAN, GONE, DUPLICATE} and case.state is Status.DRIFT
+            again = said in {RESOLVED, GONE, DUPLICATE} and case.state is Status.DRIFT
             text = f"It drifted again: {case.text}" if again else case.text
             self.github.comment(post.id, f"{said_line(mark.key, count, case.what)}\n{text}")
             self._log(f"say {case.state}: {case.file} {post.url}")

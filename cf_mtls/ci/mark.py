@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from cf_mtls.ci.github import Post
 
-CLEAN, GONE, DUPLICATE = "clean", "gone", "duplicate"
+RESOLVED, GONE, DUPLICATE = "resolved", "gone", "duplicate"
 """What a comment says, where it is not the fingerprint of alarms."""
 
-WHAT = rf"[0-9a-f]{{64}}|{CLEAN}|{GONE}|{DUPLICATE}"
+WHAT = rf"[0-9a-f]{{64}}|{RESOLVED}|{GONE}|{DUPLICATE}"
 
 MARKER = re.compile(
     r"<!-- cf-mtls:drift v2 key=(?P<key>[0-9a-f]{16}) in=(?P<place>[\w.~%/-]*) file=(?P<file>[\w.~%/-]*)"

@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TOKEN = "s3cret-by-value-0123456789"
 SHAPED = "cfut_" + "A1b2" * 9
 MARK = str(Mark("0" * 16, "f" * 64, "2026-01-01T00:00:00Z", "o/r", "plans/x.yaml", "f" * 64))
-SAID = said_line("0" * 16, 1, "clean")
+SAID = said_line("0" * 16, 1, "resolved")
 
 PIECES = [
     "EVIL", "`", "``", "```", "````", "~~~", "\n", "\r", "\r\n", "\u2028", "\x85", "|", "\\", "\\|", "<!--", "-->",

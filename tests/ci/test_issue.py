@@ -64,15 +64,15 @@ TABLE = [
     ("drift", "open", "a", [READ, PATCH], "open", 0),
     ("drift", "closed", "b", [PATCH, READ, COMMENT], "open", 1),
     ("drift", "closed", "a", [PATCH, READ], "open", 0),
-    ("drift", "closed", "clean", [PATCH, READ, COMMENT], "open", 1),
+    ("drift", "closed", "resolved", [PATCH, READ, COMMENT], "open", 1),
     ("clean", None, "", [], None, 0),
     ("clean", "open", "a", [READ, COMMENT, PATCH], "closed", 1),
-    ("clean", "open", "clean", [READ, PATCH], "closed", 0),
-    ("clean", "closed", "clean", [], "closed", 0),
+    ("clean", "open", "resolved", [READ, PATCH], "closed", 0),
+    ("clean", "closed", "resolved", [], "closed", 0),
     ("error", None, "", [], None, 0),
     ("error", "open", "a", [], "open", 0),
     ("error", "open", "b", [], "open", 0),
-    ("error", "closed", "clean", [], "closed", 0),
+    ("error", "closed", "resolved", [], "closed", 0),
     ("gone", "open", "a", [READ, COMMENT, PATCH], "closed", 1),
     ("gone", "open", "gone", [READ, PATCH], "closed", 0),
     ("gone", "closed", "gone", [], "closed", 0),
@@ -85,7 +85,7 @@ def test_each_state_does_what_the_table_says(
 ) -> None:
     """Seventeen situations: the exact requests, the state afterwards, and a comment only for what was not said."""
     fake = FakeGitHub()
-    words = said if said in {"clean", "gone"} else (said or "a") * 64
+    words = said if said in {"resolved", "gone"} else (said or "a") * 64
     if issue:
         fake.add(f"{a_mark(said if len(said) == 1 else 'a', said=words)}\nold", state=issue)
     other = a_stack("clean", file="plans/other.yaml", stack="other")
