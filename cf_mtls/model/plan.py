@@ -12,6 +12,7 @@ from dataclasses import field, fields
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 
@@ -204,6 +205,8 @@ class Plan:
     inputs: Inputs = field(default_factory=Inputs)
     left_out: tuple[Address, ...] = ()
     """What would change too, and does not because other things were targeted."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """What was looked at; nothing unless somebody says so."""
 
     @property
     def is_empty(self) -> bool:
