@@ -21,16 +21,19 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
-    ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
+    (
+        "pki",
+        "blocks chain keys kin opening usages | forge pem | identity template | authority strict traits | rules",
+    ),
     (
         "pki",
         "vouching chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
     (
         "declare",
-        "yaml_text values example fleet semantics | application_document | document | border schema | files",
+        "yaml_text values example fleet semantics | application_document | document | border schema | files | search",
     ),
-    ("declare", "ledger | trust applications | clients | resolve"),
+    ("declare", "ledger added_waivers | trust applications | clients | resolve"),
     (
         "planning",
         "canon contents duplicates feasible host_settings leaving withdrawal",
@@ -48,7 +51,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("verify", "answer answered connect outlook private proofs stopwatch | claim expect judge line"),
     ("verify", "ca_keys handshake resumption wallet wrong tunnel"),
     ("verify", "browser_page witness httpx_probe | browser_probe curl_probe"),
-    ("report", "door_text safe waivers_yaml | plan_text proof_text pki markup style doctor_text"),
+    ("report", "door_text safe | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
     ("ci", "github event | outputs reading | comment issue"),
@@ -60,7 +63,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
     ("", "workflow proving | rotation | bringing settle story checking"),
-    ("cli", "console | options journal passphrase live history many ci_step | proof plan_many | applied"),
+    (
+        "cli",
+        "console | options journal passphrase live history many ci_step waivers | proof plan_many | applied",
+    ),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
     ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),
     ("", "__main__"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 from cf_mtls.checking import Asked, check
 from cf_mtls.diagnostics import Diagnostic, bug
@@ -140,8 +142,8 @@ def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
     data = json.loads((closed / "all.json").read_text("utf-8"))
     assert ran.returncode == 2
     assert [s["status"] for s in data["stacks"]] == ["clean", "drift", "error"]
-    assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-3:]] == [
-        "clean", "drift", "could not check",
+    assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-4:]] == [
+        "clean", "drift", "could not check", "drift",
     ]  # fmt: skip
     assert len(seen(ready)) - before <= 9  # one account, read once
     assert run(closed, ready, "ci", "gate", "all.json").returncode == 2
@@ -153,9 +155,10 @@ def test_many_plans_have_a_verdict_each(closed: Path, ready: Ready) -> None:
     (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n")
     ran = run(closed, ready, "plan", "plans", "--detailed-exitcode")
     assert ran.returncode == 1
-    assert ran.stdout.strip().splitlines()[-2:] == [
+    assert ran.stdout.strip().splitlines()[-3:] == [
         f"{PLAN}: No changes. Account {ready.account_id} is as the file declares it.",
         "plans/zz.yaml: error",
+        "plans: 5 files: 2 plan files, 3 not plan files.",
     ]
     change(ready, "policies", **OPEN)
     ran = run(closed, ready, "plan", PLAN, "plans/zz.yaml", "--detailed-exitcode")
@@ -371,6 +374,43 @@ def test_waivers_are_written_hold_and_end(closed: Path, ready: Ready) -> None:
     ran = run(closed, ready, "drift", PLAN)
     assert ran.returncode == 2
     assert "its waiver ended on 2020-01-01" in ran.stdout
+
+
+ONE = "waivers:\n- {address: x, reason: r, owner: o, until: 2030-01-01}\n"
+STYLES = {
+    "in braces": lambda text: json.dumps(yaml.safe_load(text), indent=2),
+    "waivers first": lambda text: ONE + text,
+    "waivers in a quoted key": lambda text: text + ONE.replace("waivers:", '"waivers":'),
+    "an end of the document": lambda text: f"---\n{text}...\n# said afterwards\n",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_waivers_are_written_into_a_plan_file_of_any_style(closed: Path, ready: Ready, style: str) -> None:
+    """It stays a plan file: what was there is there, and the waiver that was added holds."""
+    change(ready, "apps", name="renamed (cf-mtls georgetown)")
+    (closed / PLAN).write_text(STYLES[style]((closed / PLAN).read_text("utf-8")), "utf-8")
+    before = yaml.safe_load((closed / PLAN).read_text("utf-8"))
+    assert run(closed, ready, "drift", PLAN, "--write-waivers", "--owner", "ops").returncode == 2
+    code, data = drift(closed, ready, PLAN)
+    assert (code, data["stacks"][0]["findings"][0]["waiver"]["owner"]) == (0, "ops")
+    after = yaml.safe_load((closed / PLAN).read_text("utf-8"))
+    kept = after.pop("waivers")[:-1]
+    assert {**after, **({"waivers": kept} if kept else {})} == before
+
+
+def test_a_plan_file_that_cannot_be_written_is_left_alone(closed: Path, ready: Ready) -> None:
+    """A symbolic link is not followed: 1, the file is as it was, and the text to put into it is shown."""
+    change(ready, "apps", name="renamed (cf-mtls georgetown)")
+    (closed / PLAN).rename(closed / "plans/real")
+    (closed / PLAN).symlink_to("real")
+    before = (closed / "plans/real").read_bytes()
+    ran = run(closed, ready, "drift", PLAN, "--write-waivers", "--owner", "ops")
+    assert (ran.returncode, "[waivers.not-added]" in ran.stderr) == (1, True), ran.stderr
+    assert (closed / "plans/real").read_bytes() == before
+    shown = textwrap.dedent(ran.stderr.split("`waivers:`\n")[1].split("  To mend")[0])
+    (row,) = yaml.safe_load(shown)
+    assert (row["address"], row["owner"]) == (APP, "ops")
 
 
 def test_live_proofs_find_what_the_api_does_not_show(closed: Path, ready: Ready) -> None:

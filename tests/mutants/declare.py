@@ -6,6 +6,30 @@ from tests.mutants.rows import of
 
 MUTANTS = (
     *of(
+        "declare/added_waivers",
+        "declare/test_added_waivers.py",
+        ("with_waivers", "mark + made.encode", "made.encode"),
+        ("with_waivers", "if _canonical(_values(made)) in wanted and", "if"),
+        (
+            "with_waivers",
+            "and (_is_json(made) or not _is_json(text))",
+            "",
+            "= what is put into a flow mapping is JSON already, so this is seen only by a fault of its own",
+        ),
+        ("_values", "and not reading.diagnostics", "", "= a document with problems is None already"),
+        ("_key", '(end, "")', '("",)', "= an empty line less reads the same, and is only less easy to read"),
+        ("_key", "yield _Splice(root.start_mark.index", "return\n    yield _Splice(root.start_mark.index"),
+        ("_items", "_line_end(text, _last(waivers).end_mark.index)", "waivers.end_mark.index"),
+        (
+            "_items",
+            "yield _Splice(waivers.start_mark.index",
+            "return\n    yield _Splice(waivers.start_mark.index",
+        ),
+        ("_line_break", "found[0] if found else", ""),
+        ("_quoted", "_UNPRINTABLE.sub", "(lambda _, text: text)"),
+        ("_lines", "value if name == 'until' else _quoted(value)", "value"),
+    ),
+    *of(
         "declare/clients",
         "declare/test_client_rules.py",
         (
