@@ -139,7 +139,7 @@ MUTANTS = (
             "if True)",
             "= what is kept is looked for first wherever both are asked, so it never goes",
         ),
-        ("leaving", "if not wrong[entry.id]", ""),
+        ("leaving", "and not wrong[entry.id]", ""),
         ("_wrong", "if there.elsewhere:", "if False:"),
         ("_wrong", "elif owner not in {None, stack}:", "elif False:"),
     ),
