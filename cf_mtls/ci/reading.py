@@ -126,11 +126,14 @@ def _check(data: Any, kinds: tuple[str, ...]) -> None:
     if "files" in data:
         _typed(data["files"], {"whole": bool, "folders": list, "plan_files": list, "says": str})
         _all([*data["files"]["folders"], *data["files"]["plan_files"]], str)
-    if data["cf_mtls"]["kind"] != "drift":
-        return
-    _typed(data, {"complete": bool, "stacks": list})
-    Status(data["status"])
-    for stack in data["stacks"]:
+    if data["cf_mtls"]["kind"] == "drift":
+        _typed(data, {"complete": bool, "stacks": list})
+        Status(data["status"])
+        _check_stacks(data["stacks"])
+
+
+def _check_stacks(stacks: list[Any]) -> None:
+    for stack in stacks:
         _typed(stack, STACK)
         if Status(stack["status"]) is Status.CLEAN and not stack["complete"]:
             message = "a stack is clean and not complete"
