@@ -16,7 +16,7 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ child_process quick | diagnostics | input_file output_file"),
     ("model", "asked frozen marks waiver | resources | people | evidence | rules state doors | plan"),
-    ("access", "groups match | decide | reach | scene | doors | explain"),
+    ("access", "groups match | decide | reach | beyond scene | doors | explain"),
     ("report", "terminal"),
     (
         "pki",
@@ -62,7 +62,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "workflow proving | rotation | bringing settle story checking"),
     (
         "cli",
-        "console | options journal passphrase live history many ci_step waivers | proof plan_many | applied",
+        "console | options journal passphrase live history many ci_step applied_plans waivers",
+    ),
+    (
+        "cli",
+        "proof plan_many | applied",
     ),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
     ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),
