@@ -28,7 +28,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "declare",
-        "yaml_text values example fleet semantics | application_document | document | border schema | files",
+        "yaml_text values example fleet semantics | application_document | document | border schema | files | search",
     ),
     ("declare", "ledger added_waivers | trust applications | clients | resolve"),
     (

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.keys import RSA_PSS, PrivateKey, PublicKey, pkcs8, public_der
-from cf_mtls.pki.opening import no_panic, too_much
+from cf_mtls.pki.opening import decoding, too_much
 from cf_mtls.pki.pem import Certificate, read_certificates
 from cf_mtls.quick import dataclass
 
@@ -134,7 +134,7 @@ def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagn
     if encrypted and (problem := too_much(found)):
         return problem
     try:
-        with no_panic():
+        with decoding():
             key = load_pem_private_key(found, passphrase if encrypted else None)
     except UnsupportedAlgorithm:
         return UNSUPPORTED.found(

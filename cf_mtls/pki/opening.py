@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from cf_mtls.diagnostics import Code, Fault, Severity
 
 if TYPE_CHECKING:
@@ -44,17 +46,20 @@ SCRYPT_WEIGHT = 3
 
 
 @contextmanager
-def no_panic() -> Iterator[None]:
-    """What the `cryptography` library does inside raises ValueError where it would panic.
+def decoding() -> Iterator[None]:
+    """What the `cryptography` library does inside raises ValueError, TypeError, UnsupportedAlgorithm, nothing else.
 
-    Its own line about the panic on stderr cannot be kept back.
+    Its own list of exceptions is not complete, and where its Rust code panics Python sees no `Exception`; the line that
+    it writes to stderr then cannot be kept back.
     """
     try:
         yield
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise ValueError("the library cannot read it") from None
+        raise ValueError("the library cannot read it") from error
 
 
 def too_much(data: bytes) -> Diagnostic | None:

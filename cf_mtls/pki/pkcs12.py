@@ -26,7 +26,7 @@ from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.identity import LOCKED, WRONG, load_identity, read_client_certificates
 from cf_mtls.pki.keys import public_der
-from cf_mtls.pki.opening import no_panic, too_much
+from cf_mtls.pki.opening import decoding, too_much
 
 if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic
@@ -82,7 +82,7 @@ def load(data: bytes, passphrase: bytes | None) -> tuple[Identity | None, tuple[
     if problem := too_much(data):
         return None, (problem,)
     try:
-        with no_panic():
+        with decoding():
             key, certificate, others = pkcs12.load_key_and_certificates(data, passphrase or None)
     except ValueError:
         return None, (_not_opened(data, passphrase),)

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.keys import PublicKey, unusable
-from cf_mtls.pki.opening import no_panic
+from cf_mtls.pki.opening import decoding
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Request:
 def read_request(data: bytes, name: str = "") -> Request | Diagnostic:
     """The request in a PEM file. name: put instead of the one it asks for."""
     try:
-        with no_panic():
+        with decoding():
             request = x509.load_pem_x509_csr(data)
             public, valid = request.public_key(), request.is_signature_valid
             wanted = [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

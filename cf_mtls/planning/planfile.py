@@ -88,7 +88,7 @@ def sealed(saved: Saved) -> dict[str, Any]:
     }
 
 
-INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed")
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed", "asked")
 """What a plan was made from, besides the declared state."""
 
 

@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Place, Severity
+from cf_mtls.model.asked import Asked
 from cf_mtls.model.frozen import canonical
 from cf_mtls.model.people import Client, Shown, Target
 from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Removed, Step
@@ -139,6 +140,7 @@ def _inputs(ours: Mapping[str, Any]) -> Inputs:
         tuple(codec.read_as(str, pem) for pem in ours["beside"]),
         codec.read_as(bool, ours["is_destroy"]),
         tuple(codec.read_as(Removed, removed) for removed in ours["removed"]),
+        codec.read_as(Asked, ours["asked"]),
     )
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from tests.conftest import Pki
+from tests.drift.inside import run
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, run
+from tests.emulated.test_main_job import PLAN
 from tests.emulated.test_plan_apply import edit
 
 CLIENTS = "\nclients:"
@@ -158,43 +159,3 @@ def test_a_host_that_nobody_reached_is_called_that(folder: Path, ready: Ready) -
     assert "jeann.net was not reached" in ran.stdout
     assert "Not proven: not reached: jeann.net" in ran.stdout
     assert "asked for no" not in ran.stdout
-
-
-def test_every_report_says_whom_it_asked_and_that_it_was_an_emulator(folder: Path, ready: Ready) -> None:
-    """Text, JSON, JUnit, HTML and Markdown of plan, apply, verify, drift and doctor."""
-    said: dict[str, str] = {}
-
-    def made(name: str, *words: str, **more: str) -> None:
-        said[name] = run(folder, ready, *words, **more).stdout
-
-    made("plan", "plan", PLAN)
-    made("many plans", "plan", PLAN, "plans")
-    made("apply", "apply", PLAN, "-y", "--no-verify")
-    made("empty plan", "plan", PLAN)
-    made("apply --json", "apply", PLAN, "-y", "--json")
-    made("verify", "verify", PLAN, "--proofs", "1,2", "--junit", "v.xml", "--html", "v.html")
-    made("verify --json", "verify", PLAN, "--proofs", "1,2", "--json")
-    made("drift", "drift", PLAN, "--verify", "--junit", "d.xml", "--markdown", "d.md", "--out", "d.json")
-    made("doctor", "doctor", PLAN)
-    made("doctor --json", "doctor", PLAN, "--json")
-    said |= {
-        name: (folder / name).read_text("utf-8") for name in ("v.xml", "v.html", "d.xml", "d.md", "d.json")
-    }
-    api, edge = ready.api_base_url, f"::{ready.edge}"
-    of_edge = {
-        "apply --json",
-        "verify",
-        "verify --json",
-        "drift",
-        "v.xml",
-        "v.html",
-        "d.xml",
-        "d.md",
-        "d.json",
-    }
-    of_api = said.keys() - {"verify", "verify --json", "v.xml", "v.html"}
-    for name, text in said.items():
-        shown = " ".join(text.split())
-        assert "EMULATOR" in shown or '"emulator": true' in shown, name
-        assert (api in shown) is (name in of_api), name
-        assert edge in shown or name not in of_edge, name

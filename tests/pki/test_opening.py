@@ -13,15 +13,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.hazmat.primitives.serialization import pkcs12 as library
 
+from cf_mtls.diagnostics import Diagnostic
 from cf_mtls.pki import pkcs12
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.identity import WRONG, load_identity
 from cf_mtls.pki.keys import generate
-from cf_mtls.pki.opening import MOST, TOO_MUCH, _unpacked, no_panic, rounds, too_much
+from cf_mtls.pki.opening import MOST, TOO_MUCH, _unpacked, decoding, rounds, too_much
+from cf_mtls.pki.requests import read_request
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="the openssl binary is not installed")
 
@@ -142,11 +146,34 @@ def test_a_file_on_which_the_library_panics_is_damaged() -> None:
     assert [p.code for p in problems] == [WRONG]
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError, SystemExit])
-def test_only_a_panic_is_turned_into_something_else(kind: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "becomes"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt),
+        (SystemExit, SystemExit),
+        (UnsupportedAlgorithm, UnsupportedAlgorithm),
+        (ValueError, ValueError),
+        (LookupError, ValueError),
+        (type("PanicException", (BaseException,), {}), ValueError),
+    ],
+)
+def test_what_the_library_may_raise_is_one_of_three(
+    kind: type[BaseException], becomes: type[BaseException]
+) -> None:
     """Ctrl-C stays what it is."""
-    with pytest.raises(kind, match="as it was"), no_panic():
+    with pytest.raises(becomes) as found, decoding():
         raise kind("as it was")
+    assert type(found.value) is becomes
+
+
+def test_a_request_of_another_version_is_refused() -> None:
+    """RFC 2986 4.1: there is one version, and the library has an exception of its own for others."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(JEAN.certificate.x509.subject)
+    der = builder.sign(JEAN.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    at = der.index(b"\x02\x01\x00")
+    other = base64.encodebytes(der[:at] + b"\x02\x01\x02" + der[at + 3 :])
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + other + b"-----END CERTIFICATE REQUEST-----\n"
+    assert isinstance(read_request(pem), Diagnostic)
 
 
 def patched(data: bytes, old: int, new: int) -> bytes:
