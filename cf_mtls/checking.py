@@ -23,9 +23,8 @@ from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unseen
+from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
-from cf_mtls.planning.feasible import in_no_zone
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -191,9 +190,10 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
-    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
-    for problem in in_no_zone(stack.state, stack.places, snapshot.beside.holds, asked.elsewhere):
-        found.append(of_diagnostic(problem, Class.UNCHECKED, (), Place(file)))
+    coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
+    if not asked.witness:
+        coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
+    found += unread(coverage, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
@@ -211,6 +211,7 @@ def _judged(
             *said_of_contents(known, snapshot.state, asked.now),
         ),
         turned(known, snapshot.state),
+        coverage,
     )
 
 
