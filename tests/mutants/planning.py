@@ -481,4 +481,20 @@ MUTANTS = (
         ("as_declared_before", "way.before.reach > way.after.reach", "way.before.reach < way.after.reach"),
         ("as_declared_before", "if not there & opened", ""),
     ),
+    *of(
+        "planning/host_settings",
+        "planning/test_leaving.py",
+        (
+            "differing",
+            "declared.setdefault((one.scope, address), [])",
+            'declared.setdefault(("", address), [])',
+        ),
+        ("differing", "if len({one.settings[address] for one in among}) < 2:", "if len(among) < 2:"),
+        (
+            "differing",
+            "found[one.file] = (*found.get(one.file, ()), refusal)",
+            "found.setdefault(one.file, (refusal,))",
+            "= a file with two such hostnames is refused all the same, with one of them",
+        ),
+    ),
 )
