@@ -54,7 +54,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("report", "door_text safe | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
-    ("ci", "github event | outputs reading | comment issue"),
+    ("ci", "github event | mark outputs reading | comment issue"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",

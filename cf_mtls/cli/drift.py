@@ -14,7 +14,7 @@ import typer
 
 from cf_mtls import output_file
 from cf_mtls.cli import console, proof
-from cf_mtls.cli.ci_step import UNWRITABLE, write
+from cf_mtls.cli.ci_step import UNWRITABLE, where, write
 from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
@@ -153,6 +153,7 @@ def checked(
     from cf_mtls.cli.history import declared_before
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
+    from cf_mtls.report.safe import scrubbed
 
     searched = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
@@ -180,6 +181,7 @@ def checked(
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
     whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)
     data = drift_data(found, moment, (here.token,) if here.token else (), whom, searched.data)
+    data["where"] = scrubbed(where(), ())
     return data, Status(data["status"])
 
 
