@@ -89,6 +89,11 @@ MUTANTS = (
         ("_is_absent", "if not known.declared or", "if"),
         ("_is_absent", "wanted == r or", ""),
         ("_is_absent", "or is_pinned(wanted, r)", ""),
+        ("said_of_contents", "taken += withdrawals(", "withdrawals(", "planning/test_withdrawal.py"),
+        ("_befores", "yield _by_contents(plan.applied)", "", "planning/test_withdrawal.py"),
+        ("_befores", "if c.before is not None", "if False", "planning/test_withdrawal.py"),
+        ("_by_contents", "if ca.sha256 else a", "if False else a", "planning/test_withdrawal.py"),
+        ("_ours_with_contents", "| {*known.beside}", "", "planning/test_withdrawal.py"),
         ("unread", "for why in coverage.why():", "for why in ():"),
         ("unread", "if name not in coverage.unread:", "if False:"),
         ("_unmanaged", "stack_of(ca.name) is None and", ""),
@@ -574,5 +579,21 @@ MUTANTS = (
         ("_validities", "*found.items()", ""),
         ("all_paths_at", "len(inside) > 1 or", ""),
         ("all_paths_at", "len(_filled(pattern, words)) >= MOST_FILLINGS", "False"),
+    ),
+    *of(
+        "planning/host_settings",
+        "planning/test_leaving.py",
+        (
+            "differing",
+            "declared.setdefault((one.scope, address), [])",
+            'declared.setdefault(("", address), [])',
+        ),
+        ("differing", "if len({one.settings[address] for one in among}) < 2:", "if len(among) < 2:"),
+        (
+            "differing",
+            "found[one.file] = (*found.get(one.file, ()), refusal)",
+            "found.setdefault(one.file, (refusal,))",
+            "= a file with two such hostnames is refused all the same, with one of them",
+        ),
     ),
 )
