@@ -97,6 +97,7 @@ def test_a_stranger_is_valid_under_no_known_ca(tmp_path: Path, pki: Pki) -> None
     found = stack(tmp_path, pki, pki.stranger, KNOWN)
     assert trusted(found) == 0
     assert "client.would-be-refused" in warned(found)
+    assert "client.would-be-refused" not in warned(stack(tmp_path, pki, pki.stranger, KNOWN, UNKNOWN))
 
 
 def test_of_a_client_that_is_to_be_refused_nothing_is_said(tmp_path: Path, pki: Pki) -> None:

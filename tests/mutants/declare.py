@@ -247,7 +247,7 @@ MUTANTS = (
             "= without a URL there is no demand, which is not REFUSED",
         ),
         ("Clients._demands", "elif url in demands:", "elif False:"),
-        ("Clients._check_files", "if problem.code is LOCKED:", "if False:"),
+        ("Clients._check_files", "if problem.code is LOCKED:", "if False:", "declare/test_client_files.py"),
         ("Clients._check_client", "() if self._trust.unknown else", ""),
     ),
 )

@@ -11,7 +11,15 @@ from cf_mtls import proving
 from cf_mtls.model.evidence import Evidence, Extent, Got, Outcome, Probe
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.model.plan import Plan
-from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, Resource, Scope
+from cf_mtls.model.resources import (
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    Resource,
+    Scope,
+)
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.identity import Identity
@@ -81,7 +89,8 @@ def test_a_client_is_expected_to_get_in_under_its_own_ca_only(pki: Pki) -> None:
 def test_a_name_that_a_policy_asks_for_is_the_clients_own(pki: Pki) -> None:
     """Read from its certificate."""
     for name, what in (("jean", Expected.ALLOWED), ("ana", Expected.REFUSED)):
-        stands = State({ca_at("0"): trust("0", pki.clients), app_at("a.net"): app("a.net", named(name))})
+        only = AccessPolicy("p", "non_identity", (named(name),))
+        stands = State({ca_at("0"): trust("0", pki.clients), app_at("a.net"): app("a.net", only)})
         assert expected(stands, wallet(jean=pki.jean))["jean"] is what
 
 
