@@ -74,11 +74,24 @@ def listen(codes: set[str]) -> Callable[[], None]:
     return lambda: type.__setattr__(Diagnostic, "__init__", made)
 
 
+def every_code() -> list[str]:
+    """The program's codes; asking for them imports all of it."""
+    from tests.test_diagnostics import CODES
+
+    return [code.code for code in CODES]
+
+
 class Produced:
     """The plugin: it listens in every process, gathers what the workers saw, and judges at the end."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: pytest.Config,
+        files: Collection[str] = FILES,
+        codes: Callable[[], Iterable[str]] = every_code,
+    ) -> None:
+        """files: all test files. codes: asked once the run was a whole one."""
+        self.config, self.files, self.codes = config, files, codes
         self.seen = Seen()
         self.missing: list[str] = []
         listen(self.seen.codes)
@@ -106,10 +119,8 @@ class Produced:
         """In a worker: send. In the first process: judge."""
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["produced"] = self.seen.sent()
-        elif self.seen.is_whole(FILES):
-            from tests.test_diagnostics import CODES  # imports the whole program
-
-            self.missing = self.seen.missing(c.code for c in CODES)
+        elif self.seen.is_whole(self.files):
+            self.missing = self.seen.missing(self.codes())
         if self.missing and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

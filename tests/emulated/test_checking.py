@@ -102,7 +102,9 @@ def test_two_files_of_one_stack_are_neither_judged(plan: Path, ready: Ready) -> 
     """Each would call the other's things not declared; and where nobody may be asked that is not said."""
     again = plan.parent / "again.yaml"
     again.write_text(plan.read_text("utf-8"), "utf-8")
-    found = check([plan, again], account(ready), Asked(NOW))
+    third = beside(plan, "stack: other\n")
+    *found, other = check([plan, again, third], account(ready), Asked(NOW))
+    assert other.status is Status.CLEAN
     assert [(classes(c), essences(c)) for c in found] == [(["could-not-check"], {"stacks.twice"})] * 2
     kept_out = check([plan, again], account(ready), Asked(NOW, kept_out=FORK))
     assert [essences(c) for c in kept_out] == [{"test.fork"}] * 2
@@ -121,10 +123,17 @@ def test_an_account_that_cannot_be_read_is_no_verdict(plan: Path, ready: Ready) 
     for found in check([plan, beside(plan, "stack: other\n")], account(ready, "wrong"), Asked(NOW)):
         assert found.status is Status.ERROR
         assert set(classes(found)) == {"could-not-check"}
-    (plan.parent / "certs/clientcert.key").unlink()
     before = len(seen(ready))
     (found,) = check([plan], account(ready), Asked(NOW, kept_out=FORK))
     assert (essences(found), len(seen(ready)) - before) == ({"test.fork"}, 0)
+
+
+def test_what_a_file_is_warned_of_is_no_reason_why_it_could_not_be_checked(plan: Path, ready: Ready) -> None:
+    """Its errors are."""
+    (plan.parent / "certs/clientcert.key").unlink()
+    plan.write_text(plan.read_text("utf-8").replace("certs/certchain.pem", "certs/none.pem"), "utf-8")
+    (found,) = check([plan], account(ready), Asked(NOW))
+    assert essences(found) == {"file.missing"}
 
 
 def test_the_ca_of_another_file_is_not_unmanaged(plan: Path, ready: Ready, pki: Pki) -> None:
@@ -180,8 +189,10 @@ def test_what_ends_soon_is_told_of_clients_and_of_cas_that_should_be_gone(
 ) -> None:
     """By the client's own certificate, not by one that it sends along; and by the day that the file names."""
     soon = pki.clients.issue("jean", now=NOW, days=10)
-    (plan.parent / "certs/clientcert.pem").write_text(soon.certificate_pem, "ascii")
-    (plan.parent / "certs/clientcert.key").write_text(soon.key_pem, "ascii")
+    (plan.parent / "certs/clientcert.pem").write_text(
+        soon.certificate_pem + pki.clients.certificate.pem, "ascii"
+    )
+    (plan.parent / "certs/clientcert.key").unlink()  # a warning, which ends nothing
     text = plan.read_text("utf-8").replace(
         "chain: certs/certchain.pem", "chain: [{file: certs/certchain.pem, until: 2020-01-01}]"
     )
@@ -190,7 +201,9 @@ def test_what_ends_soon_is_told_of_clients_and_of_cas_that_should_be_gone(
     (found,) = check([plan], account(ready), Asked(NOW))
     told = {f.address: f.essence for f in found.findings if f.kind is Class.EXPIRING}
     assert "client/jean" in told
-    assert "certificate.overdue" in told.values()
+    assert [essence for essence in told.values() if not essence.startswith("ends ")] == [
+        "certificate.overdue"
+    ]
     (later,) = check([plan], account(ready), Asked(NOW, within=timedelta(days=1)))
     assert "client/jean" not in {f.address for f in later.findings}
 
