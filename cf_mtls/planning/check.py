@@ -16,7 +16,7 @@ from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import CaCertificate, HostnameSettings, host_of, hosts_on
-from cf_mtls.planning import baseline, drift
+from cf_mtls.planning import baseline, drift, grounds
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
@@ -98,11 +98,18 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
     pending = _pending(known, actual, merged, changes)
     for change in changes:
         place = known.places.get(homes.get(change.address, change.address), Place(known.file))
-        yield drift.of_change(change, Class.PENDING if change.address in pending else Class.DRIFT, place)
-    addresses = {str(a) for a in (*known.declared, *actual)}
+        kind = Class.PENDING if change.address in pending else Class.DRIFT
+        yield drift.of_change(change, kind, place, grounds.of_change(actual, change))
+    addresses = {str(a): a for a in (*known.declared, *actual)}
     for found in merged.diagnostics:  # a foreign thing in our place, a pinned one that is gone
         if found.is_error:
-            yield drift.of_diagnostic(found, Class.DRIFT, addresses, Place(known.file))
+            yield drift.of_diagnostic(
+                found,
+                Class.DRIFT,
+                addresses,
+                Place(known.file),
+                lambda named: grounds.of_thing(actual, addresses[named]),
+            )
 
 
 def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> frozenset[Address]:
@@ -139,7 +146,9 @@ def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
     for found in weakenings(merged.desired, merged.ours):
         says = f"{found.warning.code.summary}: {found.warning.detail}"
         place = Place(known.file)
-        yield Finding(Class.WEAKENED, str(found.culprit), says, found.essence, place=place)
+        rests_on = found.recognised()
+        essence = f"{found.warning.code.code} {found.domain} {rests_on.content}"
+        yield Finding(Class.WEAKENED, str(found.culprit), says, essence, place=place, unread=rests_on.unread)
 
 
 def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:
@@ -157,9 +166,11 @@ def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str
         there = actual[address]
         if isinstance(there, HostnameSettings):
             says = f"{unmanaged_note(address, there).detail} {unmanaged_note(address, there).fix}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged", place=Place(known.file))
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence, place=Place(known.file))
     for address, ca in actual.of(CaCertificate):
         if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
             hosts = ", ".join(ca.associated_hostnames) or "no hostname"
             says = f"no stack declares this CA, named {ca.name}, on {hosts}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged")
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence)

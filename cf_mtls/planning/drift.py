@@ -22,12 +22,13 @@ from cf_mtls.planning.codec import digest
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import date, datetime
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
+    from cf_mtls.planning.grounds import Grounds
 
 
 class Class(StrEnum):
@@ -70,13 +71,15 @@ class Finding:
     address: str
     says: str
     essence: str
-    """What it is, in canonical text: the same as long as it is the same."""
+    """What it is, in canonical text: the same as long as all of it is the same."""
     change: Change | None = None
     place: Place | None = None
     urgent: bool = False
     waiver: Waiver | None = None
     expired: Waiver | None = None
     """A waiver that held until its day passed."""
+    unread: tuple[str, ...] = ()
+    """What it rests on and was not read: whether it is what it was, nobody can say."""
 
     @property
     def digest(self) -> str:
@@ -156,25 +159,37 @@ WORDS = {
 }
 
 
-def of_change(change: Change, kind: Class, place: Place | None) -> Finding:
-    """A difference between file and account."""
+def of_change(change: Change, kind: Class, place: Place | None, grounds: Grounds) -> Finding:
+    """A difference between file and account. grounds: what decides there today."""
     names = f": {', '.join(change.attributes)}" if change.action is Action.UPDATE else ""
-    return Finding(kind, str(change.address), WORDS[change.action] + names, _essence(change), change, place)
+    says, essence = WORDS[change.action] + names, _essence(change, grounds)
+    return Finding(kind, str(change.address), says, essence, change, place, unread=grounds.unread)
 
 
-def _essence(change: Change) -> str:
+def _essence(change: Change, grounds: Grounds) -> str:
     before = meaning(change.before) if change.before else {}
     after = meaning(change.after) if change.after else {}
     differing = {name: [before.get(name), after.get(name)] for name in change.attributes}
-    return digest([change.action.value, differing])
+    return digest([change.action.value, differing, grounds.content])
 
 
-def of_diagnostic(found: Diagnostic, kind: Class, addresses: Collection[str], place: Place) -> Finding:
-    """A diagnostic as a finding at whichever of these addresses it speaks of, else at its code."""
+def of_diagnostic(
+    found: Diagnostic,
+    kind: Class,
+    addresses: Collection[str],
+    place: Place,
+    grounds: Callable[[str], Grounds] | None = None,
+) -> Finding:
+    """A diagnostic as a finding at whichever of these addresses it speaks of, else at its code.
+
+    grounds: what it rests on at such an address.
+    """
     named = [a for a in addresses if found.detail.startswith((f"{a} ", f"{a}:"))]
     address = max(named, key=len, default=found.code.code)
     says = f"{found.code.summary}: {found.detail}"
-    return Finding(kind, address, says, found.code.code, place=found.place or place)
+    there = grounds(address) if grounds and named else None
+    essence, unread = (f"{found.code.code} {there.content}", there.unread) if there else (found.code.code, ())
+    return Finding(kind, address, says, essence, place=found.place or place, unread=unread)
 
 
 def ending(

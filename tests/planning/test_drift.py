@@ -23,6 +23,7 @@ from cf_mtls.planning.drift import (
     waived,
     worst,
 )
+from cf_mtls.planning.grounds import Grounds
 from tests.planning.things import app, app_at
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -141,7 +142,7 @@ def test_a_differences_digest_tells_both_sides() -> None:
         Change(app_at("a.net"), Action.UPDATE, sides[one], sides[two], ("session_duration",))
         for one, two in ((0, 2), (1, 2), (0, 1))
     ]
-    assert len({of_change(change, Class.DRIFT, None).digest for change in changes}) == 3
+    assert len({of_change(change, Class.DRIFT, None, Grounds("")).digest for change in changes}) == 3
 
 
 @pytest.mark.parametrize(
