@@ -72,6 +72,11 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
 
 
+def ends(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
+    """What of the stack ends within a time, or has ended. now: aware."""
+    return tuple(_expiring(known, merge(known.declared, actual, known.stack), now, within))
+
+
 def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
     """Notes on the CAs of which nobody proved what they hold, and on those that the file's last commit took out.
 

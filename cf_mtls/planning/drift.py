@@ -205,23 +205,50 @@ def ending(
     return [Finding(Class.EXPIRING, address, says, f"ends {at:%Y-%m-%d}", place=place, urgent=left <= URGENT)]
 
 
+NO_OPENINGS = frozenset({Class.PENDING, Class.EXPIRING, Class.UNMANAGED})
+"""The classes in which nobody gets in who should not: what a waiver covers that names no difference."""
+
+
 def waived(
     findings: Sequence[Finding], waivers: Sequence[Waiver], today: date
 ) -> tuple[tuple[Finding, ...], tuple[Waiver, ...]]:
-    """The findings with the waiver that holds for each, and the waivers that met nothing.
+    """The findings with the waiver that holds for each, and the waivers at whose address nothing of theirs was found.
 
-    today: in UTC. An expired waiver excuses nothing; what could not be checked cannot be waived.
+    today: in UTC. An expired waiver excuses nothing; what could not be checked cannot be waived, and a waived one that
+    rests on what was not read could not be checked.
     """
-    used: set[Waiver] = set()
+    met: set[Waiver] = set()
     marked = []
     for finding in findings:
-        fitting = [w for w in waivers if finding.kind is not Class.UNCHECKED and _fits(w, finding)]
-        used |= set(fitting)
+        named = [w for w in waivers if w.address == finding.address and finding.kind is not Class.UNCHECKED]
+        if finding.unread and any(w.until >= today for w in named):
+            met |= set(named)
+            marked.append(_cannot_tell(finding))
+            continue
+        fitting = [w for w in named if _fits(w, finding)]
+        broad = [w for w in named if w.finding is None and w not in fitting]
+        met |= {*fitting, *broad}
         valid = next((w for w in fitting if w.until >= today), None)
         expired = None if valid else next(iter(fitting), None)
-        marked.append(replace(finding, waiver=valid, expired=expired))
-    return tuple(marked), tuple(w for w in waivers if w not in used)
+        says = finding.says if valid or not broad else f"{finding.says}\n{_too_broad(finding)}"
+        marked.append(replace(finding, waiver=valid, expired=expired, says=says))
+    return tuple(marked), tuple(w for w in waivers if w not in met)
 
 
 def _fits(waiver: Waiver, finding: Finding) -> bool:
-    return waiver.address == finding.address and waiver.finding in {None, finding.digest}
+    """Whether a waiver at the address of a finding is for it."""
+    return waiver.finding == finding.digest or (waiver.finding is None and finding.kind in NO_OPENINGS)
+
+
+def _too_broad(finding: Finding) -> str:
+    return (
+        f"Its waiver names no difference, and {finding.kind} is waived one by one: finding: {finding.digest}"
+    )
+
+
+def _cannot_tell(finding: Finding) -> Finding:
+    says = (
+        f"whether its waiver still covers it cannot be told, for {', '.join(finding.unread)} was not read: "
+        f"{finding.kind}: {finding.says}"
+    )
+    return replace(finding, kind=Class.UNCHECKED, says=says, urgent=False)

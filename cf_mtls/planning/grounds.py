@@ -37,7 +37,7 @@ from cf_mtls.planning.codec import digest, instant
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cf_mtls.access.match import Order
     from cf_mtls.model.frozen import Record
@@ -81,12 +81,13 @@ def of_opening(state: State, address: Address, domain: str) -> Grounds:
     """What decides wherever an application decides below a domain. address: of the application."""
     gathering = _Gathering(state)
     app = state.get(address)
-    domains = (domain, *(app.domains if isinstance(app, AccessApplication) else ()))
+    own = app.domains if isinstance(app, AccessApplication) else ()
+    domains = [own_domain for own_domain in own if _meet(own_domain, domain)]
     return gathering.made({
         "below": domain,
         "thing": gathering.thing(app),
-        "instead": _rivals(state, address, domains),
-        "trusted": gathering.trusted(map(host_of, domains)),
+        "instead": [other for other in _rivals(state, address, domains) if _meet(other, domain)],
+        "trusted": gathering.trusted(domains, domain),
     })  # fmt: skip
 
 
@@ -94,11 +95,11 @@ def of_thing(state: State, address: Address, *more: Grounds) -> Grounds:
     """What a thing of the account is, wherever it stands. more: what else a finding about it rests on."""
     gathering = _Gathering(state)
     there = state.get(address)
-    hosts = map(host_of, there.domains) if isinstance(there, AccessApplication) else ()
+    domains = there.domains if isinstance(there, AccessApplication) else ()
     mine = gathering.made({
         "address": str(address),
         "thing": gathering.thing(there),
-        "trusted": gathering.trusted(hosts),
+        "trusted": gathering.trusted(domains),
     })  # fmt: skip
     unread = dict.fromkeys((*mine.unread, *(name for one in more for name in one.unread)))
     return Grounds(digest([mine.content, *(one.content for one in more)]), tuple(unread))
@@ -114,7 +115,7 @@ def of_change(actual: State, change: Change) -> Grounds:
             "there": gathering.thing(change.before),
             "decides": {domain: gathering.deciding(domain) for domain in domains},
             "instead": _rivals(actual, change.address, domains),
-            "trusted": gathering.trusted(map(host_of, domains)),
+            "trusted": gathering.trusted(domains),
         })  # fmt: skip
     gathering = _Gathering(actual)
     is_ca = isinstance(change.before, CaCertificate)
@@ -204,16 +205,23 @@ class _Gathering:
             found |= {str(a): self.thing(app) for a, app, d in places if specificity(d, order) == best}
         return found
 
-    def trusted(self, hosts: Iterable[str]) -> Json | None:
-        """The CAs whose clients have a valid certificate on these hosts, None where nobody is asked for one."""
-        patterns = list(hosts)
+    def trusted(self, domains: Iterable[str], below: str = "") -> Json | None:
+        """The CAs whose clients have a valid certificate at domains, and where; None where nobody is asked for one.
+
+        below: the domain within which that matters, '' for anywhere.
+        """
         if not self._about_certificates and not self._unread:
             return None
+        patterns = [(host_of(domain), host_of(below or domain)) for domain in domains]
         return {
-            str(address): _identity(ca)
+            str(address): {**_identity(ca), "on": sorted(on)}
             for address, ca in self._state.of(CaCertificate)
-            if any(_hosts_meet(p, host) for p in patterns for host in ca.associated_hostnames)
+            if (on := {h.lower() for h in ca.associated_hostnames for p in patterns if _is_under(h, *p)})
         }
+
+
+def _is_under(host: str, *patterns: str) -> bool:
+    return all(_hosts_meet(pattern, host) for pattern in patterns)
 
 
 def _identity(ca: CaCertificate) -> Json:
@@ -232,23 +240,26 @@ def _fields(fields: Record) -> Json:
 # Where
 
 
-def _rivals(state: State, address: Address, domains: Iterable[str]) -> list[str]:
+def _rivals(state: State, address: Address, domains: Sequence[str]) -> list[str]:
     """The domains of other applications that decide, or may decide, instead of one somewhere below its own."""
-    wanted = list(domains)
     return sorted({
         other
         for at, app in state.of(AccessApplication)
         for other in app.domains
-        if at != address and any(_may_take(other, domain) for domain in wanted)
+        if at != address and any(_may_take(other, domain) for domain in domains)
     })  # fmt: skip
 
 
 def _may_take(other: str, domain: str) -> bool:
-    return (
-        _hosts_meet(host_of(other), host_of(domain))
-        and _paths_meet(path_of(other), path_of(domain))
-        and any(specificity(other, order) >= specificity(domain, order) for order in ORDERS)
+    """Whether a domain may be the more specific one somewhere below another; ties included."""
+    return _meet(other, domain) and any(
+        specificity(other, order) >= specificity(domain, order) for order in ORDERS
     )
+
+
+def _meet(one: str, two: str) -> bool:
+    """Whether some host and path may be below both."""
+    return _hosts_meet(host_of(one), host_of(two)) and _paths_meet(path_of(one), path_of(two))
 
 
 def _hosts_meet(one: str, two: str) -> bool:
