@@ -89,7 +89,7 @@ def doctor(
 
     scope, name = scope_of(stack, account), stack.name if stack else ""
     hosts = stack.hosts if stack else frozenset()
-    with client_for(account.token, account.base_url) as client:
+    with client_for(account.token, account.base_url, account.pace.run) as client:
         reader = asking.Once(Reader(client))
         readings = asking.read(reader, scope, account.token or "", hosts)
         actual, notes = _as_plan_reads(reader, readings, hosts, name) if stack else (None, ())

@@ -19,7 +19,7 @@ from cf_mtls import diagnostics, input_file, proving, workflow
 from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
-from cf_mtls.model.evidence import Dossier, Outcome
+from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
@@ -37,7 +37,7 @@ from cf_mtls.verify.wallet import Wallet
 from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
@@ -77,6 +77,10 @@ class Asked:
     sleep: Callable[[float], None] = time.sleep
     elsewhere: frozenset[str] = frozenset()
     """Hosts that lie in no zone which the token sees, and are meant all the same."""
+    heard: Callable[[], None] = lambda: None
+    """Called when the edge that answered said that it is an emulator's."""
+    unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
+    """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -131,6 +135,8 @@ def _once(paths: Sequence[Path], account: Account, asked: Asked) -> tuple[Checke
 
 
 def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
+    if path in asked.unread:
+        return _Stack(path, failed=(asked.unread[path],))
     try:
         stack = workflow.validate(path, asked.now)
         if asked.kept_out:
@@ -155,7 +161,7 @@ def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked)
     hosts = frozenset(host for stack in stacks for host in stack.hosts)
     names = {stack.name for stack in stacks}
     try:
-        with client_for(account.token, account.base_url) as client:
+        with client_for(account.token, account.base_url, account.pace.run) as client:
             reader = Reader(client)
             snapshot = read(reader, scope, account.pace, hosts, names)
             ends = token_ends(reader, scope, account.pace)
@@ -285,6 +291,8 @@ def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:
     wallet = asked.opened(stack.clients)
     subject = proving.subject(stack.targets, wallet, stack.state, asked.now, authorities=cas)
     verdicts = proving.verify(subject, witness)
+    if says_emulator(verdicts):
+        asked.heard()
     for verdict in verdicts:
         if verdict.outcome is Outcome.FAIL:
             yield _of_request(

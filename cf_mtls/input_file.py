@@ -67,6 +67,14 @@ def too_large(path: Path, most: int) -> Diagnostic:
     )
 
 
+def is_there(path: Path) -> bool:
+    """Whether this is a file, or a link to one; False for one that may not be looked at. Raises nothing."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def needed(path: Path, most: int = LARGEST, *, pipes: bool = False) -> bytes:
     """The bytes of a file, as `read`. Raises Failure where there are none."""
     found = read(path, most, pipes=pipes)

@@ -17,6 +17,7 @@ from cf_mtls.declare.files import chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
+from cf_mtls.model.asked import NOBODY, Asked, of_api
 from cf_mtls.model.plan import NOTHING, SHAPES, Allowed, Inputs, Plan, Promise
 from cf_mtls.model.resources import Address, Scope, hosts_on
 from cf_mtls.model.state import State
@@ -91,6 +92,11 @@ class Account:
     zone_id: str | None = None
     pace: Pace = field(default_factory=Pace)
 
+    @property
+    def asked(self) -> Asked:
+        """Whom this run has asked until now: an emulator once an answer said so."""
+        return of_api(self.base_url, emulated=self.pace.run.is_emulated)
+
 
 def validate(path: Path, at: datetime) -> Stack:
     """The stack of a plan file. Raises Failure with everything that is wrong, warnings included.
@@ -118,7 +124,7 @@ def _snapshot(
     from cf_mtls.remote.gateway import Reader, client_for
     from cf_mtls.remote.snapshot import read
 
-    with client_for(account.token, account.base_url) as client:
+    with client_for(account.token, account.base_url, account.pace.run) as client:
         return read(Reader(client), scope, account.pace, hosts, stacks)
 
 
@@ -200,6 +206,7 @@ def _inputs(
     allowed: Allowed,
     people: People,
     removed: Sequence[Removed],
+    whom: Asked = NOBODY,
     *,
     is_destroy: bool = False,
 ) -> Inputs:
@@ -213,6 +220,7 @@ def _inputs(
         people.beside,
         is_destroy,
         tuple(removed),
+        whom,
     )
 
 
@@ -250,7 +258,9 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     made = planned(
         stack.name, scope, stack.state, snapshot.state, allowed, people, stack.removed, destroy=destroy
     )
-    inputs = _inputs(stack.state, stack.hosts, allowed, everybody, stack.removed, is_destroy=destroy)
+    inputs = _inputs(
+        stack.state, stack.hosts, allowed, everybody, stack.removed, account.asked, is_destroy=destroy
+    )
     infeasible = () if destroy else tuple(_infeasible(stack, snapshot, made, allowed))
     told = (d for d in stack.diagnostics if d.code is not NO_TRUST)  # decided here, with the account
     said = (*told, *snapshot.diagnostics, *infeasible, *made.diagnostics)
@@ -424,8 +434,9 @@ def apply(made: Plan, account: Account, hooks: Hooks) -> int:
     from cf_mtls.remote.apply import Applier
     from cf_mtls.remote.gateway import Writer, client_for
 
-    with client_for(account.token, account.base_url) as client:
-        return Applier(Writer(client), account.pace, hooks.said, hooks.between, hooks.doing).apply(made)
+    pace = replace(account.pace, run=account.pace.run.again())
+    with client_for(account.token, account.base_url, pace.run, is_cut=False) as client:
+        return Applier(Writer(client), pace, hooks.said, hooks.between, hooks.doing).apply(made)
 
 
 @dataclass(frozen=True, slots=True)

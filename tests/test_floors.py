@@ -18,14 +18,17 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("model", "asked frozen marks waiver | resources | people | evidence | rules state doors | plan"),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
-    ("pki", "blocks chain keys kin usages | forge pem | identity template | authority strict traits | rules"),
+    (
+        "pki",
+        "blocks chain keys kin opening usages | forge pem | identity template | authority strict traits | rules",
+    ),
     (
         "pki",
         "vouching chain_rules client_rules strength_rules | lint words fleet pkcs12 requests tree vault | issuing",
     ),
     (
         "declare",
-        "yaml_text values example fleet semantics | application_document | document | border schema | files",
+        "yaml_text values example fleet semantics | application_document | document | border schema | files | search",
     ),
     ("declare", "ledger added_waivers | trust applications | clients | resolve"),
     (

@@ -29,14 +29,17 @@ from cf_mtls.cli.ci_step import (
 )
 from cf_mtls.cli.options import account, asked, hosts_elsewhere, mappings, now, plan_files
 from cf_mtls.cli.plan_many import WORST_FIRST, planned, shown, verdict
-from cf_mtls.cli.proof import Reports, witnesses
+from cf_mtls.cli.proof import Reports, as_data, witnesses
+from cf_mtls.cli.validate import valid
 from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.model.plan import Allowed
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.evidence import Proof
     from cf_mtls.model.plan import Plan
@@ -62,17 +65,20 @@ def plan(
     barred = kept_out()
     if barred:
         return _kept_out(named, barred, annotate=annotate)
-    results = planned(named, Allowed(elsewhere=hosts_elsewhere(None)), destroy=False)
+    here = account()
+    results = planned(named, here, Allowed(elsewhere=hosts_elsewhere(None)), destroy=False)
     codes = [shown(path, result) for path, result in results]
     for (path, result), code in zip(results, codes, strict=True):
-        console.out(verdict(path, result, code))
+        console.out(harmless(verdict(path, result, code)))
+    console.whom(asked(here))
+    many.account_for(named)
     made = [result for _, result in results if not isinstance(result, Failure)]
     worst = many.worst(codes, WORST_FIRST)
     where = {name: str(path) for name, path in paths.items() if name != "plan-json"}
     if len(results) == 1 and worst in {Exit.OK, Exit.DIFFERENCES}:
         plan_verb.save(made[0], paths["plan-json"])
         where["plan-json"] = str(paths["plan-json"])
-    _tell(_plan_texts(results), paths, summary=summary)
+    _tell(_plan_texts(results, str(asked(here))), paths, summary=summary)
     output({**plan_outputs(made, worst), **where})
     _annotate((d for _, result in results for d in result.diagnostics), annotate=annotate)
     return Exit.OK if worst is Exit.DIFFERENCES else worst
@@ -87,7 +93,6 @@ def verify(
     """
     from cf_mtls.ci.outputs import proof_outputs
     from cf_mtls.report.junit import junit
-    from cf_mtls.report.proof_json import proofs_json
     from cf_mtls.report.proof_many import worst
 
     paths = begun(folder, PROOF_FILES)
@@ -96,8 +101,8 @@ def verify(
     if barred:
         return _kept_out(named, barred, annotate=annotate)
     proofs = verify_verb.proven(named, witnesses("httpx", None, None), mappings(None))
-    Reports().give(proofs)
-    write(paths["report-path"], json.dumps(proofs_json(proofs), indent=2) + "\n")
+    Reports(searched=named).give(proofs)
+    write(paths["report-path"], json.dumps(as_data(proofs, named), indent=2) + "\n")
     write(paths["junit-path"], junit(proofs))
     _tell(_proof_texts(proofs), paths, summary=summary)
     output({**proof_outputs(proofs), **{name: str(path) for name, path in paths.items()}})
@@ -105,25 +110,22 @@ def verify(
     return worst(proofs)
 
 
-def _kept_out(paths: Sequence[Path], barred: Diagnostic, *, annotate: bool) -> int:
+def _kept_out(named: Found, barred: Diagnostic, *, annotate: bool) -> int:
     """A fork's pull request: the files are validated; status stays `error`, and only a wrong file fails the job."""
-    from cf_mtls import workflow
-
-    results = many.side_by_side(paths, lambda path: workflow.validate_alone(path, now()))
-    wrong = [d for result in results if isinstance(result, Failure) for d in result.diagnostics]
+    wrong = [d for result in valid(named) if isinstance(result, Failure) for d in result.diagnostics]
     console.show(wrong)
     console.say(f"Not asked: {barred.code.summary}. {barred.detail}\n{barred.fix}")
     _annotate(wrong, annotate=annotate)
     return Exit.ERROR if wrong else Exit.OK
 
 
-def _plan_texts(results: Sequence[tuple[Path, Plan | Failure]]) -> Iterable[str]:
+def _plan_texts(results: Sequence[tuple[Path, Plan | Failure]], whom: str) -> Iterable[str]:
     from cf_mtls.report.plan_text import plan_text
     from cf_mtls.report.terminal import Paint, messages
 
     for path, result in results:
         said = "" if isinstance(result, Failure) else plan_text(result, Paint(), now())
-        parts = [f"== {path}", said, messages(result.diagnostics, Paint()), str(asked(account()))]
+        parts = [f"== {harmless(str(path))}", said, messages(result.diagnostics, Paint()), whom]
         yield "\n\n".join(filter(None, parts))
 
 
@@ -133,7 +135,7 @@ def _proof_texts(proofs: Sequence[Proof]) -> Iterable[str]:
 
     for proof in proofs:
         said = messages(proof.problems, Paint()) if proof.problems else proof_text(proof.found, Paint())
-        yield f"== {proof.file}\n\n{said}"
+        yield f"== {harmless(proof.file)}\n\n{said}"
 
 
 def _tell(texts: Iterable[str], paths: Mapping[str, Path], *, summary: bool) -> None:

@@ -84,11 +84,12 @@ def summarised(markdown: str) -> None:
 
 def write(path: Path, said: str, *, append: bool = False) -> None:
     """Write or append to a file. Raises Failure when that cannot be done."""
+    raw = said.encode("utf-8", "backslashreplace")  # a file's name need not be text
     if append:
         with output_file.appending(path, UNWRITABLE) as stream:
-            stream.write(said.encode("utf-8"))
+            stream.write(raw)
     else:
-        output_file.write(path, said.encode("utf-8"), UNWRITABLE)
+        output_file.write(path, raw, UNWRITABLE)
 
 
 def kept_out() -> Diagnostic | None:

@@ -15,13 +15,15 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from cf_mtls import diagnostics
+from cf_mtls.model.asked import NOBODY
 from cf_mtls.report.safe import redacted
-from cf_mtls.report.terminal import Paint, messages, no_commands, plain
+from cf_mtls.report.terminal import Paint, harmless, messages, no_commands, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.asked import Asked
 
 
 PLAIN_SYMBOLS = "cf-mtls-plain-symbols"
@@ -63,6 +65,12 @@ def _end(error: UnicodeError) -> int:
 def out(text: str = "") -> None:
     """Text to stdout; in GitHub Actions no line of it can be a workflow command, and no token is in it."""
     command(_logged(text))
+
+
+def whom(asked: Asked) -> None:
+    """The line that says whom a report asked; nothing where nobody was."""
+    if asked != NOBODY:
+        out(paint_for(sys.stdout).dim(harmless(str(asked))))
 
 
 def data(text: str) -> None:

@@ -46,8 +46,8 @@ def doctor(
     stack = _stack(file)
     look = _look(connect_to) if edge else None
     where = account()
-    whom = asked(where, connect_to, edge=edge)
     findings = bringing.doctor(where, stack, now(), look)
+    whom = asked(where, connect_to, edge=edge)
     if as_json:
         console.data(json.dumps(doctor_json(findings, whom), indent=2))
     else:

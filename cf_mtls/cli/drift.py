@@ -32,7 +32,6 @@ from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 from cf_mtls.model.asked import NOBODY
 
 if TYPE_CHECKING:
-    from cf_mtls.model.asked import Asked
     from cf_mtls.planning.drift import Class, Status
     from cf_mtls.planning.saved import Saved
 
@@ -110,7 +109,6 @@ def drift(
     for name in filter(None, (out, markdown, junit)):
         output_file.check(Path(name), UNWRITABLE)
     asking = witness(witness_name, connect_to, cacert) if verify else None
-    whom = asked(account(), connect_to, edge=verify)
     data, status = checked(
         files,
         asking,
@@ -119,7 +117,7 @@ def drift(
         classes(alarm or []),
         confirm=confirm,
         elsewhere=host_elsewhere,
-        whom=whom,
+        connect_to=connect_to,
     )
     written(data, {"json": out, "markdown": markdown, "junit": junit})
     if as_json:
@@ -140,22 +138,21 @@ def checked(
     within: timedelta,
     alarming: frozenset[Class],
     kept_out: Diagnostic | None = None,
-    whom: Asked | None = None,
     *,
     confirm: float | None = None,
     elsewhere: list[str] | None = None,
+    connect_to: list[str] | None = None,
 ) -> tuple[dict[str, Any], Status]:
     """The report on these files (folders are searched), and its state.
 
-    kept_out: why the account must not be asked; the files are read all the same. whom: whom the report asks, when it
-    is not the account alone.
+    kept_out: why the account must not be asked; the files are read all the same. connect_to: where the edge is.
     """
     from cf_mtls import checking
     from cf_mtls.cli.history import declared_before
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
 
-    paths = plan_files(files)  # none of them would not be clean, but a failure
+    searched = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
     wanted = checking.Asked(
         moment,
@@ -170,13 +167,15 @@ def checked(
         _seconds_to_confirm(confirm),
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
+        lambda: here.pace.run.heard(0, emulated=True),
+        searched.unread,
     )
-    found = checking.check(paths, here, wanted)
+    found = checking.check(searched.paths, here, wanted)
     for saved in wanted.applied:
         if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
-    whom = NOBODY if kept_out else whom or asked(here)
-    data = drift_data(found, moment, (here.token,) if here.token else (), whom)
+    whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)
+    data = drift_data(found, moment, (here.token,) if here.token else (), whom, searched.data)
     return data, Status(data["status"])
 
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import account, now
+from cf_mtls.cli.options import account, asked, now
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
+from cf_mtls.model.asked import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +70,9 @@ def explain(
     urls = [t.url for t in stack.targets] if every and stack else [url]
     places = [(u or "", *place(u)) for u in urls]
     host = next((host for _, host, _ in places), "")
-    views = workflow.states_to_explain(stack, account(), host, offline=offline)
+    where = account()
+    views = workflow.states_to_explain(stack, where, host, offline=offline)
+    whom = NOBODY if offline else asked(where)
     who = _asker(client, stack, views.moved) if client and stack else None
     data: dict[str, Any] = {}
     for title, state in views.states.items():
@@ -85,7 +88,10 @@ def explain(
             console.out(text)
     console.show(views.notes)
     if as_json:
-        console.data(json.dumps(data if every else {k: v[0] for k, v in data.items()}, indent=2))
+        shown = data if every else {k: v[0] for k, v in data.items()}
+        console.data(json.dumps({**shown, "asked": whom.data()}, indent=2))
+    else:
+        console.whom(whom)
     return Exit.OK
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import account, now
+from cf_mtls.cli.options import account, asked, now
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
@@ -58,14 +58,16 @@ def import_(
     path = Path(out)
     found = folder.read(certs or [])
     wish = Wish(_stack(stack, path), hostnames(only or []), all_applications)
-    made, there = bringing.bring(account(), wish, found.files, now())
+    where = account()
+    made, there = bringing.bring(where, wish, found.files, now())
     if path.exists() and not force:
         return _add_to(path, made, there)
     written = folder.write(made, path, force=force)
     if as_json:
-        console.data(json.dumps(_json(made, written), indent=2))
+        console.data(json.dumps({**_json(made, written), "asked": asked(where).data()}, indent=2))
     else:
         _tell(made, written, found)
+        console.whom(asked(where))
     console.say(f"Next:\n    cf-mtls plan {out}")
     return Exit.OK
 

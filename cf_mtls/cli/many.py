@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from cf_mtls.declare.search import Found
+
 AT_ONCE = 4
 """Files side by side."""
 
@@ -41,13 +43,36 @@ def attempted(work: Callable[[Item], Made], item: Item) -> Made | Failure:
         return Failure([console.bug(error)])
 
 
-def declared_twice(paths: Sequence[Path]) -> dict[Path, Failure]:
-    """The refusal of each file of one call whose stack another of them declares too, in one account or zone."""
-    from cf_mtls.declare import fleet
+def refused(found: Found) -> dict[Path, Failure]:
+    """The files of one call that nothing is done with, and why.
+
+    A file that a folder has and that could not be read, and each whose stack another declares too, in one account or
+    zone.
+    """
+    from cf_mtls.declare import fleet, search
 
     scope = console.environment("CLOUDFLARE_ACCOUNT_ID") or console.environment("CLOUDFLARE_ZONE_ID") or ""
-    named = [(path, fleet.stack_name(path), fleet.scope_id(path) or scope) for path in paths]
-    return {path: Failure([found]) for path, found in fleet.twice(named).items()}
+    paths = [path for path in found.paths if path not in found.unread]
+    outlines = [search.outline_of(path) for path in paths] if len(paths) > 1 else []
+    named = [(path, o.stack, o.scope_id or scope) for path, o in zip(paths, outlines, strict=False)]
+    return {path: Failure([why]) for path, why in {**found.unread, **fleet.twice(named)}.items()}
+
+
+def only_one(found: Found) -> None:
+    """Raise Failure when the only file of a call could not be read."""
+    if found.unread:
+        raise Failure(list(found.unread.values()))
+
+
+def account_for(found: Found, *, aside: bool = False) -> None:
+    """Say last what the folders of the call hold: how many plan files, others, and such as could not be read.
+
+    aside: among the messages, because stdout is JSON.
+    """
+    from cf_mtls.report.terminal import harmless
+
+    if found.line:
+        (console.say if aside else console.out)(harmless(found.line))
 
 
 def worst(codes: Iterable[Exit], order: Sequence[Exit]) -> Exit:

@@ -19,6 +19,7 @@ from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.model.asked import Asked
     from cf_mtls.model.plan import Allowed
     from cf_mtls.model.resources import Address
@@ -32,8 +33,6 @@ NO_BROWSER = Code("verify.no-browser", Severity.ERROR, Fault.INVOCATION, "there 
 BAD_WITNESS = Code("verify.unknown-witness", Severity.ERROR, Fault.INVOCATION, "a witness is not known")
 NO_CACERT = Code("verify.cacert", Severity.ERROR, Fault.INVOCATION, "the --cacert file cannot be read")
 BAD_ADDRESS = Code("address.malformed", Severity.ERROR, Fault.INVOCATION, "an address cannot be read")
-
-NO_PLANS = Code("stacks.none", Severity.ERROR, Fault.INVOCATION, "there are no plan files")
 
 PlanFile: TypeAlias = Annotated[
     str | None,
@@ -195,16 +194,11 @@ def plan_file(named: str | None) -> Path:
     return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
 
 
-def plan_files(named: list[str] | None) -> list[Path]:
+def plan_files(named: list[str] | None) -> Found:
     """The plan files to use, folders searched, each once. Raises Failure when there are none."""
-    from cf_mtls.declare import fleet
+    from cf_mtls.declare import search
 
-    if not named:
-        return [plan_file(None)]
-    paths = list(dict.fromkeys(path for name in named for path in fleet.plan_files(Path(name))))
-    if not paths:
-        raise Failure([NO_PLANS.found(f"Nothing below {', '.join(named)} has a line `stack: NAME`.")])
-    return paths
+    return search.plan_files(named) if named else search.Found((plan_file(None),))
 
 
 def now() -> datetime:
@@ -264,7 +258,7 @@ def witness(name: str, connect_to: list[str] | None, cacert: str | None) -> Witn
     """The witness of that name. Raises Failure (usage) when it is unknown or its options cannot be used."""
     routes = mappings(connect_to)
     trusted = cacert or console.environment("CF_MTLS_CACERT")
-    if trusted and not Path(trusted).is_file():
+    if trusted and not input_file.is_there(Path(trusted)):
         raise Failure(
             [
                 NO_CACERT.found(
@@ -310,14 +304,13 @@ def mappings(connect_to: list[str] | None) -> tuple[Mapping, ...]:
 
 
 def asked(where: Account | None = None, connect_to: list[str] | None = None, *, edge: bool = False) -> Asked:
-    """Whom a report asks. where: None when no API is; edge: whether requests are made too."""
-    from cf_mtls.model.asked import LOOPBACK, OWN_EDGE, Asked, is_loopback
+    """Whom a report asked until now. where: None when no API was; edge: whether requests were made too."""
+    from dataclasses import replace
 
-    texts = _connect_texts(connect_to) if edge else ()
-    near = [bool(where) and is_loopback(where.base_url)] if where else []
-    near += [mapping.to_host in LOOPBACK for mapping in (mappings(connect_to) if edge else ())]
-    own = OWN_EDGE if edge else None
-    return Asked(where.base_url if where else None, " ".join(texts) or own, any(near))
+    from cf_mtls.model.asked import NOBODY, OWN_EDGE
+
+    whom = where.asked if where else NOBODY
+    return replace(whom, edge=" ".join(_connect_texts(connect_to)) or OWN_EDGE) if edge else whom
 
 
 def _connect_texts(connect_to: list[str] | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls import output_file
-from cf_mtls.cli import console
+from cf_mtls.cli import console, many
 from cf_mtls.cli.options import (
     Adopt,
     AllowDelete,
@@ -33,7 +33,6 @@ from cf_mtls.cli.options import (
 )
 from cf_mtls.cli.plan_many import plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
-from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,11 +94,13 @@ def plan(
         wildcards=wildcard_hostnames,
         elsewhere=host_elsewhere,
     )
-    path, *more = plan_files(files)
+    found = plan_files(files)
+    path, *more = found.paths
     if more:
         if out or as_json or target:
             raise Failure([ONE_FILE.found("--out, --json and --target are for one plan file.")], Exit.USAGE)
-        return plan_many([path, *more], allowed, destroy=destroy, detailed=detailed_exitcode)
+        return plan_many(found, allowed, destroy=destroy, detailed=detailed_exitcode)
+    many.only_one(found)
     if out:
         output_file.check(Path(out), UNWRITABLE)
     stack = workflow.validate(path, now())
@@ -115,6 +116,7 @@ def plan(
     if not made.is_empty:
         flags = ["--expect", digest_of(made)] if out else typed(context, OF_THE_RUN)
         console.say(f"Next:\n    {shlex.join(['cf-mtls', 'apply', out or str(path), *flags])}")
+    many.account_for(found, aside=as_json)
     return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
 
 
@@ -130,7 +132,7 @@ def show(made: Plan, where: Account, digest: str | None = None) -> None:
     console.out(plan_text(made, paint, now()))
     if not made.is_empty:
         console.out(paint.dim(f"Digest {digest or digest_of(made)}"))
-    console.out(paint.dim(harmless(str(asked(where)))))
+    console.whom(asked(where))
     check(made)
 
 

@@ -16,37 +16,42 @@ from cf_mtls.diagnostics import Exit, Failure, has_errors
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.model.plan import Allowed, Plan
+    from cf_mtls.workflow import Account
 
 WORST_FIRST = (Exit.ERROR, Exit.REFUSED, Exit.DIFFERENCES, Exit.OK)
 
 
-def plan_many(paths: Sequence[Path], allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
+def plan_many(found: Found, allowed: Allowed, *, destroy: bool, detailed: bool) -> int:
     """The exit code of planning all of these files; each plan and each failure has been shown."""
-    results = planned(paths, allowed, destroy=destroy)
+    here = account()
+    results = planned(found, here, allowed, destroy=destroy)
     codes = [shown(path, result) for path, result in results]
-    console.out(harmless(str(asked(account()))))
+    console.whom(asked(here))
     for (path, result), code in zip(results, codes, strict=True):
-        console.out(verdict(path, result, code))
+        console.out(harmless(verdict(path, result, code)))
+    many.account_for(found)
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
 
 
-def planned(paths: Sequence[Path], allowed: Allowed, *, destroy: bool) -> list[tuple[Path, Plan | Failure]]:
+def planned(
+    found: Found, here: Account, allowed: Allowed, *, destroy: bool
+) -> list[tuple[Path, Plan | Failure]]:
     """Each file with its plan, or why there is none."""
     from cf_mtls import workflow
 
-    here, moment, refused = account(), now(), many.declared_twice(paths)
+    moment, refused = now(), many.refused(found)
 
     def made(path: Path) -> Plan:
         if path in refused:
             raise refused[path]
         return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
 
-    return list(zip(paths, many.side_by_side(paths, made), strict=True))
+    return list(zip(found.paths, many.side_by_side(found.paths, made), strict=True))
 
 
 def shown(path: Path, result: Plan | Failure) -> Exit:
@@ -57,7 +62,7 @@ def shown(path: Path, result: Plan | Failure) -> Exit:
     if isinstance(result, Failure):
         console.show(result.diagnostics)
         return result.exit_code
-    console.out(f"{paint.bold(f'== {path}')}\n{plan_text(result, paint, now())}\n")
+    console.out(f"{paint.bold(f'== {harmless(str(path))}')}\n{plan_text(result, paint, now())}\n")
     console.show(result.diagnostics)
     if has_errors(result.diagnostics):
         return Exit.REFUSED

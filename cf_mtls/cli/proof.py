@@ -11,12 +11,12 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from cf_mtls import output_file
-from cf_mtls.cli import console, passphrase
+from cf_mtls.cli import console, many, passphrase
 from cf_mtls.cli.live import LiveLine
 from cf_mtls.cli.options import now, witness
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
@@ -26,6 +26,7 @@ from cf_mtls.report.terminal import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.model.evidence import Proof, Verdict
     from cf_mtls.model.people import Client, Target
     from cf_mtls.model.state import State
@@ -154,6 +155,8 @@ class Reports:
     junit: str | None = None
     html: str | None = None
     screenshots: str | None = None
+    searched: Found | None = None
+    """The files of the call, for the account of its folders."""
 
     def check(self) -> None:
         """Raise Failure when one of the files could not be written: for before anybody is asked."""
@@ -162,7 +165,7 @@ class Reports:
 
     def give(self, proofs: Sequence[Proof]) -> None:
         """Print the proofs and write what was asked for. Raises Failure when a file cannot be written."""
-        _print(proofs, as_json=self.as_json)
+        _print(proofs, self.searched, as_json=self.as_json)
         if self.screenshots:
             _write_pictures(proofs, Path(self.screenshots))
         if self.junit:
@@ -175,20 +178,29 @@ class Reports:
             _write(Path(self.html), page(proofs, now()).encode("utf-8"))
 
 
-def _print(proofs: Sequence[Proof], *, as_json: bool) -> None:
+def as_data(proofs: Sequence[Proof], searched: Found | None) -> dict[str, Any]:
+    """The proofs as JSON data, with the account of the folders that were searched for them."""
+    from cf_mtls.report.proof_json import proofs_json
+
+    files = {"files": searched.data} if searched and searched.folders else {}
+    return {**proofs_json(proofs), **files}
+
+
+def _print(proofs: Sequence[Proof], searched: Found | None, *, as_json: bool) -> None:
     import json
 
-    from cf_mtls.report.proof_json import proofs_json
     from cf_mtls.report.proof_many import verdict_line
 
     paint = console.paint_for(sys.stdout)
     if as_json:
-        console.data(json.dumps(proofs_json(proofs), indent=2))
+        console.data(json.dumps(as_data(proofs, searched), indent=2))
         return
     for proof in proofs:
         _print_one(proof, paint, is_alone=len(proofs) == 1)
     for proof in proofs if len(proofs) > 1 else ():
         console.out(verdict_line(proof, paint))
+    if searched:
+        many.account_for(searched)
 
 
 def _print_one(proof: Proof, paint: Paint, *, is_alone: bool) -> None:

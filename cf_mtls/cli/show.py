@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cf_mtls.cli import console
-from cf_mtls.cli.options import account
+from cf_mtls.cli.options import account, asked
 from cf_mtls.diagnostics import Diagnostic, Exit, Failure
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ def show(
     from cf_mtls import workflow
     from cf_mtls.report.account_text import account_json, account_text
 
-    state, now = workflow.actual(account()), datetime.now(UTC)
+    where, now = account(), datetime.now(UTC)
+    state = workflow.actual(where)
     if as_json:
-        console.data(json.dumps(account_json(state, now), indent=2))
+        data = {**account_json(state, now), "asked": asked(where).data()}
+        console.data(json.dumps(data, indent=2))
     else:
         console.out(account_text(state, console.paint_for(sys.stdout), now))
+        console.whom(asked(where))
     return Exit.OK
 
 
@@ -58,6 +61,7 @@ def _show_plan(path: Path, *, as_json: bool) -> int:
         console.data(raw.decode("utf-8").rstrip("\n"))
     else:
         console.out(_text(saved))
+        console.whom(saved.inputs.asked)
     return Exit.OK
 
 

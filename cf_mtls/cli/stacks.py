@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cf_mtls.cli import console
+from cf_mtls.cli import console, many
+from cf_mtls.cli.ci_step import write
 from cf_mtls.cli.options import plan_files
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.report.terminal import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cf_mtls.declare.search import Found
 
 SPLIT = Code("stacks.name", Severity.ERROR, Fault.FILE, "a plan file's name cannot be passed on")
 RENAME = "Give it a name without line breaks and without blanks at its ends."
@@ -30,22 +38,45 @@ def stacks(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="NUMBER", help="At most so many entries.", min=1, max=256)
     ] = 256,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="The account of every file, for ci issue.")
+    ] = None,
 ) -> int:
-    """List the plan files below a folder. No network."""
-    from cf_mtls.declare.fleet import matrix, stack_name
-    from cf_mtls.report.terminal import harmless
+    """List the plan files below a folder. No network.
+
+    Exit codes: 0 all that could be one is listed; 1 something could not be read, and the rest is listed.
+    """
+    from cf_mtls.declare.fleet import matrix
+    from cf_mtls.declare.search import outline_of
 
     found = plan_files([name for name in folders or [] if name.strip()] or ["plans"])
-    split = [path for path in found if str(path) != str(path).strip() or len(str(path).splitlines()) > 1]
-    if as_json and split:
-        raise Failure(
-            [
-                SPLIT.found(f"{harmless(str(path))}: jobs are given names one a line.", RENAME)
-                for path in split
-            ]
-        )
+    named = [(path, outline_of(path).stack) for path in found.paths if path not in found.unread]
     if as_json:
-        console.data(json.dumps(matrix(found, jobs)))
-    else:
-        console.out("\n".join(harmless(f"{path}  {stack_name(path)}") for path in found))
-    return Exit.OK
+        _refuse_names(path for path, _ in named)
+    if out:
+        write(Path(out), json.dumps(listing(found), indent=2) + "\n")
+    if as_json and named:
+        console.data(json.dumps(matrix(named, jobs)))
+    elif named:
+        console.out("\n".join(harmless(f"{path}  {stack}") for path, stack in named))
+    console.show(found.unread.values())
+    many.account_for(found, aside=as_json)
+    return Exit.ERROR if found.unread else Exit.OK
+
+
+def listing(found: Found) -> dict[str, Any]:
+    """The account of the folders as a report, for `ci issue`."""
+    from cf_mtls import __version__
+    from cf_mtls.report.drift_data import SCHEMA
+    from cf_mtls.report.safe import scrubbed
+
+    data: dict[str, Any] = scrubbed(found.data, ())
+    return {"cf_mtls": {"schema": SCHEMA, "version": __version__, "kind": "stacks"}, "files": data}
+
+
+def _refuse_names(paths: Iterable[Path]) -> None:
+    """Raise Failure for names that a list with one a line would split or trim."""
+    split = [path for path in paths if str(path) != str(path).strip() or len(str(path).splitlines()) > 1]
+    if split:
+        found = (f"{harmless(str(path))}: jobs are given names one a line." for path in split)
+        raise Failure([SPLIT.found(text, RENAME) for text in found])

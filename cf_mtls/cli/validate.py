@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from cf_mtls.cli import console
-from cf_mtls.cli.options import PlanFile, now, plan_file
-from cf_mtls.diagnostics import Exit
+from cf_mtls.cli import console, many
+from cf_mtls.cli.options import PlanFiles, now, plan_files
+from cf_mtls.diagnostics import Exit, Failure
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import typer
 
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.declare.search import Found
 
 
 def register(app: typer.Typer) -> None:
@@ -19,16 +24,39 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(validate)
 
 
-def validate(file: PlanFile = None) -> int:
-    """Check a plan file and its certificates. No network."""
+def validate(files: PlanFiles = None) -> int:
+    """Check plan files and their certificates. No network. Exit codes: 0 all are valid, 1 one is not."""
+    found = plan_files(files)
+    results = list(zip(found.paths, valid(found), strict=True))
+    for path, result in results:
+        if len(results) > 1 and result.diagnostics:
+            console.say(f"== {harmless(str(path))}")
+        console.show(result.diagnostics)
+    for path, result in results:
+        if not isinstance(result, Failure):
+            console.out(harmless(verdict(str(path), result)))
+        elif len(results) > 1:
+            console.out(harmless(f"{path} is not valid: {result.diagnostics[0].code.summary}"))
+    many.account_for(found)
+    codes = [r.exit_code if isinstance(r, Failure) else Exit.OK for _, r in results]
+    code = many.worst(codes, (Exit.ERROR, Exit.REFUSED, Exit.OK))
+    if code is Exit.OK:
+        console.say(f"Next:\n    {shlex.join(['cf-mtls', 'plan', *(files or map(str, found.paths))])}")
+    return code
+
+
+def valid(found: Found) -> list[Stack | Failure]:
+    """What each file declares by itself, or all that is wrong with it; the account is not asked."""
     from cf_mtls import workflow
 
-    path = plan_file(file)
-    stack = workflow.validate_alone(path, now())
-    console.show(stack.diagnostics)
-    console.out(verdict(str(path), stack))
-    console.say(f"Next:\n    cf-mtls plan {path}")
-    return Exit.OK
+    refused = many.refused(found)
+
+    def stack(path: Path) -> Stack:
+        if path in refused:
+            raise refused[path]
+        return workflow.validate_alone(path, now())
+
+    return many.side_by_side(found.paths, stack)
 
 
 def verdict(path: str, stack: Stack) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from cf_mtls.declare.search import Found
     from cf_mtls.model.asked import Asked
     from cf_mtls.model.evidence import Dossier, Proof
     from cf_mtls.verify.connect import ConnectTo as Mapping
@@ -74,12 +75,11 @@ def verify(
     if list_:
         return _list(wanted)
     asking = witnesses(witness_name, connect_to, cacert)
-    paths = plan_files(files)
-    refused = many.declared_twice(paths)
-    opened = [refused[path] if path in refused else many.attempted(_opened, path) for path in paths]
+    searched = plan_files(files)
+    paths, opened = searched.paths, _all_opened(searched)
     if len(paths) == 1 and isinstance(opened[0], Failure):
         raise opened[0]
-    reports = Reports(as_json, junit, html, screenshots)
+    reports = Reports(as_json, junit, html, screenshots, searched)
     reports.check()
     prove = _prover(wanted, asking, mappings(connect_to), asked(None, connect_to, edge=True))
 
@@ -91,15 +91,20 @@ def verify(
     return repeat(watch, once)
 
 
+def _all_opened(searched: Found) -> list[Opened | Failure]:
+    refused = many.refused(searched)
+    return [refused[path] if path in refused else many.attempted(_opened, path) for path in searched.paths]
+
+
 def proven(
-    paths: Sequence[Path], asking: Sequence[Witness], routes: tuple[Mapping, ...], numbers: str | None = None
+    searched: Found, asking: Sequence[Witness], routes: tuple[Mapping, ...], numbers: str | None = None
 ) -> list[Proof]:
     """What became of each file, in order: opened one after the other, proven side by side."""
     from cf_mtls.verify.proofs import chosen
 
-    refused = many.declared_twice(paths)
-    opened = [refused[path] if path in refused else many.attempted(_opened, path) for path in paths]
-    return _proofs(paths, opened, _prover(chosen(numbers), asking, routes, asked(edge=True)))
+    return _proofs(
+        searched.paths, _all_opened(searched), _prover(chosen(numbers), asking, routes, asked(edge=True))
+    )
 
 
 def _opened(path: Path) -> Opened:

@@ -146,6 +146,67 @@ def read(text: str, file: str) -> Reading:
     return reading
 
 
+@dataclass(slots=True)
+class Top:
+    """The keys at the top of a text's documents, as far as it can be read."""
+
+    keys: dict[str, str] = field(default_factory=dict)
+    """With the text of their values, '' for a value that is none; of a key that is there twice the first."""
+    is_mapping: bool = False
+    problem: Diagnostic | None = None
+    """Why reading ended before the text did: with its place, and without the line that stands there."""
+
+
+def top(text: str, file: str) -> Top:
+    """What stands at the top of a YAML text, of whatever kind; nothing is built, so aliases cost nothing.
+
+    file: the name to show in places. Not checked: anything below the top; `read` refuses more than this does.
+    """
+    found = Top()
+    try:
+        _outline(text, found)
+    except _TooDeep as deep:
+        place = Place(file, deep.mark.line + 1, deep.mark.column + 1)
+        found.problem = TOO_DEEP.found(f"Here begins level {DEEPEST + 1}.", place=place)
+    except yaml.YAMLError as error:
+        reading = Reading(file, [])
+        _syntax(reading, error)
+        found.problem = reading.diagnostics[0]
+    return found
+
+
+def is_yaml(text: str) -> bool:
+    """Whether a text is YAML at all, by the quickest parser that is here."""
+    try:
+        for _ in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            pass
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+def _outline(text: str, found: Top) -> None:
+    depth, key = 0, None  # the key whose value comes next
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.NodeEvent):
+            starts = isinstance(event, yaml.CollectionStartEvent)
+            if depth == 0:
+                inside, key = isinstance(event, yaml.MappingStartEvent), None
+                found.is_mapping |= inside
+            elif depth == 1 and inside:
+                value = event.value if isinstance(event, yaml.ScalarEvent) else ""
+                if key is not None:
+                    found.keys[key] = found.keys[key] or value
+                else:
+                    found.keys.setdefault(value, "")
+                key = value if key is None else None
+            depth += starts
+            if depth > DEEPEST:
+                raise _TooDeep(event.start_mark)
+
+
 def _shared(text: str) -> Iterator[Any]:
     """The events of a text that are an alias or have an anchor."""
     depth = 0

@@ -2,15 +2,15 @@
 
 Rules of this file:
 - An emulator is called one in large letters, in every report: what it says is no word about Cloudflare.
+- It is one when its answers say so, and never by its address: an address of this machine may be a relay to Cloudflare.
 """
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from cf_mtls.quick import dataclass
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OWN_EDGE = "the hostnames' own addresses"
 EMULATOR = "EMULATOR"
 EMULATOR_HEADER = "x-cf-mtls-emulator"
@@ -22,7 +22,7 @@ class Asked:
     """Whom a report asked."""
 
     api: str | None = None
-    """The API's base URL; None when none was asked."""
+    """The API's base URL without what is secret in it; None when none was asked."""
     edge: str | None = None
     """Where the hostnames were asked, as `--connect-to` has it, or `OWN_EDGE`; None when no edge was asked."""
     is_emulator: bool = False
@@ -42,6 +42,7 @@ class Asked:
 NOBODY = Asked()
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    return (urlsplit(url).hostname or "") in LOOPBACK
+def of_api(base_url: str, *, emulated: bool) -> Asked:
+    """An API as a report names it: without a name and a password. emulated: whether it said that it is an emulator."""
+    parts = urlsplit(base_url)
+    return Asked(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), None, emulated)

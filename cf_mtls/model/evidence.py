@@ -16,6 +16,7 @@ from cf_mtls.model.asked import EMULATOR_HEADER, NOBODY, Asked
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from cf_mtls.diagnostics import Diagnostic
@@ -167,6 +168,22 @@ class Verdict:
     """Whether the edge said that the application answered which must govern."""
 
 
+BY_ACCESS = frozenset({Got.FORBIDDEN, Got.UNAUTHORIZED, Got.LOGIN, Got.DENY_PAGE})
+"""What Access itself answered."""
+
+
+def says_emulator(verdicts: Sequence[Verdict]) -> bool:
+    """Whether the edge that answered said that it is an emulator's.
+
+    The emulator says so in every answer. An origin can say so too, in what it answers behind the real edge; so where
+    Access itself answered that alone counts, and elsewhere every answer must say it.
+    """
+    answered = [verdict for verdict in verdicts if verdict.evidence.status is not None]
+    by_access = [verdict for verdict in answered if verdict.got in BY_ACCESS]
+    says = [verdict.evidence.header(EMULATOR_HEADER) is not None for verdict in by_access or answered]
+    return any(says) if by_access else bool(says) and all(says)
+
+
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """When something that the proof rests on ends. kind: `client` or `CA`."""
@@ -191,9 +208,8 @@ class Dossier:
 
     @property
     def whom(self) -> Asked:
-        """Whom it asked: an emulator also where only its answers say so."""
-        says = any(verdict.evidence.header(EMULATOR_HEADER) for verdict in self.verdicts)
-        return replace(self.asked, is_emulator=self.asked.is_emulator or says)
+        """Whom it asked: an emulator also where only the edge's answers say so."""
+        return replace(self.asked, is_emulator=self.asked.is_emulator or says_emulator(self.verdicts))
 
 
 @dataclass(frozen=True, slots=True)

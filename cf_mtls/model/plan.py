@@ -12,6 +12,7 @@ from dataclasses import field, fields
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 
@@ -185,6 +186,8 @@ class Inputs:
     is_destroy: bool = False
     removed: tuple[Removed, ...] = ()
     """Ids that the file lists as removed."""
+    asked: Asked = NOBODY
+    """Whom the plan asked: an emulator's word is none about Cloudflare."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.keys import RSA_PSS, PrivateKey, PublicKey, pkcs8, public_der
+from cf_mtls.pki.opening import decoding, too_much
 from cf_mtls.pki.pem import Certificate, read_certificates
 from cf_mtls.quick import dataclass
 
@@ -130,8 +131,11 @@ def load_key(data: bytes, passphrase: bytes | None = None) -> PrivateKey | Diagn
             "The private key is encrypted and no passphrase was given.",
             "Name an environment variable or a file that holds it.",
         )
+    if encrypted and (problem := too_much(found)):
+        return problem
     try:
-        key = load_pem_private_key(found, passphrase if encrypted else None)
+        with decoding():
+            key = load_pem_private_key(found, passphrase if encrypted else None)
     except UnsupportedAlgorithm:
         return UNSUPPORTED.found(
             "This key or its encryption is of a kind that cannot be used here.",

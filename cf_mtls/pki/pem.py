@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki import kin
 from cf_mtls.pki.blocks import CERTIFICATE_LABELS, Block, foreign, read_blocks, undecodable
+from cf_mtls.pki.opening import decoding
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,7 +49,7 @@ class Certificate:
             warnings.simplefilter("ignore")
             try:
                 return cls(der, _decode(der))
-            except Exception as error:  # the decoder's own list of exceptions is not complete
+            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
                 raise ValueError("not a certificate that can be decoded") from error
 
     @property
@@ -201,9 +203,10 @@ def _certificate(block: Block) -> Certificate | Diagnostic:
 
 def _decode(der: bytes) -> x509.Certificate:
     """The certificate with every lazily decoded part decoded once, so that nothing raises later."""
-    certificate = x509.load_der_x509_certificate(der)
-    for part in _LAZY:
-        getattr(certificate, part)
+    with decoding():
+        certificate = x509.load_der_x509_certificate(der)
+        for part in _LAZY:
+            getattr(certificate, part)
     return certificate
 
 

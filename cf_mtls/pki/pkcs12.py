@@ -26,6 +26,7 @@ from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.pki.blocks import holds_private_key
 from cf_mtls.pki.identity import LOCKED, WRONG, load_identity, read_client_certificates
 from cf_mtls.pki.keys import public_der
+from cf_mtls.pki.opening import decoding, too_much
 
 if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic
@@ -78,8 +79,11 @@ def is_pkcs12(path: str) -> bool:
 
 def load(data: bytes, passphrase: bytes | None) -> tuple[Identity | None, tuple[Diagnostic, ...]]:
     """The client in a PKCS#12 file, None with the reason. passphrase: None and b"" open files that have none."""
+    if problem := too_much(data):
+        return None, (problem,)
     try:
-        key, certificate, others = pkcs12.load_key_and_certificates(data, passphrase or None)
+        with decoding():
+            key, certificate, others = pkcs12.load_key_and_certificates(data, passphrase or None)
     except ValueError:
         return None, (_not_opened(data, passphrase),)
     if key is None or certificate is None:

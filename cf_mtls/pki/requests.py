@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
 from cf_mtls.pki.keys import PublicKey, unusable
+from cf_mtls.pki.opening import decoding
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class Request:
 def read_request(data: bytes, name: str = "") -> Request | Diagnostic:
     """The request in a PEM file. name: put instead of the one it asks for."""
     try:
-        request = x509.load_pem_x509_csr(data)
-        public, valid = request.public_key(), request.is_signature_valid
-        wanted = [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        with decoding():
+            request = x509.load_pem_x509_csr(data)
+            public, valid = request.public_key(), request.is_signature_valid
+            wanted = [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return BAD_REQUEST.found("No certificate request could be read from it.", _MAKE)
     if not valid:

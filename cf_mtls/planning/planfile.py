@@ -19,7 +19,7 @@ from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSe
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import meaning
 from cf_mtls.planning.reliance import relied_on
-from cf_mtls.planning.saved import Saved, near_targets
+from cf_mtls.planning.saved import Saved, applied_by, near_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import AccessPolicy, Address, Resource, Rule
 
 FORMAT = "1.2"
-SCHEMA = 2
+SCHEMA = 3
 
 TYPES = {
     Kind.CERTIFICATE: "cloudflare_zero_trust_access_mtls_certificate",
@@ -62,6 +62,7 @@ def saved_of(plan: Plan) -> Saved:
         {a: codec.standing(r) for a, r in relied_on(plan.changes, plan.actual, plan.stack).items()},
         plan.promise,
         near_targets(plan.desired, plan.inputs.targets),
+        applied_by(plan),
         plan.left_out,
         tuple(sorted({d.code.code for d in plan.diagnostics if d.is_error})),
         __version__,
@@ -81,12 +82,13 @@ def sealed(saved: Saved) -> dict[str, Any]:
         "steps": [_step(step) for step in saved.steps],
         "promise": codec.write(saved.promise),
         "desired": _state(saved.desired),
+        "applied": _state(saved.applied),
         "left_out": codec.write(saved.left_out),
         "refused": codec.write(saved.refused),
     }
 
 
-INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed")
+INPUTS = ("hosts", "allowed", "clients", "targets", "shown", "beside", "is_destroy", "removed", "asked")
 """What a plan was made from, besides the declared state."""
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Place, Severity
+from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Place, Severity
+from cf_mtls.model.asked import Asked
 from cf_mtls.model.frozen import canonical
 from cf_mtls.model.people import Client, Shown, Target
 from cf_mtls.model.plan import Action, Allowed, Change, Inputs, Phase, Promise, Removed, Step
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from cf_mtls.model.resources import Resource
 
 NOT_A_PLAN = Code("planfile.malformed", Severity.ERROR, Fault.FILE, "the file is not a saved plan")
+OTHER_SCHEMA = Code(
+    "planfile.schema", Severity.ERROR, Fault.FILE, "the saved plan is of another version of this program"
+)
 CHANGED = Code("planfile.changed", Severity.ERROR, Fault.FILE, "the saved plan was changed")
 NOT_APPLYABLE = Code(
     "planfile.refused", Severity.ERROR, Fault.FILE, "the saved plan was refused when it was made"
@@ -47,6 +51,9 @@ def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
     place = Place(file)
     try:
         found = _parsed(raw)
+        other = found["cf_mtls"]["schema"]
+        if type(other) is int and other != SCHEMA:
+            raise Failure([_other_schema(other, place)])
         saved = _saved(found["cf_mtls"])
         why = _changed(saved, found)
         if why:
@@ -62,6 +69,11 @@ def load(raw: bytes, file: str, *, to_apply: bool = True) -> Saved:
         detail = f"What stood in its way: {', '.join(saved.refused)}."
         raise Failure([NOT_APPLYABLE.found(detail, "Plan again and read what it says.", place)], Exit.REFUSED)
     return saved
+
+
+def _other_schema(schema: int, place: Place) -> Diagnostic:
+    detail = f"Its schema is {schema}, this program reads {SCHEMA}."
+    return OTHER_SCHEMA.found(detail, "Plan again, with this version:\n    cf-mtls plan --out FILE", place)
 
 
 def _changed(saved: Saved, found: dict[str, Any]) -> str:
@@ -98,7 +110,7 @@ def _no_number(text: str) -> NoReturn:
 
 def _saved(ours: Mapping[str, Any]) -> Saved:
     if ours["schema"] != SCHEMA:
-        message = f"its schema is {str(ours['schema'])[:40]}, this program reads {SCHEMA}"
+        message = "its schema is none"
         raise ValueError(message)
     return Saved(
         codec.read_as(str, ours["stack"]),
@@ -109,6 +121,7 @@ def _saved(ours: Mapping[str, Any]) -> Saved:
         {codec.address(a): codec.read_as(str, standing) for a, standing in ours["relied_on"].items()},
         codec.read_as(Promise, ours["promise"]),
         _read_state(ours["desired"]),
+        _read_state(ours["applied"]),
         tuple(codec.read_as(Address, a) for a in ours["left_out"]),
         tuple(codec.read_as(str, code) for code in ours["refused"]),
         codec.read_as(str, ours["version"]),
@@ -127,6 +140,7 @@ def _inputs(ours: Mapping[str, Any]) -> Inputs:
         tuple(codec.read_as(str, pem) for pem in ours["beside"]),
         codec.read_as(bool, ours["is_destroy"]),
         tuple(codec.read_as(Removed, removed) for removed in ours["removed"]),
+        codec.read_as(Asked, ours["asked"]),
     )
 
 

@@ -5,6 +5,8 @@ Rules of this file:
   it says was decided is believed.
 - It says what it relied on; whoever applies it looks again and refuses when that moved, unless what moved is the
   plan's own work: then what is left of it is a part of it, by the account's values alone.
+- It says what every thing of the stack is once it is applied, whether the plan changes it or not: what a later drift
+  check goes by (`baseline`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSe
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.canon import differing
-from cf_mtls.planning.ownership import complete, homes
+from cf_mtls.planning.ownership import complete, homes, is_ours
 from cf_mtls.planning.reliance import relied_on
 from cf_mtls.quick import dataclass
 
@@ -50,6 +52,8 @@ class Saved:
     promise: Promise
     desired: State
     """What the account should hold near the targets' hostnames: what a proof without the account expects."""
+    applied: State
+    """Every thing of the stack as it is once the plan is applied, see `applied_by`."""
     left_out: tuple[Address, ...] = ()
     refused: tuple[str, ...] = ()
     """The codes of what stood in its way, sorted; such a plan cannot be applied."""
@@ -185,6 +189,32 @@ def _id(resource: Resource | None) -> str | None:
 def host_at(target: Target) -> str:
     """The hostname of a target, stars included."""
     return host_of(target.url.partition("://")[2])
+
+
+def applied_by(plan: Plan) -> State:
+    """Every thing of the stack as it is once a plan is applied, by the addresses of its file, undeclared fields filled.
+
+    An id is kept where the file pins it. What carries the stack's mark and stays undeclared is there under the
+    account's address, and so are the settings of the stack's hostnames. Without what `--target` left out.
+    """
+    inputs, out = plan.inputs, frozenset(plan.left_out)
+    known = homes(inputs.declared, plan.actual, plan.stack)
+    found: dict[Address, Resource] = {}
+    for address, wanted in inputs.declared.items():
+        home = known.get(address, address)
+        there = plan.desired.get(home)
+        if there is not None and home not in out and not inputs.is_destroy:
+            found[address] = _pinned_as(wanted, there)
+    declared = frozenset(known.values()) | found.keys()
+    for address, there in plan.desired.items():
+        is_set = isinstance(there, HostnameSettings) and there.hostname in inputs.hosts
+        if (is_set or is_ours(there, plan.stack)) and address not in declared | out:
+            found[address] = there
+    return State(found)
+
+
+def _pinned_as(wanted: Resource, there: Resource) -> Resource:
+    return replace(there, id=_id(wanted)) if isinstance(there, CaCertificate | AccessApplication) else there
 
 
 def near_targets(desired: State, targets: Iterable[Target]) -> State:

@@ -24,6 +24,7 @@ from cf_mtls.planning.canon import differing
 from cf_mtls.planning.contents import may_hold
 from cf_mtls.remote import pages as listing
 from cf_mtls.remote import wire
+from cf_mtls.remote.bounds import too_long
 from cf_mtls.remote.errors import decoded, failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Writer
 from cf_mtls.remote.shape import identifier, needed
@@ -53,6 +54,7 @@ NOT_PUT_BACK = Code(
 )
 AT_ONCE = "No certificate of it is valid there. Run the same command again at once, or upload it by hand."
 STOPPED = Code("apply.stopped", Severity.ERROR, Fault.INVOCATION, "stopped before the end")
+TOO_LONG = Code("apply.too-long", Severity.ERROR, Fault.CLOUDFLARE, "writing takes too long")
 
 WAIT_S = 120.0
 """How long a condition is waited for; the longest real wait on record is about a minute: facts 1.8."""
@@ -165,12 +167,17 @@ class Applier:
         self._did(Step(Phase.UPLOAD, address, before, address))
 
     def _may_go_on(self, plan: Plan, done: list[Step]) -> None:
-        if self.pace.stopping():
+        """Raise Failure when somebody wants the run to end, or its time is over."""
+        is_late = self.pace.run.left() <= 0
+        if self.pace.stopping() or is_late:
             left = [step for step in plan.steps if step not in done]
             listed = "\n".join(f"    {step.phase.name.lower():<9} {step.address}" for step in left)
             detail = f"{len(done)} of {len(plan.steps)} steps were done. Left:\n{listed}"
             fix = "Run the same command again: it continues from what is there."
-            raise Failure([STOPPED.found(detail, fix)], Exit.INTERRUPTED)
+            if self.pace.stopping():
+                raise Failure([STOPPED.found(detail, fix)], Exit.INTERRUPTED)
+            said = too_long(self.pace.run.limits)
+            raise Failure([TOO_LONG.found(f"{said[0].upper()}{said[1:]}. {detail}", fix)])
 
     def _together(self, plan: Plan, batch: list[Step]) -> None:
         if len(batch) == 1:

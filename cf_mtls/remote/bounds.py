@@ -4,7 +4,8 @@ Rules of this file:
 - One exchange has one deadline, from the first byte of the connection to the last of the body; a server that sends a
   byte now and then gains nothing by it.
 - Bytes are counted as they are unpacked, piece by piece: what is small on the way may be large here.
-- What all exchanges of a run take together is limited too, so that no list goes on for ever.
+- A run is limited too, by the clock from its beginning and in bytes, all threads and clients together, so that no list
+  goes on for ever. Only writes are not cut off by its end: whoever writes looks at it between two steps.
 - Of an answer only what is read is kept: its status, a few headers, and the unpacked body.
 - Every limit is named in the message that it leads to.
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from cf_mtls.model.asked import EMULATOR_HEADER
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MB = 1_000_000
-KEPT = (b"cf-ray", b"retry-after", b"ratelimit", b"ratelimit-policy", b"location")
+KEPT = (b"cf-ray", b"retry-after", b"ratelimit", b"ratelimit-policy", b"location", EMULATOR_HEADER.encode())
 """The headers that are read."""
 
 PIECE = 64 * 1024
@@ -38,7 +40,7 @@ PIECE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one answer may take, and all answers of a run together. Seconds, and bytes after unpacking.
+    """What one answer may take, and a run: seconds of the clock, and bytes of all its answers after unpacking.
 
     An account at its limits (500 applications) is read with about five megabytes.
     """
@@ -53,6 +55,48 @@ class Limits:
 LIMITS = Limits()
 
 
+class Run:
+    """One run of the program: since when, how much came until now, and whether an emulator was among who answered."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        """It begins now, by the limits' clock."""
+        self.limits = limits
+        self.is_emulated = False
+        """Whether an answer said that it is an emulator's."""
+        self._end = limits.now() + limits.run_s
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    def again(self) -> Run:
+        """A run with the same limits that begins now."""
+        return Run(self.limits)
+
+    def left(self) -> float:
+        """Seconds until it must be over; none or fewer when it is."""
+        return self._end - self.limits.now()
+
+    def heard(self, size: int, *, emulated: bool) -> None:
+        """Count an answer of so many bytes. emulated: whether it said that it is an emulator's."""
+        with self._lock:
+            self._bytes += size
+            self.is_emulated = self.is_emulated or emulated
+
+    def check(self, *, by_clock: bool) -> None:
+        """Raise BeyondLimit when the next request is one too many. by_clock: also when the time is over."""
+        with self._lock:
+            size = self._bytes
+        if size > self.limits.run_bytes:
+            why = f"the answers of this run are larger than {self.limits.run_bytes // MB} MB together"
+            raise BeyondLimit(f"{why}, the most that they may be", sent=False)
+        if by_clock and self.left() <= 0:
+            raise BeyondLimit(too_long(self.limits), sent=False)
+
+
+def too_long(limits: Limits) -> str:
+    """What is said of a run whose time is over."""
+    return f"this run has taken more than {limits.run_s:g} s, the most that it may"
+
+
 class BeyondLimit(httpx.HTTPError):
     """An answer, or all of them, went beyond a limit; `sent`: whether the request may have arrived."""
 
@@ -64,12 +108,11 @@ class BeyondLimit(httpx.HTTPError):
 class BoundedClient(httpx.Client):
     """An `httpx.Client` whose answers keep to limits and are read when they are handed out."""
 
-    def __init__(self, bounds: Limits, **options: Any) -> None:
-        """options: as of `httpx.Client`."""
+    def __init__(self, run: Run, *, is_cut: bool = True, **options: Any) -> None:
+        """is_cut: whether the end of the run ends an answer too. options: as of `httpx.Client`."""
         super().__init__(**options, headers={"accept-encoding": "gzip"})
-        self._bounds = bounds
-        self._deadline = _Deadline(bounds)
-        self._spent = _Spent(bounds)
+        self._run, self._bounds, self._is_cut = run, run.limits, is_cut
+        self._deadline = _Deadline(run, is_cut=is_cut)
         for transport in (self._transport, *self._mounts.values()):
             if isinstance(transport, httpx.HTTPTransport):
                 pool = transport._pool  # noqa: SLF001 - see the head of this file
@@ -77,22 +120,23 @@ class BoundedClient(httpx.Client):
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """The answer, read whole. Raises BeyondLimit, or what httpx raises."""
-        self._spent.check()
+        self._run.check(by_clock=self._is_cut)
         self._deadline.start()
-        began = self._bounds.now()
         pieces: list[bytes] = []
+        emulated = False
         try:
             response = super().send(request, **{**options, "stream": True})
             try:
+                emulated = EMULATOR_HEADER in response.headers
                 self._read(response, pieces)
             finally:
                 response.close()
         except httpx.TimeoutException as error:
             if self._deadline.left() > 0:
                 raise
-            raise BeyondLimit(_too_slow(self._bounds.answer_s), sent=True) from error
+            raise BeyondLimit(self._deadline.why(), sent=True) from error
         finally:
-            self._spent.add(self._bounds.now() - began, sum(map(len, pieces)))
+            self._run.heard(sum(map(len, pieces)), emulated=emulated)
         headers = [(name, value) for name, value in response.headers.raw if name.lower() in KEPT]
         return httpx.Response(
             response.status_code, headers=headers, content=b"".join(pieces), request=request
@@ -148,39 +192,21 @@ def _gunzipped(raw: Iterable[bytes], response: httpx.Response) -> Iterator[bytes
         raise httpx.RemoteProtocolError(message, request=response.request)
 
 
-class _Spent:
-    """What the exchanges of a run took, all threads together."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._seconds, self._bytes = 0.0, 0
-
-    def add(self, seconds: float, size: int) -> None:
-        with self._lock:
-            self._seconds += seconds
-            self._bytes += size
-
-    def check(self) -> None:
-        with self._lock:
-            seconds, size = self._seconds, self._bytes
-        if size > self._limits.run_bytes:
-            why = f"the answers of this run are larger than {self._limits.run_bytes // MB} MB together"
-            raise BeyondLimit(f"{why}, the most that they may be", sent=False)
-        if seconds > self._limits.run_s:
-            why = f"this run has waited for answers for more than {self._limits.run_s:g} s"
-            raise BeyondLimit(f"{why}, the most that it may", sent=False)
-
-
 class _Deadline(threading.local):
     """Until when the exchange of this thread must be over."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, run: Run, *, is_cut: bool = True) -> None:
+        self._run, self._limits, self._is_cut = run, run.limits, is_cut
         self._until = math.inf
 
     def start(self) -> None:
-        self._until = self._limits.now() + self._limits.answer_s
+        answer_s = self._limits.answer_s
+        self._until = self._limits.now() + (min(answer_s, self._run.left()) if self._is_cut else answer_s)
+
+    def why(self) -> str:
+        """Which of the two times is over."""
+        is_over = self._is_cut and self._run.left() <= 0
+        return too_long(self._limits) if is_over else _too_slow(self._limits.answer_s)
 
     def left(self) -> float:
         return self._until - self._limits.now()
@@ -189,14 +215,14 @@ class _Deadline(threading.local):
         """Seconds that are left. Raises httpx.ReadTimeout when there are none."""
         left = self.left()
         if left <= 0:
-            raise httpx.ReadTimeout(_too_slow(self._limits.answer_s))
+            raise httpx.ReadTimeout(self.why())
         return left
 
     def within(self, timeout: float | None) -> float:
         """The shorter one of a timeout and what is left. Raises httpcore.ReadTimeout when nothing is."""
         left = self.left()
         if left <= 0:
-            raise httpcore.ReadTimeout(_too_slow(self._limits.answer_s))
+            raise httpcore.ReadTimeout(self.why())
         return left if timeout is None else min(left, timeout)
 
 

@@ -22,13 +22,11 @@ from cloudflare import APIConnectionError, APIStatusError, Cloudflare
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import shape
-from cf_mtls.remote.bounds import LIMITS, BeyondLimit, BoundedClient
+from cf_mtls.remote.bounds import BeyondLimit, BoundedClient, Run
 from cf_mtls.remote.shape import Misshapen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from cf_mtls.remote.bounds import Limits
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -87,18 +85,26 @@ class NoAnswer:
 
 
 def client_for(
-    token: str | None, base_url: str, transport: httpx.BaseTransport | None = None, limits: Limits = LIMITS
+    token: str | None,
+    base_url: str,
+    run: Run | None = None,
+    transport: httpx.BaseTransport | None = None,
+    *,
+    is_cut: bool = True,
 ) -> Cloudflare:
     """An SDK client that uses this token and nothing from the environment, and does not retry.
 
-    transport, limits: for tests. Raises Failure when there is no usable token or the URL would leak it.
+    run: what its requests count for; None for a run of its own, which begins now. is_cut: whether the end of the run
+    ends its requests. transport: for tests. Raises Failure when there is no usable token or the URL would leak it.
     """
     _check(token, base_url)
+    run = run or Run()
     http = BoundedClient(
-        limits,
+        run,
+        is_cut=is_cut,
         transport=transport,
         **_way(base_url),
-        timeout=httpx.Timeout(limits.answer_s, connect=10),
+        timeout=httpx.Timeout(run.limits.answer_s, connect=10),
         limits=httpx.Limits(max_connections=8),
         follow_redirects=False,
     )

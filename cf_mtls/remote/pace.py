@@ -16,6 +16,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.quick import dataclass
+from cf_mtls.remote.bounds import Run
 from cf_mtls.remote.conflicts import Conflict, conflict
 from cf_mtls.remote.gateway import Answer, NoAnswer
 
@@ -126,13 +127,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Carries the clock, the budget of requests, and where to say what is waited for."""
+    """Carries the clock, the budget of requests, the limits of the run, and where to say what is waited for."""
 
     clock: Clock = field(default_factory=Clock)
     say: Callable[[str], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
     """Whether somebody wants the run to end: waits end at once, the call under way is finished."""
     budget: Budget = field(default_factory=Budget)
+    run: Run = field(default_factory=Run)
+    """What this run may take, shared by all its clients."""
 
     def persist(self, method: Method, call: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
         """The outcome of a call, tried again while a row of `PATIENCE` allows it.

@@ -31,15 +31,23 @@ Json = dict[str, Any]
 
 
 def drift_data(
-    checked: Sequence[Checked], now: datetime, secrets: tuple[str, ...], whom: Asked = NOBODY
+    checked: Sequence[Checked],
+    now: datetime,
+    secrets: tuple[str, ...],
+    whom: Asked = NOBODY,
+    files: Json | None = None,
 ) -> Json:
-    """The whole report. now: aware UTC, for words about what ends; secrets: never shown; whom: whom it asked."""
+    """The whole report. now: aware UTC, for words about what ends; secrets: never shown; whom: whom it asked.
+
+    files: the account of the folders that were searched, when any were.
+    """
     made = {
         "cf_mtls": {"schema": SCHEMA, "version": __version__, "kind": "drift"},
         "status": worst(c.status for c in checked).value,
         "complete": all(c.is_whole for c in checked),
         "asked": whom.data(),
         "stacks": [{**_stack(c, now), "asked": str(whom)} for c in checked],
+        **({"files": files} if files and files["folders"] else {}),
     }
     scrubbed_data: Json = scrubbed(made, secrets)
     return scrubbed_data

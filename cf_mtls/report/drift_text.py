@@ -21,11 +21,13 @@ WORDS = {Status.CLEAN: "clean", Status.DRIFT: "drift", Status.ERROR: "could not 
 
 
 def drift_text(data: dict[str, Any], paint: Paint) -> str:
-    """The findings of every stack, then the verdicts."""
+    """The findings of every stack, then the verdicts, then what the folders hold that were searched."""
     blocks = ["\n".join(_block(stack, paint)) for stack in data["stacks"]]
     verdicts = "\n".join(_verdict(stack, paint) for stack in data["stacks"])
     whom = "\n".join(dict.fromkeys(logged(stack["asked"]) for stack in data["stacks"] if stack.get("asked")))
-    return "\n\n".join([*filter(None, blocks), "\n".join(filter(None, [whom, verdicts]))])
+    files = data.get("files", {}).get("says", "")
+    last = f"{_coloured(Status(data['status']), paint)}: {logged(files)}" if files else ""
+    return "\n\n".join([*filter(None, blocks), "\n".join(filter(None, [whom, verdicts, last]))])
 
 
 def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
@@ -72,8 +74,12 @@ def _colour(line: str, paint: Paint) -> str:
 
 def _verdict(stack: dict[str, Any], paint: Paint) -> str:
     status = Status(stack["status"])
+    return f"{_coloured(status, paint)}: {logged(stack['file'])}{counted(stack)}"
+
+
+def _coloured(status: Status, paint: Paint) -> str:
     colour = {Status.CLEAN: paint.green, Status.DRIFT: paint.red, Status.ERROR: paint.yellow}[status]
-    return f"{colour(WORDS[status])}: {logged(stack['file'])}{counted(stack)}"
+    return colour(WORDS[status])
 
 
 def counted(stack: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cf_mtls import input_file
 from cf_mtls.declare.files import read_bytes
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.pki.authority import Authority
@@ -39,7 +40,7 @@ def authorities(folders: Iterable[Path], state: State) -> tuple[Authority, ...]:
 
 def _keys(folder: Path) -> Iterator[bytes]:
     for path in sorted(folder.glob("*.key"))[:MOST]:
-        data = read_bytes(path) if path.is_file() else None
+        data = read_bytes(path) if input_file.is_there(path) else None
         if isinstance(data, bytes) and not is_encrypted(data):
             yield data
 

@@ -68,7 +68,7 @@ def test_a_wrong_file_is_refused_by_every_verb(
 
 INVOCATIONS = [
     (["plan", "nothing.yaml"], REAL, 1, "file.missing"),
-    (["validate", "plans"], REAL, 1, "file.unreadable"),
+    (["apply", "plans", "-y"], REAL, 1, "file.unreadable"),
     (["plan", PLAN], {}, 1, "scope.missing"),
     (["plan", PLAN], {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT}, 1, "token.missing"),
     (["plan", PLAN], {**REAL, "CLOUDFLARE_ACCOUNT_ID": "abc"}, 1, "scope.invalid"),

@@ -68,7 +68,7 @@ def planned(job: Job, ready: Ready, transport: httpx.BaseTransport | None = None
     stack = workflow.validate(job.file, datetime.now(UTC))
     account = workflow.Account(ready.token, ready.api_base_url, ready.account_id)
     scope = workflow.scope_of(stack, account)
-    with client_for(ready.token, ready.api_base_url, transport) as client:
+    with client_for(ready.token, ready.api_base_url, transport=transport) as client:
         actual = read(Reader(client), scope, pace()).state
     declared = type(stack.state)() if job.destroy else stack.state
     return workflow.planned(stack.name, scope, declared, actual, job.allowed)
@@ -85,7 +85,7 @@ def run(job: Job, ready: Ready, n: int = 0) -> int:
         if boundary.next and boundary.next >= Phase.DEMAND:
             edge_trusts(ready, boundary)
 
-    with client_for(ready.token, ready.api_base_url, transport) as client:
+    with client_for(ready.token, ready.api_base_url, transport=transport) as client:
         Applier(Writer(client), pace(), between=between).apply(made)
     return transport.calls
 

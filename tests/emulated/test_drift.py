@@ -142,8 +142,8 @@ def test_one_broken_stack_hides_no_other(closed: Path, ready: Ready) -> None:
     data = json.loads((closed / "all.json").read_text("utf-8"))
     assert ran.returncode == 2
     assert [s["status"] for s in data["stacks"]] == ["clean", "drift", "error"]
-    assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-3:]] == [
-        "clean", "drift", "could not check",
+    assert [line.split(":")[0] for line in ran.stdout.strip().splitlines()[-4:]] == [
+        "clean", "drift", "could not check", "drift",
     ]  # fmt: skip
     assert len(seen(ready)) - before <= 9  # one account, read once
     assert run(closed, ready, "ci", "gate", "all.json").returncode == 2
@@ -155,9 +155,10 @@ def test_many_plans_have_a_verdict_each(closed: Path, ready: Ready) -> None:
     (closed / "plans/zz.yaml").write_text("version: 1\nstack: zz\nsurprise: 1\n")
     ran = run(closed, ready, "plan", "plans", "--detailed-exitcode")
     assert ran.returncode == 1
-    assert ran.stdout.strip().splitlines()[-2:] == [
+    assert ran.stdout.strip().splitlines()[-3:] == [
         f"{PLAN}: No changes. Account {ready.account_id} is as the file declares it.",
         "plans/zz.yaml: error",
+        "plans: 5 files: 2 plan files, 3 not plan files.",
     ]
     change(ready, "policies", **OPEN)
     ran = run(closed, ready, "plan", PLAN, "plans/zz.yaml", "--detailed-exitcode")

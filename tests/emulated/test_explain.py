@@ -158,7 +158,7 @@ def test_a_hostname_is_explained_as_access_knows_it(folder: Path, ready: Ready, 
     deny = [{"name": "p", "decision": "deny", "include": [{"everyone": {}}]}]
     domain = application.partition("/")[2]
     add(ready, "apps", {"name": "shut", "type": "self_hosted", "domain": domain, "policies": deny})
-    (now,) = json.loads(run(folder, ready, "explain", f"https://{host}/x", "--json").stdout).values()
+    now = json.loads(run(folder, ready, "explain", f"https://{host}/x", "--json").stdout)["now"]
     assert (now["reach"], now["application"], now["url"]) == ("nobody", application, f"https://{domain}/x")
 
 
@@ -173,5 +173,5 @@ def test_a_host_in_no_zone_is_not_called_open(folder: Path, ready: Ready, url: s
     """Nobody knows whether Access sees its requests: said, in words and as data."""
     said = run(folder, ready, "explain", url).stdout
     assert "not known: no zone that this token sees holds" in said
-    (now,) = json.loads(run(folder, ready, "explain", url, "--json").stdout).values()
+    now = json.loads(run(folder, ready, "explain", url, "--json").stdout)["now"]
     assert now["reach"] is None

@@ -23,7 +23,7 @@ from tests.fuzz.readers import ANSWERS, READERS, Fuzzed, envelope
 from tests.mutants.__main__ import seed
 from tests.planning.worlds import BUDGET
 
-SAMPLE, MANY = 1_080, 1_000_000
+SAMPLE, MANY = 1_110, 1_000_000
 
 
 def test_no_reader_lets_anything_out(counted: Counted) -> None:
@@ -36,7 +36,7 @@ def test_no_reader_lets_anything_out(counted: Counted) -> None:
     counted(f"{len(READERS)} readers: {line(total)}")
     assert total["uncaught"] == []
     assert total["slow"] == []
-    assert total["peak_mb"] < MOST_MB
+    assert 10 < total["peak_mb"] < MOST_MB
     assert total["inputs"] >= (SAMPLE if BUDGET == 1 else MANY)
     assert 0.1 < total["understood"] / total["inputs"] < 0.95
 

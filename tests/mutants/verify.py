@@ -204,4 +204,16 @@ MUTANTS = (
         ("open_all", "is_here=identity is not None", "is_here=client.is_here"),
         ("_open", "passphrase(client) if is_encrypted(key) else None", "passphrase(client)"),
     ),
+    *of(
+        "model/evidence",
+        "verify/test_asked.py",
+        ("says_emulator", "by_access or answered", "answered"),
+        ("says_emulator", "any(says) if by_access else bool(says) and all(says)", "any(says)"),
+        ("says_emulator", "bool(says) and all(says)", "all(says)"),
+    ),
+    *of(
+        "model/asked",
+        "verify/test_asked.py",
+        ("of_api", 'parts._replace(netloc=parts.netloc.rpartition("@")[2])', "parts"),
+    ),
 )

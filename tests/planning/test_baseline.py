@@ -112,3 +112,23 @@ def test_a_guess_never_excuses_what_stands_wider_open_than_declared() -> None:
     there = State({AT: app("a.net", ANYONE, id="1")})
     assert before(was, there, wanted) == frozenset()
     assert before(wanted, State({AT: app("a.net", id="1")}), was) == {AT}
+
+
+def test_what_targets_leave_out_is_no_part_of_what_is_applied() -> None:
+    """Whether it was ever applied is not known: neither a thing that is to be made, nor one that is to change or go."""
+    one, other = app_at("a.net"), app_at("b.net")
+    wanted = State({one: app("a.net"), other: app("b.net")})
+    for there in (State(), State({other: app("b.net", ANYONE, id="1")})):
+        made = planned("s", SCOPE, wanted, there, Allowed(targets=frozenset({one})))
+        assert list(saved_of(made).applied) == [one]
+    gone = State({one: app("a.net"), other: app("b.net", id="1")})
+    made = planned("s", SCOPE, State({one: app("a.net")}), gone, Allowed(targets=frozenset({one})))
+    assert list(saved_of(made).applied) == [one]
+
+
+def test_what_is_destroyed_is_not_there_once_it_is_applied() -> None:
+    """Nothing that the file declares, and what somebody else has at its place is none of ours."""
+    one, other = app_at("a.net"), app_at("b.net")
+    wanted = State({one: app("a.net"), other: app("b.net")})
+    there = State({one: app("a.net", id="1"), other: app("b.net", stack=None, id="2")})
+    assert dict(saved_of(planned("s", SCOPE, wanted, there, ALLOWED, destroy=True)).applied) == {}

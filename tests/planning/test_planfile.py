@@ -30,6 +30,7 @@ from cf_mtls.model.resources import (
 from cf_mtls.model.state import State
 from cf_mtls.planning import codec
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.planfile import (
     INPUTS,
     _change,
@@ -207,7 +208,8 @@ def test_an_order_or_a_default_that_the_server_chooses_does_not_make_a_plan_stal
         (lambda raw: raw["cf_mtls"]["relied_on"].clear(), "planfile.changed"),
         (lambda raw: raw["cf_mtls"].update(stack="other"), "planfile.changed"),
         (lambda raw: raw["cf_mtls"].update(digest="0" * 64), "planfile.changed"),
-        (lambda raw: raw["cf_mtls"].update(schema=99), "planfile.malformed"),
+        (lambda raw: raw["cf_mtls"].update(schema=99), "planfile.schema"),
+        (lambda raw: raw["cf_mtls"].update(schema="3"), "planfile.malformed"),
         (lambda raw: raw["cf_mtls"].update(extra=1), "planfile.changed"),
         (lambda raw: raw.pop("cf_mtls"), "planfile.malformed"),
         (lambda raw: raw["cf_mtls"]["steps"][0].update(address="nonsense/x"), "planfile.malformed"),
@@ -427,3 +429,16 @@ def _found(plan: Saved, actual: State, *, is_approved: bool) -> tuple[Diagnostic
         return again(plan, actual, NOW, is_approved=is_approved).diagnostics
     except Failure as failure:
         return failure.diagnostics
+
+
+def test_a_saved_plan_says_all_that_its_stack_is_once_it_is_applied(counted: Counted) -> None:
+    """Every declared thing, changed or not: what it says, declared, leaves nothing to do afterwards."""
+    things = 0
+    for seed in range(30 * BUDGET):
+        made = a_plan(seed)
+        plan = load(saved(made), "p.json")
+        end = done(made.actual, made.steps)
+        assert not diff(end, merge(plan.applied, end, plan.stack, removed=plan.inputs.removed).desired), seed
+        assert plan.applied.keys() >= {a for a in plan.inputs.declared if a.kind is not Kind.SETTINGS}, seed
+        things += len(plan.applied)
+    counted(f"things of a stack in {30 * BUDGET} saved plans: {things}")

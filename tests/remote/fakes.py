@@ -48,7 +48,7 @@ class Fake:
         return answer
 
     def writer(self) -> Writer:
-        return Writer(client_for(TOKEN, BASE, httpx.MockTransport(self)))
+        return Writer(client_for(TOKEN, BASE, transport=httpx.MockTransport(self)))
 
 
 @dataclass

@@ -27,6 +27,7 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.remote.apply import Applier
+from cf_mtls.remote.bounds import LIMITS, Run
 from cf_mtls.remote.pace import Pace
 from cf_mtls.remote.stages import Boundary, after, batches, on_the_way
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, ok, refused
@@ -127,6 +128,31 @@ def test_a_stop_finishes_the_call_and_says_what_is_left() -> None:
     ) as caught:
         Applier(fake.writer(), pace, done.append).apply(plan([UPLOAD, step(Phase.DEMAND, APP_AT, APP)]))
     assert caught.value.exit_code is Exit.INTERRUPTED
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_run_whose_time_is_over_begins_no_step_and_ends_no_gap(gap: bool) -> None:
+    """After its hour the next step is not begun, and that is said; in a gap the new CA still comes."""
+    at, done = [0.0], list[Step]()
+    limits = replace(LIMITS, run_s=100, now=lambda: at[0])
+    fake = (
+        account_in_a_gap(set()) if gap else Fake(lambda r, _: ok([]) if r.method == "GET" else ok(MADE, 201))
+    )
+    before = [*THROUGH_A_GAP] if gap else [UPLOAD]
+
+    def said(one: Step) -> None:
+        done.append(one)
+        at[0] += 200
+
+    with pytest.raises(Failure, match=rf"{len(before)} of {len(before) + 1} steps were done") as caught:
+        Applier(fake.writer(), Pace(run=Run(limits)), said).apply(
+            plan([*before, step(Phase.DEMAND, APP_AT, APP)], State({OLD_AT: OLD} if gap else {}))
+        )
+    assert [(d.code.code, "100 s" in d.detail) for d in caught.value.diagnostics] == [
+        ("apply.too-long", True)
+    ]
+    assert caught.value.exit_code is Exit.ERROR
+    assert len(done) == len(before)
 
 
 def test_new_trust_is_proven_before_old_trust_is_taken() -> None:

@@ -12,18 +12,21 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
 import httpcore
+import httpx
 import pytest
 
 from cf_mtls.diagnostics import Failure
+from cf_mtls.model.asked import EMULATOR_HEADER
 from cf_mtls.remote import bounds
-from cf_mtls.remote.bounds import LIMITS, MB, Limits
+from cf_mtls.remote.bounds import LIMITS, MB, BeyondLimit, Limits, Run
 from cf_mtls.remote.errors import failure
 from cf_mtls.remote.gateway import Answer, NoAnswer, Reader, client_for
-from tests.remote.fakes import TOKEN, FakeTime
+from tests.remote.fakes import BASE, TOKEN, FakeTime
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 ENVELOPE = b'{"success": true, "result": []}'
@@ -67,7 +70,7 @@ def ticking(seconds: float = 3.0) -> Callable[[], float]:
 def asked(
     pieces: Callable[[], Iterable[bytes]], limits: Limits = LIMITS, times: int = 1
 ) -> list[Answer | NoAnswer]:
-    with server(pieces) as url, client_for(TOKEN, url, limits=limits) as client:
+    with server(pieces) as url, client_for(TOKEN, url, Run(limits)) as client:
         return [Reader(client).get("/x") for _ in range(times)]
 
 
@@ -152,7 +155,7 @@ def test_an_answer_beyond_a_limit_is_asked_for_once() -> None:
         requests.append(1)
         return chunked(itertools.repeat(b" " * 60_000))
 
-    with server(pieces) as url, client_for(TOKEN, url, limits=replace(LIMITS, answer_bytes=MB)) as client:
+    with server(pieces) as url, client_for(TOKEN, url, Run(replace(LIMITS, answer_bytes=MB))) as client:
         time.pace().persist("GET", lambda: Reader(client).get("/x"))
     assert (len(requests), time.slept) == (1, [])
 
@@ -189,7 +192,7 @@ def test_what_cannot_be_unpacked_is_no_answer(packing: bytes, body: bytes) -> No
 
 @pytest.mark.parametrize(
     ("limits", "said"),
-    [(replace(LIMITS, run_bytes=100), "together"), (replace(LIMITS, run_s=30, now=ticking()), "30 s")],
+    [(replace(LIMITS, run_bytes=100), "together"), (replace(LIMITS, run_s=100, now=ticking()), "100 s")],
 )
 def test_all_answers_of_a_run_have_a_limit_together(limits: Limits, said: str) -> None:
     """Each is small and quick; when they are too much together the next request is not sent, and that is said."""
@@ -206,10 +209,89 @@ def test_all_answers_of_a_run_have_a_limit_together(limits: Limits, said: str) -
 def test_what_is_left_of_the_answer_is_left_to_each_read() -> None:
     """Never more than that, however long a read by itself may take; nothing once it is over."""
     at = [0.0]
-    deadline = bounds._Deadline(replace(LIMITS, answer_s=10, now=lambda: at[0]))
+    deadline = bounds._Deadline(Run(replace(LIMITS, answer_s=10, now=lambda: at[0])))
     deadline.start()
     at[0] = 8.0
     assert [deadline.within(timeout) for timeout in (5.0, 1.0, None)] == [2.0, 1.0, 2.0]
     at[0] = 10.0
     with pytest.raises(httpcore.ReadTimeout):
         deadline.within(5.0)
+
+
+def test_the_time_of_a_run_is_the_clocks_however_many_wait_side_by_side() -> None:
+    """Eight answers that take twenty seconds together cost the run twenty, not eight times twenty; then it is over."""
+    at, under_way = [0.0], threading.Barrier(8, action=lambda: at.__setitem__(0, at[0] + 20))
+    limits = replace(LIMITS, run_s=100, now=lambda: at[0])
+
+    def reply(_: httpx.Request) -> httpx.Response:
+        under_way.wait(10)
+        return httpx.Response(200, content=ENVELOPE)
+
+    run = Run(limits)
+    clients = [client_for(TOKEN, BASE, run, httpx.MockTransport(reply)) for _ in range(2)]
+    readers = [Reader(client) for client in clients for _ in range(4)]
+
+    def rounds(reader: Reader) -> list[bool]:
+        return [isinstance(reader.get("/x"), Answer) for _ in range(4)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(rounds, readers)) == [[True] * 4] * 8
+    assert (at[0], run.left()) == (80, 20)
+    at[0] = 100
+    for reader in readers:
+        last = reader.get("/x")
+        assert isinstance(last, NoAnswer)
+        assert (last.sent, last.is_beyond_limit) == (False, True)
+        assert "100 s" in last.why
+
+
+def test_the_bytes_of_a_run_are_those_of_all_its_clients() -> None:
+    """Whoever counts by client reads without end, with a new one each time."""
+    run = Run(replace(LIMITS, run_bytes=3 * len(ENVELOPE)))
+    outcomes = []
+    for _ in range(5):
+        with client_for(
+            TOKEN, BASE, run, httpx.MockTransport(lambda _: httpx.Response(200, content=ENVELOPE))
+        ) as one:
+            outcomes.append(isinstance(Reader(one).get("/x"), Answer))
+    assert outcomes == [True, True, True, True, False]
+
+
+def test_the_end_of_the_run_ends_an_answer_that_is_under_way() -> None:
+    """With ten seconds left an answer has ten, not its minute, and what is said is the run's limit."""
+    at = [0.0]
+    run = Run(replace(LIMITS, answer_s=60, run_s=100, now=lambda: at[0]))
+    deadline, uncut = bounds._Deadline(run), bounds._Deadline(run, is_cut=False)
+    at[0] = 90.0
+    deadline.start()
+    uncut.start()
+    assert (deadline.left(), uncut.left()) == (10, 60)
+    at[0] = 100.0
+    with pytest.raises(httpcore.ReadTimeout, match="100 s"):
+        deadline.within(5.0)
+    assert uncut.within(5.0) == 5.0
+
+
+def test_what_is_written_is_not_cut_by_the_end_of_the_run() -> None:
+    """Else an old CA could be gone and its successor never come; the bytes count all the same."""
+    at = [0.0]
+    run = Run(replace(LIMITS, run_s=100, run_bytes=1, now=lambda: at[0]))
+    at[0] = 500.0
+    run.check(by_clock=False)
+    with pytest.raises(BeyondLimit):
+        run.check(by_clock=True)
+    run.heard(2, emulated=False)
+    with pytest.raises(BeyondLimit):
+        run.check(by_clock=False)
+    assert run.again().left() == 100
+
+
+@pytest.mark.parametrize(("headers", "emulated"), [({}, False), ({EMULATOR_HEADER: "1"}, True)])
+def test_an_api_is_an_emulator_when_it_says_so(headers: dict[str, str], emulated: bool) -> None:
+    """Wherever it is; an error says it too."""
+    for status in (200, 403, 500):
+        run = Run()
+        reply = httpx.Response(status, content=ENVELOPE, headers=headers)
+        with client_for(TOKEN, BASE, run, httpx.MockTransport(lambda _, reply=reply: reply)) as client:
+            Reader(client).get("/x")
+        assert run.is_emulated is emulated

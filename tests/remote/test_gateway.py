@@ -98,7 +98,7 @@ def test_a_token_never_leaves_where_it_must_not(token: str | None, base_url: str
     """No token, no token's shape, plain http to anywhere but this machine: refused before anything is sent."""
     fake = Fake(lambda *_: ok([]))
     with pytest.raises(Failure) as caught:
-        client_for(token, base_url, httpx.MockTransport(fake))
+        client_for(token, base_url, transport=httpx.MockTransport(fake))
     assert [d.code.code for d in caught.value.diagnostics] == [code]
     assert fake.seen == []
     assert TOKEN not in str(caught.value)
@@ -107,7 +107,7 @@ def test_a_token_never_leaves_where_it_must_not(token: str | None, base_url: str
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/client/v4", "http://localhost:1", "http://[::1]:1"])
 def test_plain_http_to_this_machine_is_allowed(url: str) -> None:
     """The emulator speaks plain http on loopback."""
-    client_for(TOKEN, url, httpx.MockTransport(Fake(lambda *_: ok([])))).close()
+    client_for(TOKEN, url, transport=httpx.MockTransport(Fake(lambda *_: ok([])))).close()
 
 
 @pytest.mark.parametrize(
