@@ -23,9 +23,8 @@ from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unseen
+from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
-from cf_mtls.planning.feasible import in_no_zone
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -190,9 +189,10 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
-    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
-    for problem in in_no_zone(stack.state, stack.places, snapshot.beside.holds, asked.elsewhere):
-        found.append(of_diagnostic(problem, Class.UNCHECKED, (), Place(file)))
+    coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
+    if not asked.witness:
+        coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
+    found += unread(coverage, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unmet = waived(found, stack.waivers, asked.now.date())
@@ -205,6 +205,7 @@ def _judged(
         _unused(unmet, marked, known, stack, there, snapshot.state, asked) if unmet else (),
         (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
         turned(known, snapshot.state),
+        coverage,
     )
 
 
@@ -222,9 +223,8 @@ def _unused(
     if any(not address.startswith(("proof/", "client/")) for address in unseen_at):
         return ()
     proven = asked.witness and not any(address.startswith("proof/") for address in unseen_at)
-    ever = ends(
-        known, actual, asked.now, timedelta.max
-    )  # an end that is too far away to be reported is none too few
+    # An end that is too far away to be reported is there all the same.
+    ever = ends(known, actual, asked.now, timedelta.max)
     _, left = waived(ever, unmet, asked.now.date())
     opened = {address for address in known.ends if address.startswith("client/")}
     closed = {f"client/{client.name}" for client in stack.clients} - opened

@@ -136,6 +136,11 @@ def test_a_removed_id_that_cannot_go_is_said(thing: Resource | None, code: str, 
     assert gone(actual, merged) == set()
 
 
+def test_of_a_forgotten_id_that_is_gone_nothing_is_said() -> None:
+    """It was to be left alone, and there is nothing to leave alone."""
+    assert merge(State(), State(), "s", removed=(Removed("c-1", destroy=False),)).diagnostics == ()
+
+
 # Whose settings
 
 
@@ -165,7 +170,7 @@ def test_settings_are_ours_only_where_ours_alone_stands(
     actual = state((AT, there), *beside)
     declared = state((AT, wanted), *(pair for pair in beside if pair[1] == OURS))
     merged = merge(State(declared), actual, "s")
-    assert [d.code.code for d in merged.diagnostics] == ([code] if code else [])
+    assert [d.code.code for d in merged.diagnostics if d.is_error] == ([code] if code else [])
     kept = merged.desired.get(AT)
     assert (kept == there) is (code is not None or wanted == there)
     if code:
