@@ -20,11 +20,13 @@ from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.planning import host_settings
 from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
+from cf_mtls.planning.host_settings import Declaring
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -80,6 +82,8 @@ class Asked:
     """Called when the edge that answered said that it is an emulator's."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
+    of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
+    """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -146,12 +150,22 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
 
 
 def _only_once(items: Sequence[_Stack]) -> None:
-    """Two files of one stack would each call the other's things drift: both are refused."""
+    """Two files of one stack would each call the other's things drift, and two of other settings each the other's
+    settings: all are refused.
+    """
     known = [(i.path, i.stack.name, str(i.scope)) for i in items if i.stack]
     refused = twice(known)
     for item in items:
         if item.path in refused:
             item.failed = (refused[item.path],)
+    others = [
+        Declaring(str(i.path), str(i.scope), dict(i.stack.state.of(HostnameSettings)), i.stack.places)
+        for i in items
+        if i.stack and not i.failed
+    ]
+    differing = host_settings.differing(others)
+    for item in items:
+        item.failed = item.failed or differing.get(str(item.path), ())
 
 
 def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
@@ -203,7 +217,12 @@ def _judged(
         marked,
         asked.alarming,
         _unused(unmet, marked, known, stack, there, snapshot.state, asked) if unmet else (),
-        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
+        (
+            *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
+            *snapshot.diagnostics,
+            *there.notes,
+            *said_of_contents(known, snapshot.state, asked.now),
+        ),
         turned(known, snapshot.state),
         coverage,
     )
@@ -248,7 +267,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
     actual = there.snapshot.state if there.snapshot else None
     others = [i.stack for i in items if i.stack and i.scope == item.scope and i is not item]
     ends = dict(_client_ends(stack)) | ({"token": there.token_ends} if there.token_ends else {})
-    applied = next((p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope)), None)
+    applied = tuple(p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope))
     return Known(
         str(item.path),
         stack.name,
