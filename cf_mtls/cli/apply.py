@@ -11,6 +11,7 @@ from cf_mtls.cli import applied, console, plan, proof
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
+    AllowClearedSecrets,
     AllowDelete,
     AllowLockout,
     AllowUnproven,
@@ -87,6 +88,7 @@ def apply(
     allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
+    allow_cleared_secrets: AllowClearedSecrets = None,
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
@@ -117,6 +119,7 @@ def apply(
         unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
+        cleared=allow_cleared_secrets,
         target=target,
         one_ca=one_ca,
         twins=refused_twice,
