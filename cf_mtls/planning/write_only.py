@@ -37,8 +37,8 @@ def may_clear(changes: Iterable[Change], allowed: Collection[Address]) -> Iterat
         found = () if change.action is not Action.UPDATE else tuple(emptied(change.before))
         if found and change.address not in allowed:
             detail = (
-                f"{change.address} holds {', '.join(found)}, which can be read by nobody. The update cannot send it, and"
-                " whether Cloudflare keeps a secret that is left out is not known."
+                f"{change.address} holds {', '.join(found)}, which can be read by nobody. The update cannot send it,"
+                " and whether Cloudflare keeps a secret that is left out is not known."
             )
             fix = (
                 "Have the value at hand, and set it again in the dashboard after the apply; then:\n"

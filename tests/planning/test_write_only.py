@@ -32,7 +32,7 @@ HELD: dict[str, tuple[dict[str, Any], list[str]]] = {
 def there(held: dict[str, Any]) -> AccessApplication:
     """Our application in the account, with what somebody set there beside what the file declares."""
     fields = freeze_object({"session_duration": "24h", **held})
-    return replace(app("a.net", HOLDERS), name="a (cf-mtls s)", fields=fields, id="1")
+    return replace(app("a.net", HOLDERS), fields=fields, id="1")
 
 
 def codes(held: dict[str, Any], session: str, allowed: Allowed = NOTHING) -> list[tuple[str, str]]:
