@@ -24,9 +24,8 @@ from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning import host_settings
-from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unseen
+from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
-from cf_mtls.planning.feasible import in_no_zone
 from cf_mtls.planning.host_settings import Declaring
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
@@ -157,13 +156,13 @@ def _only_once(items: Sequence[_Stack]) -> None:
         if item.path in refused:
             item.failed = (refused[item.path],)
     others = [
-        Declaring(i.path, str(i.scope), dict(i.stack.state.of(HostnameSettings)), i.stack.places)
+        Declaring(str(i.path), str(i.scope), dict(i.stack.state.of(HostnameSettings)), i.stack.places)
         for i in items
         if i.stack and not i.failed
     ]
     differing = host_settings.differing(others)
     for item in items:
-        item.failed = item.failed or differing.get(item.path, ())
+        item.failed = item.failed or differing.get(str(item.path), ())
 
 
 def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
@@ -201,9 +200,10 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
-    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
-    for problem in in_no_zone(stack.state, stack.places, snapshot.beside.holds, asked.elsewhere):
-        found.append(of_diagnostic(problem, Class.UNCHECKED, (), Place(file)))
+    coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
+    if not asked.witness:
+        coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
+    found += unread(coverage, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
@@ -216,6 +216,7 @@ def _judged(
         unused,
         (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
         turned(known, snapshot.state),
+        coverage,
     )
 
 

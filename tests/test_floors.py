@@ -15,7 +15,10 @@ HOUSE = Path(__file__).parent.parent / "cf_mtls"
 
 ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ child_process quick | diagnostics | input_file output_file"),
-    ("model", "asked frozen marks waiver | resources | people | evidence | rules state doors | plan"),
+    (
+        "model",
+        "asked coverage frozen marks waiver | resources | people | evidence | rules state doors | plan",
+    ),
     ("access", "groups match | decide | reach | scene | doors | explain"),
     ("report", "terminal"),
     (
@@ -37,7 +40,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "planning",
-        "diff ownership moves codec foreign",
+        "diff ownership moves codec foreign | basis",
     ),
     ("planning", "admission board | succession | guard | search | gates order reliance"),
     ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),

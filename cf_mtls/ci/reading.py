@@ -70,7 +70,11 @@ def _check(data: Any) -> None:
     Status(data["status"])
     for stack in data["stacks"]:
         _typed(stack, STACK)
-        Status(stack["status"])
+        if Status(stack["status"]) is Status.CLEAN and not stack["complete"]:
+            message = "a stack is clean and not complete"
+            raise ValueError(message)
+        _typed(stack.get("coverage", {}), {})
+        _all((name for names in stack.get("coverage", {}).values() for name in names), str)
         if not FINGERPRINT.fullmatch(stack["fingerprint"]):
             message = "a fingerprint is not one"
             raise ValueError(message)

@@ -77,8 +77,9 @@ def _differing(paths: Sequence[tuple[Path, str]]) -> dict[Path, tuple[Diagnostic
             continue
         settings = {address: found for address, (found, _) in declared.items()}
         places = {address: place for address, (_, place) in declared.items()}
-        declaring.append(Declaring(path, scope, settings, places))
-    return differing(declaring)
+        declaring.append(Declaring(str(path), scope, settings, places))
+    refused = differing(declaring)
+    return {path: refused[str(path)] for path, _ in paths if str(path) in refused}
 
 
 def only_one(found: Found) -> None:

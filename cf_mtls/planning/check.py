@@ -11,7 +11,6 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
-from cf_mtls.access.match import standing
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
@@ -27,10 +26,11 @@ from cf_mtls.planning.withdrawal import withdrawals
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.plan import Change, Removed
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
@@ -113,26 +113,13 @@ def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Chan
     return baseline.as_declared_before(known.stack, known.before, merged.desired, actual, changes)
 
 
-def unseen(declared: State, actual: State, notes: Sequence[Diagnostic], place: Place) -> Iterator[Finding]:
-    """What could not be seen of an account and leaves open whether it is clean."""
-    for note in notes:
-        if note.code.code in UNDECIDED and UNDECIDED[note.code.code](declared, actual):
-            yield drift.of_diagnostic(note, Class.UNCHECKED, (), place)
-
-
-def _refers_to_groups(declared: State, actual: State) -> bool:
-    """Whether a policy near what is declared names a group."""
-    hosts = {concrete(host) for resource in declared.values() for host in hosts_on(resource)}
-    apps = {a: app for host in hosts for a, app, _ in standing(actual, host)}
-    policies = (policy for app in apps.values() for policy in app.policies)
-    return any(r.kind == "group" for p in policies for r in (*p.include, *p.require, *p.exclude))
-
-
-UNDECIDED: Mapping[str, Callable[[State, State], bool]] = {
-    "scope.other-unseen": lambda declared, _: bool(declared),
-    "groups.unseen": _refers_to_groups,
-}
-"""By the code of a note: whether what is unseen could open a door of ours."""
+def unread(coverage: Coverage, place: Place) -> Iterator[Finding]:
+    """What was not read and leaves open whether a stack is clean: each reason, or at least each part."""
+    for why in coverage.why():
+        yield drift.of_diagnostic(why, Class.UNCHECKED, (), place)
+    for name in coverage.missing:
+        if name not in coverage.unread:
+            yield Finding(Class.UNCHECKED, name, f"{name}: nobody looked at them", "not asked", place=place)
 
 
 def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:

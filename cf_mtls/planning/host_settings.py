@@ -20,7 +20,6 @@ from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from cf_mtls.diagnostics import Diagnostic, Place
     from cf_mtls.model.resources import Address
@@ -39,18 +38,18 @@ UNMANAGED = Code("settings.unmanaged", Severity.NOTE, Fault.FILE, "hostname sett
 class Declaring:
     """A plan file among others: its scope, and what it declares for hostnames, each with its place."""
 
-    file: Path
+    file: str
     scope: str
     settings: Mapping[Address, HostnameSettings]
     places: Mapping[Address, Place]
 
 
-def differing(files: Sequence[Declaring]) -> dict[Path, tuple[Diagnostic, ...]]:
+def differing(files: Sequence[Declaring]) -> dict[str, tuple[Diagnostic, ...]]:
     """The refusals of each file that declares a hostname's settings otherwise than another file of its scope.
 
     Settings that are the same may stand in any number of files.
     """
-    found: dict[Path, tuple[Diagnostic, ...]] = {}
+    found: dict[str, tuple[Diagnostic, ...]] = {}
     declared: dict[tuple[str, Address], list[Declaring]] = {}
     for one in files:
         for address in one.settings:

@@ -45,7 +45,7 @@ def leaving(removed: Sequence[Removed], actual: State, stack: str) -> Leaving:
         if isinstance(there, CaCertificate | AccessApplication):
             found[there.id] = (address, there)
     wrong = {entry.id: list(_wrong(entry, found.get(entry.id), stack)) for entry in removed}
-    fit = [(entry, found[entry.id][0]) for entry in removed if not wrong[entry.id]]
+    fit = [(entry, found[entry.id][0]) for entry in removed if entry.id in found and not wrong[entry.id]]
     return Leaving(
         frozenset(address for entry, address in fit if entry.destroy),
         frozenset(address for entry, address in fit if not entry.destroy),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
     from cf_mtls.planning.drift import Checked, Finding
@@ -65,11 +66,22 @@ def _stack(checked: Checked, now: datetime) -> Json:
         "scope": checked.scope,
         "status": checked.status.value,
         "complete": checked.is_whole,
+        "coverage": _coverage(checked.coverage),
         "fingerprint": checked.fingerprint,
         "counts": {kind.value: sum(f.kind is kind for f in checked.findings) for kind in Class},
         "findings": [_finding(f, checked, now) for f in checked.findings],
         "unused_waivers": [_waiver(w) for w in checked.unused],
         "notes": [f"{d.code.summary} [{d.code.code}]: {d.detail}" for d in checked.notes],
+    }
+
+
+def _coverage(coverage: Coverage) -> Json:
+    """What was read, what the claim rests on and was not, and what nobody asked for, by name."""
+    return {
+        "read": sorted(coverage.read - coverage.unread.keys()),
+        "missing": list(coverage.missing),
+        "unread": sorted(coverage.unread),
+        "not_asked": sorted(coverage.not_asked),
     }
 
 

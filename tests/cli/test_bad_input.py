@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cf_mtls.declare.example import GEORGETOWN
+from tests.drift.inside import said
 
 PLAN = "plans/georgetown.yaml"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 CLOSED = "http://127.0.0.1:9/client/v4"
 """The discard port: nothing listens there."""
-
-
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cf_mtls", *words],
-        cwd=folder, env={**ours, **environment}, capture_output=True, text=True, check=False, timeout=60,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
 
 
 def write(folder: Path, old: str, new: str) -> None:
@@ -57,7 +46,7 @@ def test_a_wrong_file_is_refused_by_every_verb(
 ) -> None:
     """The same message from each, at line and column, before anything is sent."""
     write(folder, old, new)
-    ran = run(folder, verb, PLAN, **REAL)
+    ran = said(folder, verb, PLAN, **REAL)
     assert ran.returncode == 1
     assert f"[{code}]" in ran.stderr
     assert PLAN + place in ran.stderr
@@ -89,7 +78,7 @@ def test_a_wrong_invocation_is_said(
     folder: Path, words: list[str], environment: dict[str, str], exit_code: int, code: str
 ) -> None:
     """Each has its own code and exit code, and the token is in none of the messages."""
-    ran = run(folder, *words, **environment)
+    ran = said(folder, *words, **environment)
     assert (ran.returncode, f"[{code}]" in ran.stderr) == (exit_code, True), ran.stderr
     assert "Traceback" not in ran.stderr
     assert "cfat_canary" not in ran.stderr + ran.stdout
@@ -97,7 +86,7 @@ def test_a_wrong_invocation_is_said(
 
 def test_an_unreachable_api_is_the_networks_fault(folder: Path) -> None:
     """Tried a few times, then said, with the address to check."""
-    ran = run(folder, "plan", PLAN, **REAL)
+    ran = said(folder, "plan", PLAN, **REAL)
     assert ran.returncode == 1
     assert "[api.unreachable]" in ran.stderr
     assert "CLOUDFLARE_BASE_URL" in ran.stderr
@@ -110,18 +99,18 @@ def test_all_problems_of_a_file_come_in_one_run(folder: Path) -> None:
     (folder / PLAN).write_text(
         (folder / PLAN).read_text("utf-8").replace("[jeann.net]", "[other.net]"), "utf-8"
     )
-    said = run(folder, "validate", PLAN).stderr
-    assert "[file.missing]" in said
-    assert "[application.host-without-certificate]" in said
+    told = said(folder, "validate", PLAN).stderr
+    assert "[file.missing]" in told
+    assert "[application.host-without-certificate]" in told
 
 
 @pytest.mark.parametrize("verb", ["validate", "plan", "apply", "verify", "drift", "emulate", "demo"])
 def test_a_usage_error_is_64_and_never_2(folder: Path, verb: str) -> None:
     """2 means differences and nothing else ever."""
-    assert run(folder, verb, "--no-such-flag").returncode == 64
+    assert said(folder, verb, "--no-such-flag").returncode == 64
 
 
 def test_no_arguments_and_an_unknown_verb_are_usage_errors(folder: Path) -> None:
     """Both print how to go on."""
-    assert run(folder).returncode == 64
-    assert run(folder, "plam").returncode == 64
+    assert said(folder).returncode == 64
+    assert said(folder, "plam").returncode == 64

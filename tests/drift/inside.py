@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -19,16 +20,18 @@ def run(folder: Path, ready: Ready, *words: str, **more: str) -> subprocess.Comp
 
 def said(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `cf-mtls WORDS` says and ends with; the environment and the folder are put back afterwards."""
-    kept, where = dict(os.environ), Path.cwd()
+    kept, where, stdin, argv = dict(os.environ), Path.cwd(), sys.stdin, sys.argv
     clean = {k: v for k, v in kept.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_", "GITHUB_"))}
     out, err = io.StringIO(), io.StringIO()
     try:
         os.environ.clear()
         os.environ.update({**clean, **environment})
         os.chdir(folder)
+        sys.stdin, sys.argv = io.StringIO(), ["cf-mtls", *words]
         with redirect_stdout(out), redirect_stderr(err):
             code = main.run(words)
     finally:
+        sys.stdin, sys.argv = stdin, argv
         os.chdir(where)
         os.environ.clear()
         os.environ.update(kept)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ from tests.emulated.edge import edge_trusts
 QUICKLY = 40
 """How many times faster waits pass here than they say."""
 
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+CALLS = WRITES | {"GET"}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -37,18 +41,21 @@ class Job:
 
 
 class Killing(httpx.BaseTransport):
-    """Passes requests on, and kills the process once the nth answer has come. n of 0 never does."""
+    """Passes requests on, and kills the process once the nth answer has come. n of 0 never does.
 
-    def __init__(self, n: int) -> None:
-        self.left, self.lock, self.inner = n, threading.Lock(), httpx.HTTPTransport()
-        self.calls = 0
+    among: the methods that count.
+    """
+
+    def __init__(self, n: int, among: Collection[str]) -> None:
+        self.left, self.lock, self.inner, self.among = n, threading.Lock(), httpx.HTTPTransport(), among
+        self.methods: list[str] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self.inner.handle_request(request)
         response.read()
         with self.lock:
-            self.calls += 1
-            if self.calls == self.left:
+            self.methods.append(request.method)
+            if request.method in self.among and sum(m in self.among for m in self.methods) == self.left:
                 os.kill(os.getpid(), signal.SIGKILL)
         return response
 
@@ -74,9 +81,9 @@ def planned(job: Job, ready: Ready, transport: httpx.BaseTransport | None = None
     return workflow.planned(stack.name, scope, declared, actual, job.allowed)
 
 
-def run(job: Job, ready: Ready, n: int = 0) -> int:
-    """Plan and apply; the number of calls made. With n the process is gone after the nth."""
-    transport = Killing(n)
+def run(job: Job, ready: Ready, n: int = 0, among: Collection[str] = CALLS) -> list[str]:
+    """Plan and apply; the methods of the calls made. With n the process is gone after the nth of those `among`."""
+    transport = Killing(n, among)
     made = planned(job, ready, transport)
     errors = [d for d in made.diagnostics if d.is_error]
     assert not errors, errors
@@ -87,7 +94,7 @@ def run(job: Job, ready: Ready, n: int = 0) -> int:
 
     with client_for(ready.token, ready.api_base_url, transport=transport) as client:
         Applier(Writer(client), pace(), between=between).apply(made)
-    return transport.calls
+    return transport.methods
 
 
 def outcome(job: Job, ready: Ready) -> None:

@@ -33,7 +33,7 @@ from tests.conftest import Counted
 from tests.emulated.edge import Asking, Prober, files, lever
 from tests.planning.worlds import BUDGET
 
-ACCOUNTS, EACH = 200 * BUDGET, 12
+ACCOUNTS, EACH = 120 * BUDGET, 12
 HOSTS = ("a.jeann.net", "b.jeann.net", "jeann.net")
 DOMAINS = (
     "a.jeann.net", "a.jeann.net/x", "a.jeann.net/x/*", "a.jeann.net/x/y", "a.jeann.net/*/y", "b.jeann.net/x",

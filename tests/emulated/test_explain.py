@@ -12,8 +12,9 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.authority import root
+from tests.drift.inside import run
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, URL, run, seen
+from tests.emulated.test_main_job import PLAN, URL, seen
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from tests.conftest import Pki
+from tests.drift.inside import run
 
 PLAN = "plans/georgetown.yaml"
 URL = "https://jeann.net/georgetown-penang-malaysia"
@@ -30,11 +31,12 @@ def ready() -> Iterator[Ready]:
         yield emulator.ready
 
 
-def run(folder: Path, ready: Ready, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+def started(folder: Path, ready: Ready, *words: str) -> subprocess.CompletedProcess[str]:
+    """What the program says and ends with in a process of its own."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
     return subprocess.run(
         [sys.executable, "-m", "cf_mtls", *words],
-        cwd=folder, env={**ours, **ready.exports(), **more}, capture_output=True, text=True, check=False, timeout=90,
+        cwd=folder, env={**ours, **ready.exports()}, capture_output=True, text=True, check=False, timeout=90,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -67,11 +69,11 @@ def curl(ready: Ready, *words: str) -> str:
 
 def test_apply_closes_the_door_and_a_second_plan_only_reads(folder: Path, ready: Ready) -> None:
     """Apply proves itself; the plan after it is empty, exits 0, and the log shows only GETs for it."""
-    applied = run(folder, ready, "apply", PLAN, "--auto-approve")
+    applied = started(folder, ready, "apply", PLAN, "--auto-approve")
     assert applied.returncode == 0, applied.stderr
     assert "Proven" in applied.stdout
     before = len(seen(ready))
-    planned = run(folder, ready, "plan", PLAN, "--detailed-exitcode")
+    planned = started(folder, ready, "plan", PLAN, "--detailed-exitcode")
     assert (planned.returncode, planned.stdout.startswith("No changes.")) == (0, True)
     after = seen(ready)[before:]
     assert after

@@ -10,8 +10,9 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from tests.conftest import Pki
+from tests.drift.inside import run
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, run
+from tests.emulated.test_main_job import PLAN
 from tests.emulated.test_plan_apply import edit
 
 CLIENTS = "\nclients:"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cf_mtls.emulator.server import Options, running
 from tests.bench.accounts import FULL, state
+from tests.drift.inside import run
 from tests.emulated.edge import lever
-from tests.emulated.test_main_job import PLAN, run, seen
+from tests.emulated.test_main_job import PLAN, seen
 
 MOST = 8
 

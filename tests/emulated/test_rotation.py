@@ -32,8 +32,9 @@ from cf_mtls.verify.httpx_probe import HttpxWitness
 from cf_mtls.verify.wallet import open_all
 from cf_mtls.workflow import Account, Allowed, Hooks
 from tests.conftest import Pki
+from tests.drift.inside import run
 from tests.emulated.edge import Asking, Prober, files
-from tests.emulated.test_main_job import PLAN, URL, run, seen
+from tests.emulated.test_main_job import PLAN, URL, seen
 
 NOW = datetime.now(UTC)
 

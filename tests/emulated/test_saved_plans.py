@@ -17,8 +17,9 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.planning import codec
+from tests.drift.inside import run
 from tests.emulated.edge import Asking, Prober, lever
-from tests.emulated.test_main_job import PLAN, run, seen
+from tests.emulated.test_main_job import PLAN, seen
 from tests.emulated.test_plan_apply import edit
 
 

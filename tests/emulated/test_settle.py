@@ -9,8 +9,9 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from tests.conftest import Pki
+from tests.drift.inside import run
 from tests.emulated.edge import Asking, Prober, files
-from tests.emulated.test_main_job import PLAN, URL, run
+from tests.emulated.test_main_job import PLAN, URL
 
 HOST, PATH = "jeann.net", "/georgetown-penang-malaysia"
 SLOW_S = 1.2

@@ -20,6 +20,7 @@ from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.pki.keys import pkcs8
 from cf_mtls.verify import browser_probe
 from tests.conftest import Pki
+from tests.drift.inside import run
 
 PLAN = "plans/georgetown.yaml"
 URL = "https://jeann.net/georgetown-penang-malaysia"
@@ -41,14 +42,6 @@ def fresh() -> Iterator[Ready]:
 def environment(ready: Ready) -> dict[str, str]:
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
     return {**ours, **ready.exports()}
-
-
-def run(folder: Path, ready: Ready, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cf_mtls", *words],
-        cwd=folder, env={**environment(ready), **more}, capture_output=True, text=True, check=False, timeout=90,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
 
 
 @pytest.fixture

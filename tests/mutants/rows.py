@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 HOUSE = Path("cf_mtls")
@@ -50,9 +51,14 @@ class Mutant:
         return source[:start] + mutated + source[end:]
 
 
+def meaning(source: str, name: str) -> str:
+    """What a named thing of a source says, however it is laid out. Raises SyntaxError when that is no program."""
+    return next(ast.dump(node) for qualified, node in _named(_parsed(source), "") if qualified == name)
+
+
 def _extent(source: str, name: str) -> tuple[int, int]:
     """Where a named thing begins and ends in a source, decorators not included."""
-    found = [node for qualified, node in _named(ast.parse(source), "") if qualified == name]
+    found = [node for qualified, node in _named(_parsed(source), "") if qualified == name]
     if len(found) != 1:
         message = f"{name} stands {len(found)} times"
         raise Misplaced(message)
@@ -64,6 +70,11 @@ def _extent(source: str, name: str) -> tuple[int, int]:
         starts[(found[0].end_lineno or 0) - 1] + (found[0].end_col_offset or 0),
     )
     return len(source.encode()[:start].decode()), len(source.encode()[:end].decode())
+
+
+@lru_cache(maxsize=2)
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _named(tree: ast.AST, inside: str) -> Iterator[tuple[str, ast.stmt]]:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import declare, planning, remote, usecases, verify
+from tests.mutants import declare, findings, planning, remote, usecases, verify
 
-MUTANTS = (*planning.MUTANTS, *remote.MUTANTS, *declare.MUTANTS, *verify.MUTANTS, *usecases.MUTANTS)
+MUTANTS = (
+    *planning.MUTANTS,
+    *findings.MUTANTS,
+    *remote.MUTANTS,
+    *declare.MUTANTS,
+    *verify.MUTANTS,
+    *usecases.MUTANTS,
+)

@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from cf_mtls.diagnostics import Code, Fault, Place, Severity
+from cf_mtls.model.coverage import Part, seen
 from cf_mtls.model.resources import Resource
 from cf_mtls.model.state import State
-from cf_mtls.planning.check import Known, findings, unseen
+from cf_mtls.planning.check import Known, findings, unread
 from cf_mtls.planning.drift import Class
-from tests.planning.things import ANYONE, CERTIFICATE, END, app, app_at, ca, ca_at, policy, rule
+from tests.planning.things import ANYONE, CERTIFICATE, END, app, app_at, ca, ca_at, policy
 
 DECLARED = State({app_at("a.net"): app("a.net"), ca_at("1"): ca("1", "a.net")})
 THERE = State({a: replace(r, id=str(a)) for a, r in DECLARED.items()})  # type: ignore[call-arg]
@@ -85,27 +86,17 @@ def test_without_a_baseline_nothing_is_pending() -> None:
     assert found(actual, wanted, before=before) == {Class.PENDING: ["application/a.net"]}
 
 
+@pytest.mark.parametrize("part", Part)
+def test_what_was_not_read_is_a_finding_with_its_reason(part: Part) -> None:
+    """Each reason, once; a part that nobody looked at has none, and is named all the same."""
+    why = GROUPS.found("no")
+    refused = replace(ALL, unread={part: (why,)})
+    (finding,) = unread(refused, Place("f"))
+    assert (finding.kind, finding.address, "no" in finding.says) == (Class.UNCHECKED, "groups.unseen", True)
+    (finding,) = unread(replace(ALL, read=ALL.read - {part}), Place("f"))
+    assert (finding.kind, finding.address) == (Class.UNCHECKED, part)
+    assert [*unread(ALL, Place("f"))] == []
+
+
+ALL = seen(Part)
 GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "groups cannot be read")
-OTHER = Code("scope.other-unseen", Severity.NOTE, Fault.INVOCATION, "the other scope cannot be seen")
-BY_GROUP = policy("non_identity", CERTIFICATE, require=(rule("group", id="g"),))
-
-
-@pytest.mark.parametrize(
-    ("actual", "open_"),
-    [
-        (THERE, False),
-        (put("a.net", app("a.net", BY_GROUP)), True),
-        (put("a.net/x", app("a.net/x", BY_GROUP, stack=None)), True),
-        (put("b.net", app("b.net", BY_GROUP, stack=None)), False),
-    ],
-)
-def test_groups_that_cannot_be_read_leave_open_what_hangs_on_them(actual: State, open_: bool) -> None:
-    """Near what is declared: then nothing is called clean; elsewhere it is other people's business."""
-    seen = [*unseen(DECLARED, actual, [GROUPS.found("no")], Place("f"))]
-    assert [f.kind for f in seen] == ([Class.UNCHECKED] if open_ else [])
-
-
-def test_another_scope_that_cannot_be_seen_leaves_everything_open() -> None:
-    """Whatever stands there could open a door of ours; where nothing is declared there is none."""
-    assert [f.kind for f in unseen(DECLARED, THERE, [OTHER.found("no")], Place("f"))] == [Class.UNCHECKED]
-    assert [*unseen(State(), THERE, [OTHER.found("no")], Place("f"))] == []

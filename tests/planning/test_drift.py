@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cf_mtls.diagnostics import Code, Exit, Fault, Place, Severity
+from cf_mtls.model.coverage import seen
 from cf_mtls.model.plan import Action, Change
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.planning.drift import (
@@ -17,6 +18,7 @@ from cf_mtls.planning.drift import (
     Class,
     Finding,
     Status,
+    confirmed,
     ending,
     of_change,
     of_diagnostic,
@@ -40,7 +42,7 @@ def waiver(until: date = TODAY, address: str = AT, of: Finding | None = None) ->
 
 
 def checked(*findings: Finding) -> Checked:
-    return Checked("f.yaml", "s", "account:1", findings)
+    return Checked("f.yaml", "s", "account:1", findings, coverage=seen(["all"]))
 
 
 @pytest.mark.parametrize("kind", Class)
@@ -170,3 +172,67 @@ def test_a_diagnostic_stands_at_the_address_it_speaks_of() -> None:
         "Something else.": "some.code",
     }.items():
         assert of_diagnostic(code.found(detail), Class.DRIFT, addresses, Place("f")).address == address
+
+
+# Confirmed by a second read
+
+BESIDE = "application/b.net"
+HERE, THERE, UNREAD = finding(), finding(address=BESIDE), finding(Class.UNCHECKED, "permission.missing")
+WEAK, WAITING = finding(Class.WEAKENED), finding(Class.PENDING)
+PASSING = "could-not-check"
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "kinds"),
+    [
+        ([HERE], [HERE], {(AT, "drift")}),
+        ([HERE], [finding(essence="another difference")], {(AT, "drift")}),
+        ([HERE], [], {(AT, PASSING)}),
+        ([], [HERE], {(AT, PASSING)}),
+        ([HERE], [THERE], {(AT, PASSING), (BESIDE, PASSING)}),
+        ([HERE], [HERE, THERE], {(AT, "drift"), (BESIDE, PASSING)}),
+        ([HERE, THERE], [HERE], {(AT, "drift"), (BESIDE, PASSING)}),
+        ([HERE], [WAITING], {(AT, "pending"), (AT, PASSING)}),
+        ([WAITING], [], set()),
+        ([finding(Class.EXPIRING, urgent=True)], [], {(AT, PASSING)}),
+        ([HERE], [UNREAD], {(AT, "drift")}),
+        ([HERE], [THERE, UNREAD], {(AT, PASSING), (BESIDE, PASSING), (UNREAD.address, PASSING)}),
+        ([UNREAD], [UNREAD], {(UNREAD.address, PASSING)}),
+    ],
+)
+def test_an_alarm_stands_when_both_reads_have_it(
+    first: list[Finding], again: list[Finding], kinds: set[tuple[str, str]]
+) -> None:
+    """One of its class at its address; what one read alone has is a change under way, which is no verdict."""
+    found = confirmed(checked(*first), checked(*again))
+    assert {(f.address, f.kind.value) for f in found.findings} == kinds
+    assert not any(f.urgent for f in found.findings if f.kind is Class.UNCHECKED)
+
+
+def test_two_alarms_at_one_address_are_two() -> None:
+    """A weakened URL in one read does not confirm a difference in the other."""
+    found = confirmed(checked(HERE), checked(WEAK))
+    assert [f.kind for f in found.findings] == [Class.UNCHECKED, Class.UNCHECKED]
+    assert found.status is Status.ERROR
+    assert all("one of two reads" in f.says for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stands"),
+    [
+        ({"open a.net"}, {"open a.net"}, True),
+        ({"open a.net", "shut b.net"}, {"open a.net"}, True),
+        ({"open a.net"}, {"shut a.net"}, False),
+        ({"open a.net"}, set(), False),
+        (set(), {"open a.net"}, False),
+    ],
+)
+def test_an_open_host_stands_whatever_else_moved(before: set[str], after: set[str], stands: bool) -> None:
+    """Open in both reads, by another difference in each: all alarms of the second are alarms."""
+    one, two = (replace(checked(f), turned=frozenset(t)) for f, t in ((HERE, before), (THERE, after)))
+    found = confirmed(one, two)
+    assert [(f.address, f.kind) for f in found.findings] == (
+        [(BESIDE, Class.DRIFT), (AT, Class.UNCHECKED)]
+        if stands
+        else [(AT, Class.UNCHECKED), (BESIDE, Class.UNCHECKED)]
+    )

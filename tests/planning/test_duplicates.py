@@ -11,7 +11,7 @@ from cf_mtls.model.marks import certificate_name
 from cf_mtls.model.plan import Allowed, Phase, Plan
 from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind, Resource, Scope
 from cf_mtls.model.state import State
-from cf_mtls.planning.duplicates import rivals
+from cf_mtls.planning.duplicates import refusals, rivals
 from cf_mtls.workflow import planned
 from tests.planning.things import HOLDERS, app, app_at
 from tests.planning.worlds import END
@@ -56,6 +56,7 @@ def codes(made: Plan) -> list[str]:
     [
         (NEW, "", False), (NEW, "first", True), (NEW, "any", True), (NEW, "whole", False),
         (OTHER, "first", False), (OTHER, "any", True), (OTHER, "whole", False),
+        (bundle("e", "i2"), "first", False), (bundle("e", "i2"), "any", True),
         (STRANGE, "any", False), (replace(OLD, id=None, name="x"), "whole", True),
     ],
 )  # fmt: skip
@@ -65,6 +66,13 @@ def test_what_an_account_refuses_beside_what_is_there(new: CaCertificate, twins:
     create = replace(made.changes[0], address=at(new), before=None, after=new)
     found = rivals([create], State({at(OLD): OLD}), [twins] if twins else [])
     assert bool(found) is refused
+
+
+def test_a_ca_that_is_there_and_only_changes_its_hosts_is_no_upload() -> None:
+    """Nothing is refused beside it that is not there already."""
+    create = plan(STRANGE, OLD).changes[0]
+    moved = replace(create, address=at(NEW), before=replace(NEW, id="new"), after=NEW)
+    assert rivals([moved], State({at(OLD): OLD}), ["any"]) == {}
 
 
 def test_the_old_one_goes_first_only_through_a_gap_that_was_typed() -> None:
@@ -93,6 +101,23 @@ def test_what_could_not_be_put_back_is_never_taken_first(contents: Contents) -> 
     pem = "PEM" if contents is Contents.RECORDED else None
     doubtful = replace(OLD, contents=contents, pem=pem)
     assert "plan.no-way-back" in codes(plan(doubtful, NEW, twins="any", shut="a.net"))
+
+
+def test_only_what_leaves_and_can_be_put_back_makes_a_way() -> None:
+    """Deleted and its PEM here: nothing to refuse. Its PEM elsewhere, or it only leaves some hosts: refused."""
+    create = replace(plan(STRANGE, NEW).changes[0], address=at(NEW), before=None, after=NEW)
+    delete = replace(create, address=at(OLD), before=OLD, after=None)
+    moved = replace(delete, after=replace(OLD, associated_hostnames=("b.net",)))
+    rows = {
+        delete: [],
+        replace(delete, before=replace(OLD, pem=None)): ["plan.no-way-back"],
+        moved: ["plan.duplicate-stays"],
+    }
+    for change, told in rows.items():
+        found = rivals([create, change], State({at(OLD): OLD}), ["any"])
+        assert [
+            d.code.code for d in refusals(found, [create, change], State({at(OLD): OLD, at(NEW): NEW}))
+        ] == told
 
 
 def test_two_that_stay_cannot_stand_beside_each_other() -> None:

@@ -54,6 +54,13 @@ def test_a_host_in_no_zone_is_refused_at_its_place(
     assert [d.fix.splitlines()[-1].strip() for d in found] == [f"--host-elsewhere {host}" for host in told]
 
 
+def test_of_two_things_on_one_host_the_first_is_named() -> None:
+    """One refusal for the host, at the application, which comes before the CA."""
+    places = {APP_AT: Place("p.yaml", 3, 1, "x"), CA_AT: Place("p.yaml", 9, 1, "y")}
+    found = [*in_no_zone(State({CA_AT: CA, APP_AT: APP}), places, set().__contains__, ())]
+    assert [(d.place, str(APP_AT) in d.detail) for d in found] == [(places[APP_AT], True)]
+
+
 @pytest.mark.parametrize(
     ("app", "declared", "account", "refused"),
     [
@@ -78,6 +85,15 @@ def test_a_host_on_which_no_ca_will_stand_lets_nobody_in(
     assert already == (["plan.shut-already"] if refused else [])
 
 
+@pytest.mark.parametrize(
+    ("host", "fix"), [("a.net", "associated_hostnames"), ("*.a.net", "--wildcard-hostnames")]
+)
+def test_what_to_do_about_a_host_without_a_ca(host: str, fix: str) -> None:
+    """A CA goes onto a hostname; onto a wildcard only where the account takes those."""
+    file = State({APP_AT: replace(APP, destinations=(public(host),))})
+    assert [fix in d.fix for d in without_ca(file, {}, file, {host})] == [True]
+
+
 def cas(count: int, **more: str) -> dict[Address, Resource]:
     return {
         Address(Kind.CERTIFICATE, f"c{n}"): replace(CA, id=f"c{n}", **more)  # type: ignore[arg-type]
@@ -95,6 +111,7 @@ def step(phase: Phase, name: str, value: Resource | None, kind: Kind = Kind.CERT
         (cas(49), [step(Phase.UPLOAD, "new", CA)], False),
         (cas(50), [step(Phase.UPLOAD, "new", CA)], True),
         (cas(50), [step(Phase.WIDEN, "c1", CA)], False),
+        (cas(51), [step(Phase.WIDEN, "c1", CA)], False),
         (cas(50), [step(Phase.DELETE, "c1", None), step(Phase.UPLOAD, "new", CA)], False),
         (cas(50), [step(Phase.UPLOAD, "new", CA), step(Phase.DELETE, "c1", None)], True),
         (cas(60, elsewhere="zone:1"), [step(Phase.UPLOAD, "new", CA)], False),

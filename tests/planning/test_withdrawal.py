@@ -42,6 +42,7 @@ OLD = bundle(ONE, TWO, TOP)
         ([bundle(ONE, OTHER, CROSSED)], []),
         ([bundle(ONE, TOP, hosts=("b.net",))], []),
         ([OLD], []),
+        ([OLD, bundle(ONE, TOP)], []),
         ([], []),
         ([bundle(OTHER), bundle(ONE, TOP)], ["CN=Two"]),
     ],

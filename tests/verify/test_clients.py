@@ -24,6 +24,7 @@ from cf_mtls.pki.identity import Identity
 from cf_mtls.verify.private import private
 from cf_mtls.verify.wallet import open_all
 from tests.conftest import Pki
+from tests.drift.inside import said
 
 SECRET = b"correct horse"
 
@@ -140,11 +141,7 @@ def test_a_private_file_is_gone_afterwards_and_its_owners_alone(pki: Pki) -> Non
 
 
 def verify(plan: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cf_mtls", "verify", str(plan), "--connect-to", "::127.0.0.1:1"],
-        env={**ours, **environment}, capture_output=True, text=True, check=False, timeout=30, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return said(plan.parent, "verify", str(plan), "--connect-to", "::127.0.0.1:1", **environment)
 
 
 @pytest.mark.parametrize(
