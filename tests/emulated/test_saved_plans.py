@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,21 +153,22 @@ def test_a_saved_plan_without_changes_is_applied_and_proven(folder: Path, ready:
 def interrupted(folder: Path, ready: Ready, words: list[str]) -> str:
     """What a command says that gets Ctrl-C while settings are waited for; then the settings settle."""
     lever(ready, "switches", {"settings-delay": 30.0}, "POST")
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
-    with subprocess.Popen(
-        [sys.executable, "-m", "cf_mtls", *words],
-        cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as program:  # fmt: skip
-        for _ in range(400):
-            if any(r["method"] == "PUT" for r in seen(ready)):
-                break
-            time.sleep(0.05)
-        program.send_signal(signal.SIGINT)
-        _, said = program.communicate(timeout=30)
-    assert program.returncode == 130, said
+    beside = threading.Thread(target=_ctrl_c_once_settings_are_written, args=(ready,))
+    beside.start()
+    ran = run(folder, ready, *words)
+    beside.join()
+    assert ran.returncode == 130, ran.stderr
     lever(ready, "switches", {"settings-delay": 0.0}, "POST")
     lever(ready, "clock", {"advance": 60}, "POST")
-    return said
+    return ran.stderr
+
+
+def _ctrl_c_once_settings_are_written(ready: Ready) -> None:
+    for _ in range(400):
+        if any(r["method"] == "PUT" for r in seen(ready)):
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+        time.sleep(0.05)
 
 
 def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, ready: Ready) -> None:
@@ -186,8 +189,54 @@ def test_an_interrupted_approval_of_a_file_says_what_continues(folder: Path, rea
     by_file = ["apply", PLAN, "-y", "--expect", approved[-1]]
     assert "[apply.other-plan-left]" in interrupted(folder, ready, by_file)
     refused = run(folder, ready, *by_file)
-    assert (refused.returncode, "only a saved plan" in " ".join(refused.stderr.split())) == (4, True)
+    assert (refused.returncode, "To have it approved" in " ".join(refused.stderr.split())) == (4, True)
     assert run(folder, ready, *approved).returncode == 0
+
+
+class Interrupting(io.StringIO):
+    """A stderr that interrupts its own process once it was told of the nth step that was done."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.left = n
+
+    def write(self, text: str) -> int:
+        self.left -= text.count("  done  ")
+        if self.left == 0:
+            self.left = -1000
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().write(text)
+
+
+@pytest.mark.parametrize("more", [(), ("--host-elsewhere", "else.where.net", "--one-ca-per-hostname")])
+def test_what_a_stopped_approval_prints_continues_it_from_every_step(
+    folder: Path, ready: Ready, more: tuple[str, ...]
+) -> None:
+    """Stopped behind each step in turn: the very command that is printed, and the one that this prints, do the rest."""
+    empty, stopped = lever(ready, "state"), 0
+    for n in range(1, 10):
+        lever(ready, "state", empty)
+        digest = json.loads(run(folder, ready, "plan", PLAN, "--json", *more).stdout)["cf_mtls"]["digest"]
+        told = Interrupting(n)
+        ran = run(folder, ready, "apply", PLAN, "-y", "--expect", digest, *more, "--no-verify", told=told)
+        if ran.returncode == 0:
+            break
+        assert (ran.returncode, f"{n} of 3 steps were done" in told.getvalue()) == (130, True), (
+            told.getvalue()
+        )
+        stopped += 1
+        (command,) = [
+            line for line in told.getvalue().splitlines() if line.strip().startswith("cf-mtls plan ")
+        ]
+        words = shlex.split(command)[1:]
+        assert words[:4] == ["plan", PLAN, "--out", "georgetown.plan.json"]
+        assert sorted(words[4:]) == sorted(more)
+        shown = run(folder, ready, *words)
+        assert shown.returncode == 0, shown.stderr
+        done = run(folder, ready, *next_command(shown.stderr))
+        assert (done.returncode, "Proven" in done.stdout) == (0, True), done.stderr
+        assert run(folder, ready, "plan", PLAN, *more, "--detailed-exitcode").returncode == 0
+    assert stopped == 2
 
 
 def test_a_run_that_was_killed_inside_a_call_has_it_in_its_journal(folder: Path, ready: Ready) -> None:

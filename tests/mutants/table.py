@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import ci, declare, findings, planning, remote, usecases, verify
+from tests.mutants import ci, declare, findings, planning, proof, remote, usecases, verify
 
 MUTANTS = (
     *planning.MUTANTS,
@@ -11,5 +11,6 @@ MUTANTS = (
     *declare.MUTANTS,
     *ci.MUTANTS,
     *verify.MUTANTS,
+    *proof.MUTANTS,
     *usecases.MUTANTS,
 )
