@@ -188,8 +188,8 @@ def _hints(known: Known, actual: State, changes: Sequence[Change]) -> Mapping[Ad
 
 
 def _is_absent(known: Known, actual: State, merged: Merged) -> bool:
-    """Whether nothing of a stack that declares something is in the account, by mark, by id or as settings."""
-    if not known.declared or any(is_ours(there, known.stack) for there in actual.values()):
+    """Whether nothing of a stack is in the account, by mark, by id or as settings."""
+    if any(is_ours(there, known.stack) for there in actual.values()):
         return False
     there = ((wanted, actual[address]) for address, wanted in merged.ours.items() if address in actual)
     return not any(wanted == r or is_pinned(wanted, r) for wanted, r in there)

@@ -367,7 +367,7 @@ def test_a_wildcard_of_a_ca_counts_as_if_access_honoured_it() -> None:
 
 
 def test_where_it_cannot_be_decided_it_is_drift_once_the_account_moved_there() -> None:
-    """Stars inside of several paths: nobody knows a path for all. Until somebody moves the host, nothing is to decide."""
+    """Stars inside of several paths: no path stands for all. Until somebody moves the host, nothing is to decide."""
     stars = {app_at(d): app(d, id=d) for d in ("a.net/p*", "a.net/*q")}
     there = State({**OURS, **stars})
     saved = applied(State(), of_file(there))
