@@ -118,7 +118,7 @@ def test_no_arguments_and_an_unknown_verb_are_usage_errors(folder: Path) -> None
 
 
 @pytest.mark.parametrize("verb", [["validate"], ["plan"], ["apply", "-y"], ["drift"]])
-@pytest.mark.parametrizeXX, [(LARGE // 2, False), (LARGE + 1, True)])
+@pytest.mark.parametrize(("size", "is_said"), [(LARGE // 2, False), (LARGE + 1, True)])
 def test_reading_a_large_plan_file_is_said(tmp_path: Path, verb: list[str], size: int, is_said: bool) -> None:
     """On stderr, before the seconds that it takes; a file of the usual size is read without a word."""
     (tmp_path / "p.yaml").write_text("version: 1\nstack: s\nsurprise: 1\n# " + "x" * size + "\n", "utf-8")
