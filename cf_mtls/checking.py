@@ -249,6 +249,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
         applied,
         None if applied else asked.before(item.path),
         stack.removed,
+        workflow.people_of(stack, actual).beside if actual is not None else (),
     )
 
 

@@ -20,6 +20,7 @@ from cf_mtls.model.plan import NOTHING
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
+from cf_mtls.pki.pem import Chain
 from cf_mtls.planning.codec import digest
 from cf_mtls.planning.planfile import text
 from cf_mtls.workflow import planned
@@ -271,3 +272,26 @@ def test_a_record_that_is_lost_in_the_end_is_said(place: Place, capsys: pytest.C
         assert ran.end("proven", Exit.OK, "") == Exit.OK
         assert replace(ran, lost=True).end("proven", Exit.OK, "") == Exit.ERROR
         assert replace(ran, lost=True).end("not enforced", Exit.VERIFY_FAILED, "") == Exit.VERIFY_FAILED
+
+
+def test_a_ca_taken_out_below_a_root_that_stays_is_said_after_later_commits(place: Place) -> None:
+    """By the plan that took it out, before that by the account; with neither nobody knows, and nothing is said."""
+    lever(place.ready, "switches", {"refuse-duplicate-certificate": "off"}, "POST")
+    top = root("Top", now=NOW)
+    one, two = (top.intermediate(name, now=NOW) for name in ("One", "Two"))
+    for name, cas in (("both", (one, two, top)), ("one", (one, top))):
+        chain = Chain(tuple(a.certificate for a in cas)).pem
+        (place.folder / f"plans/certs/{name}.pem").write_text(chain, "ascii")
+    entry = "  fleet: {{chain: certs/{}.pem, associated_hostnames: [jeann.net]}}\n"
+    place.file(cas=entry.format("both"))
+    place.apply()
+    place.file(cas=entry.format("one"))
+    place.file(more="# a remark\n")
+    assert "certificate.still-vouched" in place.drift()[2]
+    last = place.apply("--allow-unproven", "jeann.net")
+    place.file(south=NAMED)
+    code, found, said = place.drift(last)
+    assert (code, found) == (0, [("pending", SOUTH)])
+    assert said.count("certificate.still-vouched") == 1
+    assert "CN=Two" in said
+    assert "certificate.still-vouched" not in place.drift()[2]
