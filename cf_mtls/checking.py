@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cf_mtls import diagnostics, input_file, proving, workflow
+from cf_mtls.declare.files import NO_VARIABLES
 from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
@@ -80,6 +81,8 @@ class Asked:
     """Called when the edge that answered said that it is an emulator's."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
+    variables: Mapping[str, str] = NO_VARIABLES
+    """Of the environment: those that a file names for a passphrase are looked up."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -137,7 +140,7 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
     if path in asked.unread:
         return _Stack(path, failed=(asked.unread[path],))
     try:
-        stack = workflow.validate(path, asked.now)
+        stack = workflow.validate(path, asked.now, asked.variables)
         if asked.kept_out:
             return _Stack(path, stack, failed=(asked.kept_out,))
         return _Stack(path, stack, workflow.scope_of(stack, account))

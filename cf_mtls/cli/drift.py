@@ -169,6 +169,7 @@ def checked(
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
         searched.unread,
+        console.variables(),
     )
     found = checking.check(searched.paths, here, wanted)
     for saved in wanted.applied:
