@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.diagnostics import Failure
 from cf_mtls.model.state import State
 from cf_mtls.planning.ownership import homes
-from cf_mtls.workflow import actual, scope_of
+from cf_mtls.workflow import actual, covered, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cf_mtls.remote.doctor import Readings
     from cf_mtls.remote.findings import Finding
     from cf_mtls.remote.gateway import Reader
+    from cf_mtls.remote.snapshot import Snapshot
     from cf_mtls.workflow import Account
 
 
@@ -92,17 +93,20 @@ def doctor(
     with client_for(account.token, account.base_url, account.pace.run) as client:
         reader = asking.Once(Reader(client))
         readings = asking.read(reader, scope, account.token or "", hosts)
-        actual, notes = _as_plan_reads(reader, readings, hosts, name) if stack else (None, ())
+        seen, why = _as_plan_reads(reader, readings, hosts, name) if stack else (None, ())
     edge = {host: look(host) for host in readings.hosts if not host.startswith("*")} if look else {}
     readings = replace(readings, edge=edge)
     declared = stack.state if stack else State()
-    return diagnose(readings, Declared(name, declared, at, actual, notes))
+    if seen is None:
+        return diagnose(readings, Declared(name, declared, at, why=why))
+    coverage = covered(seen, declared, name, {}, ())
+    return diagnose(readings, Declared(name, declared, at, seen.state, coverage))
 
 
 def _as_plan_reads(
     reader: Reader, readings: Readings, hosts: Collection[str], name: str
-) -> tuple[State | None, tuple[Diagnostic, ...]]:
-    """The account as plan and drift read it, and what could not be seen; nothing is waited for."""
+) -> tuple[Snapshot | None, tuple[Diagnostic, ...]]:
+    """The account as plan and drift read it, or why it could not be; nothing is waited for."""
     from cf_mtls.remote.findings import ok
     from cf_mtls.remote.pace import Pace
     from cf_mtls.remote.snapshot import read
@@ -110,7 +114,6 @@ def _as_plan_reads(
     if not all(ok(readings.access[part]) for part in ("certificates", "settings", "applications")):
         return None, ()
     try:
-        seen = read(reader, readings.scope, Pace(stopping=lambda: True), hosts, {name})
+        return read(reader, readings.scope, Pace(stopping=lambda: True), hosts, {name}), ()
     except Failure as failed:
         return None, failed.diagnostics
-    return seen.state, seen.diagnostics

@@ -24,9 +24,8 @@ from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unseen
+from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
-from cf_mtls.planning.feasible import in_no_zone
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -81,6 +80,8 @@ class Asked:
     """Called when the edge that answered said that it is an emulator's."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
+    of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
+    """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
     variables: Mapping[str, str] = NO_VARIABLES
     """Of the environment: those that a file names for a passphrase are looked up."""
 
@@ -192,9 +193,10 @@ def _judged(
     file, scope = str(item.path), item.scope
     known = _known(item, stack, items, there, asked)
     found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
-    found += unseen(stack.state, snapshot.state, snapshot.diagnostics, Place(file))
-    for problem in in_no_zone(stack.state, stack.places, snapshot.beside.holds, asked.elsewhere):
-        found.append(of_diagnostic(problem, Class.UNCHECKED, (), Place(file)))
+    coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
+    if not asked.witness:
+        coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
+    found += unread(coverage, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
@@ -205,8 +207,14 @@ def _judged(
         marked,
         asked.alarming,
         unused,
-        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
+        (
+            *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
+            *snapshot.diagnostics,
+            *there.notes,
+            *said_of_contents(known, snapshot.state, asked.now),
+        ),
         turned(known, snapshot.state),
+        coverage,
     )
 
 
@@ -221,7 +229,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
     actual = there.snapshot.state if there.snapshot else None
     others = [i.stack for i in items if i.stack and i.scope == item.scope and i is not item]
     ends = dict(_client_ends(stack)) | ({"token": there.token_ends} if there.token_ends else {})
-    applied = next((p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope)), None)
+    applied = tuple(p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope))
     return Known(
         str(item.path),
         stack.name,

@@ -31,10 +31,11 @@ from cf_mtls.planning.admission import (
     with_contents,
 )
 from cf_mtls.planning.approval import losses, not_counted
+from cf_mtls.planning.basis import resting
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.duplicates import refusals, rivals
-from cf_mtls.planning.feasible import beyond_limits, in_no_zone, without_ca
+from cf_mtls.planning.feasible import NO_ZONE, beyond_limits, in_no_zone, without_ca
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import (
     IMPOSSIBLE,
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
+    from cf_mtls.diagnostics import Place
+    from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.people import Shown
     from cf_mtls.model.plan import Change, Removed, Step
     from cf_mtls.model.resources import Resource
@@ -263,8 +266,27 @@ def plan(stack: Stack, account: Account, allowed: Allowed = NOTHING, *, destroy:
     )
     infeasible = () if destroy else tuple(_infeasible(stack, snapshot, made, allowed))
     told = (d for d in stack.diagnostics if d.code is not NO_TRUST)  # decided here, with the account
-    said = (*told, *snapshot.diagnostics, *infeasible, *made.diagnostics)
-    return replace(made, diagnostics=said, inputs=inputs)
+    coverage = covered(snapshot, stack.state, stack.name, stack.places, allowed.elsewhere)
+    said = (*told, *_unread(coverage, snapshot), *infeasible, *made.diagnostics)
+    return replace(made, diagnostics=said, inputs=inputs, coverage=coverage)
+
+
+def _unread(coverage: Coverage, snapshot: Snapshot) -> Iterator[Diagnostic]:
+    """Why something of an account could not be read: what the plan rests on, and the rest too."""
+    yield from dict.fromkeys(d for d in (*snapshot.diagnostics, *coverage.why()) if d.code is not NO_ZONE)
+
+
+def covered(
+    snapshot: Snapshot,
+    declared: State,
+    name: str,
+    places: Mapping[Address, Place],
+    elsewhere: Collection[str],
+) -> Coverage:
+    """What was read for whatever is said of a stack. elsewhere: hosts that were typed out: their zone is not asked."""
+    zoneless = tuple(in_no_zone(declared, places, snapshot.beside.holds, elsewhere))
+    left = snapshot.coverage.not_asked | {f"the zone of {host}" for host in elsewhere}
+    return resting(replace(snapshot.coverage, not_asked=left), declared, snapshot.state, name, zoneless)
 
 
 def _infeasible(stack: Stack, snapshot: Snapshot, made: Plan, allowed: Allowed) -> Iterator[Diagnostic]:
@@ -386,7 +408,11 @@ def saved_plan(
     )
     snapshot = _snapshot(saved.scope, account, saved.hosts, {saved.stack})
     made = again(saved, snapshot.state, at, typed, is_approved=expect is not None)
-    return replace(made, diagnostics=(*snapshot.diagnostics, *made.diagnostics)), saved
+    inputs = made.inputs
+    coverage = covered(snapshot, inputs.declared, saved.stack, {}, inputs.allowed.elsewhere)
+    zoneless = (d for d in coverage.why() if d.code is NO_ZONE and not inputs.is_destroy)
+    said = (*_unread(coverage, snapshot), *zoneless, *made.diagnostics)
+    return replace(made, diagnostics=said, coverage=coverage), saved
 
 
 def again(saved: Saved, actual: State, at: datetime, typed: Allowed = NOTHING, *, is_approved: bool) -> Plan:

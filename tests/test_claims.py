@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cf_mtls.cli import validate
 from cf_mtls.declare.clients import CLIENT_ABSENT, KEY_ABSENT, NOT_CHECKED
 from cf_mtls.declare.resolve import Stack
 from cf_mtls.diagnostics import Diagnostic, Place
+from cf_mtls.model.coverage import Coverage, Incomplete, Part, Whole, seen
 from cf_mtls.model.doors import Decision, Door, Doorway, Outcome, Reach
 from cf_mtls.model.evidence import Dossier
 from cf_mtls.model.people import Target
@@ -24,7 +25,7 @@ from cf_mtls.model.plan import Action, Change, Plan, Promise
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.contents import RECORDED
-from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, worst
+from cf_mtls.planning.drift import ALARMING, Checked, Class, Clean, Finding, worst
 from cf_mtls.planning.ownership import COLLISION
 from cf_mtls.remote.findings import Finding as Looked
 from cf_mtls.remote.findings import Grade
@@ -32,6 +33,7 @@ from cf_mtls.report import doctor_text, plan_text, proof_text
 from cf_mtls.report.door_text import door_table
 from cf_mtls.report.terminal import Paint
 from cf_mtls.verify import proofs
+from cf_mtls.verify.claim import Proven
 from cf_mtls.verify.expect import expect
 from cf_mtls.verify.judge import judge
 from tests.planning.things import app, app_at, ca_at
@@ -47,7 +49,22 @@ TABLE = {m["claim"]: m["maker"] for m in ROW.finditer((ROOT / "docs/claims.md").
 
 # What makes each true, and what makes it false
 
-PLAN = Plan("s", Scope("account", "a"), State(), State(), (), ())
+READ = seen(Part)
+"""Everything that a claim rests on was read."""
+
+INCOMPLETE: dict[str, Coverage] = {
+    "nothing was looked at": Coverage(),
+    "nothing rests on what was read": Coverage(read=frozenset(Part)),
+    **{f"{part} not read": replace(READ, unread={part: ()}) for part in Part},
+    **{
+        f"{part} not asked for": replace(READ, read=READ.read - {part}, not_asked=frozenset({part}))
+        for part in Part
+    },
+    "one group not listed": READ.resting_on(["group x"], {}),
+}
+"""Every way in which something may be missing."""
+
+PLAN = Plan("s", Scope("account", "a"), State(), State(), (), (), coverage=READ)
 CHANGE = Change(app_at("a.net"), Action.CREATE, None, app("a.net"), ("name",))
 NOTE = RECORDED.found("recorded")
 
@@ -57,6 +74,8 @@ def no_changes() -> Iterator[tuple[str, str]]:
     yield "a change", plan_text.verdict(replace(PLAN, changes=(CHANGE,)))
     yield "a refusal", plan_text.verdict(replace(PLAN, diagnostics=(COLLISION.found("there"),)))
     yield "left out", plan_text.verdict(replace(PLAN, left_out=(app_at("a.net"),)))
+    for why, coverage in INCOMPLETE.items():
+        yield why, plan_text.verdict(replace(PLAN, coverage=coverage))
 
 
 def partial() -> Iterator[tuple[str, str]]:
@@ -94,15 +113,20 @@ def _doors(before: Door, after: Door) -> str:
     return door_table([Doorway("https://a.net/", before, after)], State(), State(), PAINT)
 
 
+CHECKED = Checked("f", "s", "account:1", coverage=READ)
+
+
 def clean() -> Iterator[tuple[str, str]]:
-    yield "", Checked("f", "s", "account:1").status
+    yield "", CHECKED.status
     for kind in (*ALARMING, Class.UNCHECKED):
-        yield kind, Checked("f", "s", "account:1", (Finding(kind, "x", "says", "e"),)).status
+        yield kind, replace(CHECKED, findings=(Finding(kind, "x", "says", "e"),)).status
     for kind in Class:
         yield (
             f"urgent {kind}",
-            Checked("f", "s", "account:1", (Finding(kind, "x", "says", "e", urgent=True),)).status,
+            replace(CHECKED, findings=(Finding(kind, "x", "says", "e", urgent=True),)).status,
         )
+    for why, coverage in INCOMPLETE.items():
+        yield why, replace(CHECKED, coverage=coverage).status
     yield "nothing was checked", worst(())
 
 
@@ -221,6 +245,63 @@ def test_accepted_is_the_verdict_of_a_chain_and_not_said_where_it_refuses(tmp_pa
         bad = pki("issue", "ann", "--passphrase-env", "SECRET")
         assert "accepted under" not in bad.stdout + bad.stderr, kept
         assert bad.returncode
+
+
+# None without everything that it rests on
+
+CLAIMS: dict[str, Callable[[Whole], object]] = {
+    "No changes": lambda whole: plan_text.NoChanges(PLAN, whole),
+    "clean": lambda whole: Clean((), ALARMING, whole),
+    "Proven": lambda whole: Proven(tuple(sorted(whole.coverage.read)), whole),
+    "Nothing stands in the way": lambda whole: doctor_text.NothingInTheWay(WELL, whole),
+}
+"""The claims that rest on what was read, each made of that."""
+
+WELL = tuple(Looked(part, Grade.OK, "it is") for part in Part)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+@pytest.mark.parametrize("why", INCOMPLETE)
+def test_a_claim_cannot_be_constructed_while_something_that_it_rests_on_was_not_read(
+    claim: str, why: str
+) -> None:
+    """Of a whole coverage it can; of another one there is not even what it is made of."""
+    assert CLAIMS[claim](Whole(READ))
+    assert INCOMPLETE[why].whole() is None
+    with pytest.raises(Incomplete):
+        CLAIMS[claim](Whole(INCOMPLETE[why]))
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_type_checker_asks_for_the_proof(claim: str) -> None:
+    """Whoever makes a claim is handed a `Whole`: it cannot be left out, and None is none."""
+    kinds = {"No changes": plan_text.NoChanges, "clean": Clean, "Proven": Proven,
+             "Nothing stands in the way": doctor_text.NothingInTheWay}  # fmt: skip
+    (field,) = (f for f in fields(kinds[claim]) if f.name == "whole")
+    assert (field.type, field.default is MISSING, field.default_factory is MISSING) == ("Whole", True, True)
+
+
+AGAINST = (*ALARMING, Class.UNCHECKED)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: plan_text.NoChanges(replace(PLAN, changes=(CHANGE,)), Whole(READ)),
+        lambda: plan_text.NoChanges(replace(PLAN, left_out=(app_at("a.net"),)), Whole(READ)),
+        lambda: plan_text.NoChanges(replace(PLAN, diagnostics=(COLLISION.found("there"),)), Whole(READ)),
+        *(lambda k=kind: Clean((Finding(k, "x", "s", "e"),), ALARMING, Whole(READ)) for kind in AGAINST),
+        lambda: Clean((Finding(Class.PENDING, "x", "s", "e"),), ALARMING | {Class.PENDING}, Whole(READ)),
+        lambda: Proven((), Whole(READ)),
+        lambda: Proven(("https://never.read/",), Whole(READ)),
+        lambda: doctor_text.NothingInTheWay((*WELL, Looked("x", Grade.FAIL, "no")), Whole(READ)),
+        lambda: doctor_text.NothingInTheWay(WELL[1:], Whole(READ)),
+    ],
+)
+def test_a_claim_cannot_be_constructed_against_what_was_found(make: Callable[[], object]) -> None:
+    """Everything read, and something found that speaks against it."""
+    with pytest.raises(ValueError, match=r"\w"):
+        make()
 
 
 # One place each

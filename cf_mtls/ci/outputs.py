@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cf_mtls.ci.event import FORK
 from cf_mtls.diagnostics import Exit, Place
 from cf_mtls.planning.drift import Class, Status
+from cf_mtls.report.plan_text import no_changes
 from cf_mtls.report.proof_many import together, worst
 from cf_mtls.report.proof_text import numbers
 from cf_mtls.report.safe import command, redacted
@@ -70,6 +71,8 @@ def plan_outputs(plans: Sequence[Plan], code: Exit) -> dict[str, str]:
 
     count = Counter(change.action.value for plan in plans for change in plan.changes)
     status = {Exit.OK: Status.CLEAN, Exit.DIFFERENCES: Status.DRIFT}.get(code, Status.ERROR)
+    if status is Status.CLEAN and not all(plan.left_out or no_changes(plan) for plan in plans):
+        status = Status.ERROR  # nothing differs in what could be read, and not everything could be
     prints = [digest_of(plan) for plan in plans if not plan.is_empty]
     counts = {word: str(count[action]) for word, action in ACTIONS.items()}
     return {

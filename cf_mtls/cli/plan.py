@@ -31,7 +31,7 @@ from cf_mtls.cli.options import (
     plan_files,
     typed,
 )
-from cf_mtls.cli.plan_many import plan_many
+from cf_mtls.cli.plan_many import ends, plan_many
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity, has_errors
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def plan(
 ) -> int:
     """Show what apply would change. Only reads. Of many files, the worst code: 1, 4, 2, 0.
 
-    Exit codes: 0 fine, 1 error, 4 refused; with --detailed-exitcode also 2 for changes.
+    Exit codes: 0 fine, 1 error, 4 refused; with --detailed-exitcode also 2 for changes, and 1 when something was not
+    read that the answer rests on.
     """
     from cf_mtls import workflow
     from cf_mtls.planning.planfile import digest_of
@@ -117,7 +118,7 @@ def plan(
         flags = ["--expect", digest_of(made)] if out else typed(context, OF_THE_RUN)
         console.say(f"Next:\n    {shlex.join(['cf-mtls', 'apply', out or str(path), *flags])}")
     many.account_for(found, aside=as_json)
-    return Exit.DIFFERENCES if detailed_exitcode and not made.is_empty else Exit.OK
+    return ends(made) if detailed_exitcode else Exit.OK
 
 
 def show(made: Plan, where: Account, digest: str | None = None) -> None:

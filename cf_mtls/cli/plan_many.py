@@ -34,8 +34,23 @@ def plan_many(found: Found, allowed: Allowed, *, destroy: bool, detailed: bool) 
     for (path, result), code in zip(results, codes, strict=True):
         console.out(harmless(verdict(path, result, code)))
     many.account_for(found)
+    if detailed:
+        codes = [_detailed(result, code) for (_, result), code in zip(results, codes, strict=True)]
     worst = many.worst(codes, WORST_FIRST)
     return Exit.OK if worst is Exit.DIFFERENCES and not detailed else worst
+
+
+def _detailed(result: Plan | Failure, code: Exit) -> Exit:
+    return code if isinstance(result, Failure) or code is Exit.REFUSED else ends(result)
+
+
+def ends(made: Plan) -> Exit:
+    """What a plan that was not refused comes to: 2 changes, 0 none, 1 where that could not be decided."""
+    from cf_mtls.report.plan_text import no_changes
+
+    if not made.is_empty:
+        return Exit.DIFFERENCES
+    return Exit.OK if made.left_out or no_changes(made) else Exit.ERROR
 
 
 def planned(

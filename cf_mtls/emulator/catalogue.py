@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cf_mtls.emulator import answers
 from cf_mtls.emulator.paging import paged
 from cf_mtls.emulator.store import Record, each, public
+from cf_mtls.emulator.tokens import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,9 @@ def verify(owner: str) -> Callable[[Call], Answer]:
 
 
 def zones(call: Call) -> Answer:
-    """GET /zones by name, account and status; only those the token is for."""
+    """GET /zones by name, account and status; only those the token is for, and may see."""
+    if _sees_no_zones(call):
+        return paged([], call, default=20, most=50)
     wanted = {"name": "name", "status": "status"}
     names = call.token.scopes
     records = [
@@ -50,8 +53,20 @@ def zones(call: Call) -> Answer:
     return paged(records, call, default=20, most=50)
 
 
+def _sees_no_zones(call: Call) -> bool:
+    """Whether zones are left out for want of a permission. Errors: `ApiError` where that is refused instead."""
+    group, does = f"{ZONE} Read", call.switches.word("zones-without-permission")
+    if call.token.may(group) or does == "listed":
+        return False
+    if does == "refused":
+        raise answers.no_permission(call.switches.number("permission-code"), group)
+    return True
+
+
 def zone(call: Call) -> Answer:
     """GET /zones/{zone}."""
+    if _sees_no_zones(call):
+        raise answers.no_permission(call.switches.number("permission-code"), f"{ZONE} Read")
     return answers.reply(public(call.store["zones"][call.scope.id]))
 
 

@@ -150,6 +150,9 @@ SWITCHES: tuple[Switch, ...] = (
     Switch("no-route-status", 404, "status of 7003, no such route", f"{_API} 7.4", choices=(404, 400)),
     Switch("rate-limit", 1200, "requests a token may make in five minutes", f"{_API} 7.5"),
     Switch("rate-per-second", 200, "requests an address may make in a second", f"{_API} 7.5"),
+    Switch("zones-without-permission", "listed",
+           "what GET /zones is to a token without Zone Read: the zones, a refusal, or an empty list", f"{_API} 7.1",
+           choices=("listed", "refused", "none")),
     Switch("access-enabled", ON, "Zero Trust is enabled on the account; off: 9999", f"{_API} 3.5"),
     # The edge.
     Switch("access-domain", "application", "what cf-access-domain names in a refusal or a login",

@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from cf_mtls.model.asked import NOBODY, Asked
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.model.state import State
 from cf_mtls.quick import dataclass
 
@@ -207,6 +208,8 @@ class Plan:
     inputs: Inputs = field(default_factory=Inputs)
     left_out: tuple[Address, ...] = ()
     """What would change too, and does not because other things were targeted."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """What was looked at; nothing unless somebody says so."""
 
     @property
     def is_empty(self) -> bool:

@@ -10,12 +10,13 @@ Decision: .github/decisions/0010-drift-classes.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit, Place
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.model.plan import Action
 from cf_mtls.planning.canon import meaning
 from cf_mtls.planning.codec import digest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.coverage import Whole
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
 
@@ -84,6 +86,35 @@ class Finding:
         return digest([self.kind.value, self.address, self.essence])[:12]
 
 
+def alarms(finding: Finding, alarming: frozenset[Class]) -> bool:
+    """Whether somebody should be called; a waived finding is none."""
+    return finding.waiver is None and (finding.kind in alarming or finding.urgent)
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """The claim that nothing of a stack is an alarm, and that this was decided.
+
+    whole: that everything was read which it rests on. Raises ValueError where a finding alarms or is undecided.
+    """
+
+    findings: tuple[Finding, ...]
+    alarming: frozenset[Class]
+    whole: Whole
+
+    def __post_init__(self) -> None:
+        """Whatever makes one."""
+        against = [f for f in self.findings if f.kind is Class.UNCHECKED or alarms(f, self.alarming)]
+        if against:
+            message = f"not clean: {against[0].kind} {against[0].address}"
+            raise ValueError(message)
+
+    @property
+    def status(self) -> Status:
+        """The only place that says it."""
+        return Status.CLEAN
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One stack as checked: what was found, which classes alarm, which waivers covered nothing."""
@@ -97,23 +128,26 @@ class Checked:
     notes: tuple[Diagnostic, ...] = ()
     turned: frozenset[str] = frozenset()
     """The hosts that are open or shut otherwise than declared: `open HOST`, `shut HOST`."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """What was looked at; nothing unless somebody says so."""
 
     def is_alarm(self, finding: Finding) -> bool:
         """Whether somebody should be called; a waived finding is none."""
-        return finding.waiver is None and (finding.kind in self.alarming or finding.urgent)
+        return alarms(finding, self.alarming)
 
     @property
     def status(self) -> Status:
         """Of the three states, the one that this is: the one place that decides it."""
         if any(map(self.is_alarm, self.findings)):
             return Status.DRIFT
-        unchecked = any(f.kind is Class.UNCHECKED for f in self.findings)
-        return Status.ERROR if unchecked else Status.CLEAN
+        if any(f.kind is Class.UNCHECKED for f in self.findings) or not (whole := self.coverage.whole()):
+            return Status.ERROR
+        return Clean(self.findings, self.alarming, whole).status
 
     @property
     def is_whole(self) -> bool:
         """Whether everything could be checked."""
-        return not any(f.kind is Class.UNCHECKED for f in self.findings)
+        return self.coverage.is_complete and not any(f.kind is Class.UNCHECKED for f in self.findings)
 
     @property
     def fingerprint(self) -> str:

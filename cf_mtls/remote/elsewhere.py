@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
-from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
+from cf_mtls.model.coverage import Part
+from cf_mtls.model.resources import AccessApplication, AccessGroup, Address, CaCertificate, Kind, Scope
 from cf_mtls.quick import dataclass
 from cf_mtls.remote import wire
 from cf_mtls.remote.errors import NO_ROUTE, PERMISSION, STRANGE, TOKEN_REFUSED, decoded, failure
 from cf_mtls.remote.gateway import Answer
-from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, pages
+from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, pages
 from cf_mtls.remote.shape import an_object, every, identifier, needed
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from cf_mtls.remote.gateway import Reader
     from cf_mtls.remote.pace import Pace
 
-    Decoder: TypeAlias = Callable[[Any], tuple[Address, CaCertificate | AccessApplication]]
+    Decoder: TypeAlias = Callable[[Any], tuple[Address, CaCertificate | AccessApplication | AccessGroup]]
+    Job: TypeAlias = tuple[Scope, str, Decoder]
 
 UNSEEN = Code("scope.other-unseen", Severity.NOTE, Fault.INVOCATION, "the other scope cannot be seen")
 
 LISTS: tuple[tuple[str, Decoder], ...] = ((CERTIFICATES, wire.certificate), (APPLICATIONS, wire.application))
 """What is looked at in each other scope, side by side: a plan waits for two round trips, never for a third."""
+
+OF_ACCOUNTS: tuple[tuple[str, Decoder], ...] = ((GROUPS, wire.group),)
+"""What only accounts have, and rules of their applications refer to: second look 1.3."""
 
 MAY_NOT = frozenset({PERMISSION, TOKEN_REFUSED, NO_ROUTE})
 """Refusals that only say that this token may not look there."""
@@ -77,20 +82,37 @@ def find_beside(reader: Reader, scope: Scope, pace: Pace) -> Beside:
 
 def read_beside(
     reader: Reader, scope: Scope, beside: Beside, hosts: Collection[str], pace: Pace
-) -> tuple[tuple[Resource, ...], tuple[Diagnostic, ...]]:
-    """CAs and applications of the other scopes that can touch these hosts, and what could not be seen.
+) -> tuple[tuple[Resource, ...], dict[str, tuple[Diagnostic, ...]]]:
+    """CAs and applications of the other scopes that can touch these hosts, and by its part what could not be read.
 
+    One list that may not be read hides no other; of a scope one reason is enough.
     Raises Failure for anything but a missing permission.
     """
-    jobs = [(other, path, decode) for other in beside.near(hosts) for path, decode in LISTS]
-    if not jobs:
-        return (), beside.said
+    jobs = [
+        (other, path, decode)
+        for other in beside.near(hosts)
+        for path, decode in (*LISTS, *(OF_ACCOUNTS if other.kind == "account" else ()))
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda job: _allowed(reader, scope, pace, job), jobs))
+    first: dict[tuple[Scope, Part], Diagnostic] = {}
+    for (other, path, _), (_, why) in zip(jobs, found, strict=True):
+        for said in why:
+            first.setdefault((other, Part.GROUPS if path == GROUPS else Part.BESIDE), said)
+    unread: dict[str, tuple[Diagnostic, ...]] = {Part.BESIDE: beside.said}
+    for (_, part), said in first.items():
+        unread[part] = (*unread.get(part, ()), said)
+    return tuple(resource for things, _ in found for resource in things), unread
+
+
+def _allowed(
+    reader: Reader, scope: Scope, pace: Pace, job: Job
+) -> tuple[list[Resource], tuple[Diagnostic, ...]]:
+    """The things of one list; or none, and that this token may not read it."""
     try:
-        with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda job: _things(reader, pace, *job), jobs))
+        return _things(reader, pace, *job), ()
     except Failure as failed:
-        return (), (*beside.said, _unseen(failed, scope))
-    return tuple(resource for things in found for resource in things), beside.said
+        return [], (_unseen(failed, scope),)
 
 
 def _unseen(failed: Failure, scope: Scope) -> Diagnostic:
@@ -131,7 +153,8 @@ def _account(reader: Reader, scope: Scope, pace: Pace) -> Beside:
 
 def _things(reader: Reader, pace: Pace, scope: Scope, path: str, decode: Decoder) -> list[Resource]:
     raws = pages(reader, scope.path + path, pace)
-    return [replace(decoded(decode, raw, f"GET {scope.path}{path}")[1], elsewhere=str(scope)) for raw in raws]
+    found = [decoded(decode, raw, f"GET {scope.path}{path}")[1] for raw in raws]
+    return [r if isinstance(r, AccessGroup) else replace(r, elsewhere=str(scope)) for r in found]
 
 
 def together(own: dict[Address, Resource], others: Iterable[Resource]) -> dict[Address, Resource]:
@@ -164,5 +187,7 @@ def _address(resource: Resource) -> Address:
             return Address(Kind.CERTIFICATE, str(resource.id))
         case AccessApplication():
             return Address(Kind.APPLICATION, resource.domain or f"id:{resource.id}")
+        case AccessGroup():
+            return Address(Kind.GROUP, resource.id)
         case _:
             raise Failure([STRANGE.found(f"{resource} cannot live elsewhere.")])

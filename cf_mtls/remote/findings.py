@@ -6,9 +6,11 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.doctor import items
 from cf_mtls.remote.errors import failure
@@ -54,8 +56,10 @@ class Declared:
     at: datetime
     actual: State | None = None
     """The account as plan reads it, other scopes included; None when it could not be read."""
-    notes: tuple[Diagnostic, ...] = ()
-    """What could not be seen of it, or why it could not be read."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """What of it was looked at, and what is said of the file rests on."""
+    why: tuple[Diagnostic, ...] = ()
+    """Why it could not be read."""
 
 
 def ok(outcome: Outcome) -> bool:

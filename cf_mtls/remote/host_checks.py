@@ -18,14 +18,13 @@ from cf_mtls.planning.gates import reach_words
 from cf_mtls.planning.ownership import is_ours, merge
 from cf_mtls.remote import wire
 from cf_mtls.remote.doctor import ZoneReading, items
-from cf_mtls.remote.elsewhere import UNSEEN
 from cf_mtls.remote.findings import Declared, Finding, Grade, ok, refused
 from cf_mtls.remote.gateway import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.evidence import Handshake
     from cf_mtls.planning.ownership import Merged
     from cf_mtls.remote.doctor import Outcome, Readings
@@ -81,7 +80,7 @@ def _dns(r: Readings, _: Declared) -> Iterator[Finding]:
 def _in_the_way(r: Readings, declared: Declared) -> Iterator[Finding]:
     """What plan and drift report on each hostname: what stands in our place, and what opens ours."""
     if declared.actual is None:
-        why = " ".join(d.detail for d in declared.notes) or "the account could not be read."
+        why = " ".join(d.detail for d in declared.why) or "the account could not be read."
         yield from (
             Finding("host.application", Grade.UNTOLD, f"not looked at: {why}", "", h) for h in r.hosts
         )
@@ -90,15 +89,16 @@ def _in_the_way(r: Readings, declared: Declared) -> Iterator[Finding]:
     found = [*_taken(merged), *_weakened(merged)]
     for host in r.hosts:
         here = [finding for finding in found if finding.on == host]
-        yield from here or [_nothing_seen(host, declared.notes)]
+        yield from here or [_nothing_seen(host, declared.coverage)]
 
 
-def _nothing_seen(host: str, notes: Sequence[Diagnostic]) -> Finding:
+def _nothing_seen(host: str, coverage: Coverage) -> Finding:
     """That nothing is in the way on a hostname, as far as it was looked at."""
-    unseen = next((d for d in notes if d.code is UNSEEN), None)
-    if unseen:
-        said = f"nothing in the way here, but {unseen.code.summary}: {unseen.detail}"
-        return Finding("host.application", Grade.UNTOLD, said, unseen.fix, host)
+    if not coverage.is_complete:
+        why = coverage.why()
+        said = f"nothing in the way in what could be read; not read: {', '.join(coverage.missing)}"
+        said += "".join(f". {d.code.summary}: {d.detail}" for d in why)
+        return Finding("host.application", Grade.UNTOLD, said, why[0].fix if why else "", host)
     said = "no other application, CA, reusable policy or group opens what the file declares"
     return Finding("host.application", Grade.OK, said, "", host)
 

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Severity
+from cf_mtls.model.coverage import Coverage, Part
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -29,7 +30,7 @@ from cf_mtls.remote.pages import APPLICATIONS, CERTIFICATES, GROUPS, POLICIES, S
 from cf_mtls.remote.shape import every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from cf_mtls.diagnostics import Diagnostic
@@ -44,11 +45,16 @@ UNSEEN_GROUPS = Code("groups.unseen", Severity.WARNING, Fault.INVOCATION, "group
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A scope as read: its state, what could not be seen without harm, and what lies beside it."""
+    """A scope as read: its state, what was looked at for it, and what lies beside it."""
 
     state: State
-    diagnostics: tuple[Diagnostic, ...]
+    coverage: Coverage
     beside: Beside = field(default_factory=Beside)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Why something could not be read, each reason once."""
+        return tuple(dict.fromkeys(d for why in self.coverage.unread.values() for d in why))
 
 
 def read(
@@ -62,8 +68,8 @@ def read(
 
     hosts: those for which the other scopes count too (see `elsewhere`). stacks: whose things' hostnames count as well.
     Without any of both nothing but the scope itself is read.
-    Only other scopes and groups may stay unseen, for want of a permission; rules that refer to groups then count as
-    unknown. Reusable policies exist in accounts only (facts 4.1).
+    Only other scopes and groups may stay unread, for want of a permission, as the coverage says; rules that refer to
+    groups then count as unknown. Reusable policies exist in accounts only (facts 4.1).
     """
     jobs: list[tuple[str, Decoder]] = [
         (CERTIFICATES, lambda raws: dict(every(raws, wire.certificate))),
@@ -81,8 +87,18 @@ def read(
     seen, said = groups.result()
     beside = others.result() if others else Beside()
     near = {*hosts, *hosts_of_stacks(found.values(), stacks)}
-    things, unseen = read_beside(reader, scope, beside, near, pace)
-    return Snapshot(State(together({**found, **seen}, things)), (*said, *unseen), beside)
+    things, unread = read_beside(reader, scope, beside, near, pace)
+    unread[Part.GROUPS] = (*said, *unread.get(Part.GROUPS, ()))
+    coverage = _coverage(scope, unread, looks_beside=looks_beside)
+    return Snapshot(State(together({**found, **seen}, things)), coverage, beside)
+
+
+def _coverage(scope: Scope, unread: Mapping[str, tuple[Diagnostic, ...]], *, looks_beside: bool) -> Coverage:
+    """What was read: a part of which something could not be read is not whole."""
+    left = {Part.POLICIES} if scope.kind == "zone" else set()
+    left |= set() if looks_beside else {Part.BESIDE}
+    failed = {name: why for name, why in unread.items() if why}
+    return Coverage(frozenset(Part) - left - failed.keys(), failed, frozenset(left))
 
 
 def hosts_of_stacks(resources: Iterable[Resource], stacks: Collection[str]) -> Iterator[str]:

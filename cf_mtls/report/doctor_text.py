@@ -11,12 +11,15 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.model.asked import NOBODY, Asked
+from cf_mtls.model.coverage import Coverage
+from cf_mtls.quick import dataclass
 from cf_mtls.remote.findings import Grade
 from cf_mtls.report.terminal import harmless, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cf_mtls.model.coverage import Whole
     from cf_mtls.remote.findings import Finding
     from cf_mtls.report.terminal import Paint
 
@@ -50,21 +53,53 @@ def _lines(finding: Finding, widths: Sequence[int], paint: Paint) -> Iterator[st
         yield from (f"  {'':<{widths[0]}}  {'':<{widths[1]}}  {harmless(part)}" for part in parts)
 
 
+@dataclass(frozen=True, slots=True)
+class NothingInTheWay:
+    """The claim that an apply would meet nothing.
+
+    whole: that every check could be told. Raises ValueError where one failed, or of other checks.
+    """
+
+    findings: tuple[Finding, ...]
+    whole: Whole
+
+    def __post_init__(self) -> None:
+        """Whatever makes one."""
+        if not is_well(self.findings) or coverage(self.findings) != self.whole.coverage:
+            message = "something failed, or it was not told"
+            raise ValueError(message)
+
+    def __str__(self) -> str:
+        """The sentence, without its counts."""
+        return "Nothing stands in the way"
+
+
+def coverage(findings: Sequence[Finding]) -> Coverage:
+    """Which checks could be told: by name and hostname."""
+    names = {finding: f"{finding.check} {finding.on}".rstrip() for finding in findings}
+    untold = {name: () for finding, name in names.items() if finding.grade is Grade.UNTOLD}
+    return Coverage(frozenset(names.values()) - untold.keys(), untold, rests_on=frozenset(names.values()))
+
+
 def verdict(findings: Sequence[Finding]) -> str:
-    """What the findings come to, counts included; *Nothing stands in the way* only when nothing is left untold."""
+    """What the findings come to, counts included."""
     counts = {grade: len([f for f in findings if f.grade is grade]) for grade in Grade}
-    untold = ", ".join(dict.fromkeys(f.check for f in findings if f.grade is Grade.UNTOLD))
-    said = (
-        "Something stands in the way"
-        if counts[Grade.FAIL]
-        else f"Nothing that could be told stands in the way; not told: {untold}"
-        if untold
-        else "Nothing stands in the way"
-        if findings
-        else "Nothing was looked at"
-    )
+    said = _said(tuple(findings))
     told = f"{counts[Grade.OK]} ok, {plural(counts[Grade.WARN], 'warning')}, {counts[Grade.FAIL]} failed"
     return f"{said} ({told}, {counts[Grade.UNTOLD]} not told)."
+
+
+def _said(findings: tuple[Finding, ...]) -> str:
+    if not is_well(findings):
+        return "Something stands in the way"
+    if whole := coverage(findings).whole():
+        return str(NothingInTheWay(findings, whole))
+    untold = ", ".join(dict.fromkeys(f.check for f in findings if f.grade is Grade.UNTOLD))
+    return (
+        f"Nothing that could be told stands in the way; not told: {untold}"
+        if untold
+        else "Nothing was looked at"
+    )
 
 
 def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, Any]:
@@ -73,11 +108,10 @@ def doctor_json(findings: Sequence[Finding], whom: Asked = NOBODY) -> dict[str, 
         {"check": f.check, "on": f.on or None, "grade": f.grade.value, "said": f.said, "fix": f.fix or None}
         for f in findings
     ]
-    whole = all(f.grade is not Grade.UNTOLD for f in findings)
     return {
         "format_version": "1.0",
         "ok": is_well(findings),
-        "complete": whole,
+        "complete": coverage(findings).is_complete,
         "asked": whom.data(),
         "findings": rows,
     }

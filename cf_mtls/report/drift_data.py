@@ -8,7 +8,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls import __version__
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
     from cf_mtls.planning.drift import Checked, Finding
@@ -53,11 +53,6 @@ def drift_data(
     return scrubbed_data
 
 
-def key_of(file: str, scope: str) -> str:
-    """What an issue of this stack is found by: 16 hex digits over the file's path and the scope."""
-    return hashlib.sha256(f"{file}\n{scope}".encode()).hexdigest()[:16]
-
-
 def _stack(checked: Checked, now: datetime) -> Json:
     return {
         "file": checked.file,
@@ -65,11 +60,22 @@ def _stack(checked: Checked, now: datetime) -> Json:
         "scope": checked.scope,
         "status": checked.status.value,
         "complete": checked.is_whole,
+        "coverage": _coverage(checked.coverage),
         "fingerprint": checked.fingerprint,
         "counts": {kind.value: sum(f.kind is kind for f in checked.findings) for kind in Class},
         "findings": [_finding(f, checked, now) for f in checked.findings],
         "unused_waivers": [_waiver(w) for w in checked.unused],
         "notes": [f"{d.code.summary} [{d.code.code}]: {d.detail}" for d in checked.notes],
+    }
+
+
+def _coverage(coverage: Coverage) -> Json:
+    """What was read, what the claim rests on and was not, and what nobody asked for, by name."""
+    return {
+        "read": sorted(coverage.read - coverage.unread.keys()),
+        "missing": list(coverage.missing),
+        "unread": sorted(coverage.unread),
+        "not_asked": sorted(coverage.not_asked),
     }
 
 

@@ -42,9 +42,7 @@ def _verdicts(stacks: Sequence[dict[str, Any]], most: int) -> str:
 
 def stack_markdown(stack: dict[str, Any], most: int = LONGEST) -> str:
     """The report on one stack, at most so many characters."""
-    whole = "\n\n".join(
-        [*_head(stack), *_table(stack["findings"]), *_details(stack["findings"]), *_tail(stack)]
-    )
+    whole = "\n\n".join([*_head(stack), *_table(stack), *_details(stack["findings"]), *_tail(stack)])
     if len(whole) <= most:
         return whole
     head = "\n\n".join(_head(stack))
@@ -61,7 +59,7 @@ def stack_markdown(stack: dict[str, Any], most: int = LONGEST) -> str:
 def _head(stack: dict[str, Any]) -> Iterator[str]:
     word = WORDS[Status(stack["status"])]
     yield f"### cf-mtls: {word}"
-    whole = "" if stack["complete"] else " Not everything could be checked."
+    whole = "" if stack["complete"] else f" Not everything could be checked{_missing(stack)}."
     name, scope = code(stack["stack"] or "?"), code(stack["scope"] or "no scope")
     yield f"Plan file {code(stack['file'])}, stack {name}, {scope}.{whole}"
     if stack.get("asked"):
@@ -71,10 +69,16 @@ def _head(stack: dict[str, Any]) -> Iterator[str]:
 TABLE = ("| | class | what | digest |", "|---|---|---|---|")
 
 
-def _table(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if findings:
-        yield "\n".join([*TABLE, *_rows(findings)])
-    else:
+def _missing(stack: dict[str, Any]) -> str:
+    """`: not read: groups`, where the report says what."""
+    missing = stack.get("coverage", {}).get("missing", [])
+    return f"; not read: {', '.join(map(code, missing))}" if missing else ""
+
+
+def _table(stack: dict[str, Any]) -> Iterator[str]:
+    if stack["findings"]:
+        yield "\n".join([*TABLE, *_rows(stack["findings"])])
+    elif stack["status"] == Status.CLEAN.value:
         yield "Nothing to report."
 
 

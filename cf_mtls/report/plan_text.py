@@ -19,6 +19,7 @@ from cf_mtls.model.plan import Action, Phase
 from cf_mtls.model.resources import AccessApplication, AccessPolicy, CaCertificate, HostnameSettings, Kind
 from cf_mtls.planning.contents import RECORDED, UNSEEN
 from cf_mtls.planning.ownership import pins
+from cf_mtls.quick import dataclass
 from cf_mtls.report.door_text import door_table
 from cf_mtls.report.terminal import harmless, plural
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from cf_mtls.model.coverage import Whole
     from cf_mtls.model.plan import Change, Plan, Step
     from cf_mtls.model.resources import Resource, Rule
     from cf_mtls.report.terminal import Paint
@@ -59,11 +61,40 @@ def plan_text(plan: Plan, paint: Paint, now: datetime) -> str:
     return "\n\n".join(filter(None, [*blocks, doors, last]))
 
 
-def verdict(plan: Plan) -> str:
-    """What a plan comes to, in one line; *No changes* only where that was decided for the whole file.
+@dataclass(frozen=True, slots=True)
+class NoChanges:
+    """The claim that the account is as the whole file declares it.
 
-    Not beside a refusal: what stands in the way may hide changes. Not where `--target` left changes out.
+    whole: that everything was read which it rests on. Raises ValueError beside a change, a refusal, which may hide
+    changes, and what `--target` left out.
     """
+
+    plan: Plan
+    whole: Whole
+
+    def __post_init__(self) -> None:
+        """Whatever makes one."""
+        if not self.plan.is_empty or self.plan.left_out or has_errors(self.plan.diagnostics):
+            message = "there are changes, or it was not decided"
+            raise ValueError(message)
+
+    def __str__(self) -> str:
+        """The line, with what of it was not decided."""
+        scope = self.plan.scope
+        said = f"No changes. {scope.kind.capitalize()} {scope.id} is as the file declares it"
+        return f"{said}{_except(self.plan)}."
+
+
+def no_changes(plan: Plan) -> NoChanges | None:
+    """The claim, None where it cannot be made."""
+    whole = plan.coverage.whole()
+    if whole is None or not plan.is_empty or plan.left_out or has_errors(plan.diagnostics):
+        return None
+    return NoChanges(plan, whole)
+
+
+def verdict(plan: Plan) -> str:
+    """What a plan comes to, in one line."""
     partial = f"Partial: {plural(len(plan.left_out), 'change')} left out." if plan.left_out else ""
     if not plan.is_empty:
         return f"{summary(plan)} {partial}".rstrip()
@@ -71,8 +102,15 @@ def verdict(plan: Plan) -> str:
         return "Not decided: something stands in the way of a plan."
     if partial:
         return f"{partial} What is targeted is as the file declares it."
-    said = f"No changes. {plan.scope.kind.capitalize()} {plan.scope.id} is as the file declares it"
-    return f"{said}{_except(plan)}."
+    return str(no_changes(plan) or unread(plan))
+
+
+def unread(plan: Plan) -> str:
+    """What a plan without changes comes to when something that it rests on was not read."""
+    missing = ", ".join(harmless(name) for name in plan.coverage.missing)
+    if not missing:
+        return "Nothing to do. The account was not looked at."
+    return f"Not decided: nothing differs in what could be read. Not read: {missing}."
 
 
 def _except(plan: Plan) -> str:

@@ -10,10 +10,12 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.model.evidence import Control, Got, Outcome
 from cf_mtls.model.people import Expected
 from cf_mtls.quick import dataclass
@@ -22,6 +24,7 @@ from cf_mtls.verify.proofs import CLIENT, NO_CERTIFICATE, REQUIRED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cf_mtls.model.coverage import Whole
     from cf_mtls.model.evidence import Dossier, Verdict
 
 UNREACHED = frozenset({Got.UNREACHABLE, Got.UNTRIED})
@@ -61,10 +64,35 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """The claim that what is declared is enforced at these URLs.
+
+    whole: that every required proof of every provable URL was decided. Raises ValueError for no URL at all.
+    """
+
+    urls: tuple[str, ...]
+    whole: Whole
+
+    def __post_init__(self) -> None:
+        """Whatever makes one."""
+        if not self.urls or not set(self.urls) <= self.whole.coverage.read:
+            message = "nothing is proven"
+            raise ValueError(message)
+
+    @property
+    def standing(self) -> Standing:
+        """The only place that says it."""
+        return Standing.PROVEN
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What may be said of everything that was looked at."""
 
-    standing: Standing
+    coverage: Coverage = field(default_factory=Coverage)
+    """The provable URLs, and which of them were decided."""
+    failed: tuple[str, ...] = ()
+    """URLs at which somebody was treated otherwise than declared."""
     proven: tuple[str, ...] = ()
     """URLs, in order, each of these once."""
     gaps: tuple[Gap, ...] = ()
@@ -74,6 +102,16 @@ class Claim:
     """URLs that are proven for the clients asked: the edge did not say which application answered."""
     unreached: tuple[str, ...] = ()
     """Hosts that nobody reached."""
+
+    @property
+    def standing(self) -> Standing:
+        """What it comes to."""
+        if self.failed:
+            return Standing.NOT_ENFORCED
+        if not (self.coverage.rests_on or self.elsewhere):
+            return Standing.NOTHING
+        whole = self.coverage.whole()
+        return Proven(self.proven, whole).standing if whole else Standing.NOT_PROVEN
 
     @property
     def exit(self) -> Exit:
@@ -89,17 +127,17 @@ class Claim:
 def claim(found: Dossier) -> Claim:
     """What may be said of what was found out: the only place that says it."""
     places = by_url(found.verdicts)
-    if not places:
-        return Claim(Standing.NOTHING)
     elsewhere = tuple(url for url, verdicts in places.items() if _is_elsewhere(verdicts))
     gaps = tuple(
         gap for url, verdicts in places.items() if url not in elsewhere for gap in _gaps(url, verdicts)
     )
     failed = {v.probe.target.url for v in found.verdicts if v.outcome is Outcome.FAIL}
-    proven = tuple(url for url in places if url not in {*elsewhere, *failed, *(gap.url for gap in gaps)})
-    standing = Standing.PROVEN if proven and not gaps else Standing.NOT_PROVEN
+    provable = frozenset(places) - frozenset(elsewhere)
+    unread = {gap.url: () for gap in gaps}
+    proven = tuple(url for url in places if url in provable - failed - unread.keys())
     return Claim(
-        Standing.NOT_ENFORCED if failed else standing,
+        Coverage(provable - unread.keys(), unread, frozenset(elsewhere), provable),
+        tuple(url for url in places if url in failed),
         proven,
         gaps,
         elsewhere,

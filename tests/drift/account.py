@@ -132,7 +132,10 @@ def state_of(account: Account) -> State:
         (a, s) for a, s in map(wire.settings, account["settings"]) if s != HostnameSettings(s.hostname)
     ]
     shared = map(wire.reusable_policy, account["policies"])
-    return State([*found, *settings, *shared, *map(wire.application, account["apps"])])
+    group = wire.group(
+        {"id": GROUP.key, "name": "staff", "include": [{"email": {"email": "ana@example.com"}}]}
+    )
+    return State([*found, *settings, *shared, group, *map(wire.application, account["apps"])])
 
 
 def reread(random: Random, account: Account) -> Account:

@@ -7,9 +7,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from cf_mtls.diagnostics import Place
+from cf_mtls.model.coverage import Coverage, Part
 from cf_mtls.model.resources import Kind
 from cf_mtls.model.state import State
-from cf_mtls.planning.check import Known, findings
+from cf_mtls.planning.basis import resting
+from cf_mtls.planning.check import Known, findings, unread
 from cf_mtls.planning.drift import Checked, Class, Status
 from tests.conftest import Counted
 from tests.drift.account import Account, a_declaration, as_account, reread, state_of
@@ -22,9 +25,10 @@ COUNT = 1000 * BUDGET
 
 def checked(declared: State, account: Account) -> Checked:
     known = Known("plans/s.yaml", "s", declared)
-    return Checked(
-        "plans/s.yaml", "s", "account:x", findings(known, state_of(account), NOW, timedelta(days=30))
-    )
+    actual = state_of(account)
+    coverage = resting(Coverage(frozenset(Part)), declared, actual, "s")
+    found = (*findings(known, actual, NOW, timedelta(days=30)), *unread(coverage, Place(known.file)))
+    return Checked(known.file, "s", "account:x", found, coverage=coverage)
 
 
 def test_a_thousand_accounts_as_declared_raise_no_alarm(counted: Counted) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cf_mtls.diagnostics import Code, Exit, Fault, Place, Severity
+from cf_mtls.model.coverage import seen
 from cf_mtls.model.plan import Action, Change
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.planning.drift import (
@@ -41,7 +42,7 @@ def waiver(until: date = TODAY, address: str = AT, of: Finding | None = None) ->
 
 
 def checked(*findings: Finding) -> Checked:
-    return Checked("f.yaml", "s", "account:1", findings)
+    return Checked("f.yaml", "s", "account:1", findings, coverage=seen(["all"]))
 
 
 @pytest.mark.parametrize("kind", Class)

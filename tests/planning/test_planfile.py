@@ -263,10 +263,11 @@ def test_nothing_that_a_plan_is_made_from_is_forgotten() -> None:
     )  # for people only
     from_plan = {
         "actual",
+        "coverage",
         "diagnostics",
         "doors",
         "inputs",
-    }  # the account; `refused`; made again; by its own parts
+    }  # the account, and what was read of it now; `refused`; made again; by its own parts
     assert {f.name for f in fields(Plan)} - from_plan <= set(sealed(saved_of(a_plan(1))))
 
 

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from cf_mtls.diagnostics import Exit, Failure, has_errors
+from cf_mtls.model.coverage import Part, seen
 from cf_mtls.model.plan import NOTHING, Allowed
 from cf_mtls.model.resources import Address, HostnameSettings, Kind, Scope
 from cf_mtls.model.state import State
@@ -26,6 +27,7 @@ ON = HostnameSettings("a.net", client_certificate_forwarding=True)
 DECLARED = State({AT: APP, SETTINGS: ON})
 FOREIGN = replace(APP, name="made by hand", id="1")
 OURS = replace(APP, id="1")
+READ = seen(Part)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ OURS = replace(APP, id="1")
 )
 def test_the_line_says_what_was_decided(actual: State, targets: set[Address], said: str) -> None:
     """Beside a refusal nothing is claimed, and what --target left out is counted."""
-    made = planned("s", SCOPE, DECLARED, actual, Allowed(targets=frozenset(targets)))
+    made = replace(planned("s", SCOPE, DECLARED, actual, Allowed(targets=frozenset(targets))), coverage=READ)
     assert verdict(made).startswith(said)
     assert verdict(made) in plan_text(made, Paint(), END[0])
 
@@ -57,6 +59,8 @@ def test_no_changes_is_said_exactly_when_nothing_differs_and_nothing_was_left_un
         differing = diff(actual, merge(declared, actual, "s").desired)
         some = {c.address for c in differing if random.random() < 0.5} | set(list(declared)[:1])
         made = planned("s", SCOPE, declared, actual, Allowed(targets=frozenset(some if seed % 2 else ())))
+        assert not verdict(made).startswith("No changes."), f"seed {seed}: nothing was read"
+        made = replace(made, coverage=READ)
         claimed = verdict(made).startswith("No changes.")
         assert claimed == (not differing and not has_errors(made.diagnostics)), f"seed {seed}"
         claims += claimed

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from cf_mtls.diagnostics import Failure
+from cf_mtls.model.coverage import Part
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, Scope
 from cf_mtls.remote.snapshot import Snapshot, read
 from tests.remote.fakes import ACCOUNT, Fake, FakeTime, Reply, ok, refused
@@ -72,6 +73,34 @@ def test_without_hosts_nothing_beside_is_asked_for() -> None:
     """Nothing there could matter."""
     _, paths = seen(SCOPE, {"/zones": ZONES}, set())
     assert "/zones" not in paths
+
+
+def test_a_zone_is_decided_by_groups_of_its_account_too() -> None:
+    """Read beside; may they not be, then groups could not be read, and the other scope was."""
+    group = {"id": "g", "name": "staff", "include": [{"everyone": {}}]}
+    replies: dict[str, Any] = {
+        ZONE.path: {"id": ZONE.id, "name": "a.net", "account": {"id": ACCOUNT}},
+        f"{SCOPE.path}/access/groups": [group],
+    }
+    found, _ = seen(ZONE, replies, {"a.net"})
+    assert Address(Kind.GROUP, "g") in found.state
+    assert (found.coverage.read, found.coverage.not_asked) == (
+        frozenset(Part) - {Part.POLICIES},
+        {Part.POLICIES},
+    )
+    refusal = refused(403, 10000, "Authentication error")
+    found, _ = seen(ZONE, replies | {f"{SCOPE.path}/access/groups": refusal}, {"a.net"})
+    assert (found.coverage.unread.keys(), Part.BESIDE in found.coverage.read) == ({Part.GROUPS}, True)
+
+
+def test_a_list_that_may_not_be_read_hides_no_other() -> None:
+    """One of two zones is refused: it is said, once, and what the other one has is seen."""
+    refusal = refused(403, 10000, "Authentication error")
+    replies = {"/zones": ZONES, "/zones/z1/access/apps": [APP], "/zones/z3/access/apps": refusal,
+               "/zones/z3/access/certificates": refusal}  # fmt: skip
+    found, _ = seen(SCOPE, replies, {"a.net"})
+    assert Address(Kind.APPLICATION, "a.net") in found.state
+    assert (found.coverage.unread.keys(), len(found.diagnostics)) == ({Part.BESIDE}, 1)
 
 
 def test_what_lives_elsewhere_says_so_and_keeps_its_own_address() -> None:
