@@ -21,11 +21,13 @@ from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.planning import host_settings
 from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
+from cf_mtls.planning.host_settings import Declaring
 from cf_mtls.planning.ownership import homes
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -150,12 +152,22 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
 
 
 def _only_once(items: Sequence[_Stack]) -> None:
-    """Two files of one stack would each call the other's things drift: both are refused."""
+    """Two files of one stack would each call the other's things drift, and two of other settings each the other's
+    settings: all are refused.
+    """
     known = [(i.path, i.stack.name, str(i.scope)) for i in items if i.stack]
     refused = twice(known)
     for item in items:
         if item.path in refused:
             item.failed = (refused[item.path],)
+    others = [
+        Declaring(str(i.path), str(i.scope), dict(i.stack.state.of(HostnameSettings)), i.stack.places)
+        for i in items
+        if i.stack and not i.failed
+    ]
+    differing = host_settings.differing(others)
+    for item in items:
+        item.failed = item.failed or differing.get(str(item.path), ())
 
 
 def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:

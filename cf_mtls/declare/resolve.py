@@ -114,9 +114,22 @@ def resolve(source: Source, at: datetime) -> Stack:
 
 
 def _settings(ledger: Ledger) -> None:
-    for host, found in ledger.source.document.hostname_settings.items():
+    for host, address, settings in _declared_settings(ledger.source):
+        ledger.add(address, settings, ("hostname_settings", host))
+
+
+def settings_of(source: Source) -> dict[Address, tuple[HostnameSettings, Place]]:
+    """What a plan file declares for hostnames, each with its place."""
+    return {
+        address: (settings, source.reading.place(("hostname_settings", host)))
+        for host, address, settings in _declared_settings(source)
+    }
+
+
+def _declared_settings(source: Source) -> Iterator[tuple[str, Address, HostnameSettings]]:
+    for host, found in source.document.hostname_settings.items():
         settings = HostnameSettings(host, found.client_certificate_forwarding, found.china_network)
-        ledger.add(Address(Kind.SETTINGS, host), settings, ("hostname_settings", host))
+        yield host, Address(Kind.SETTINGS, host), settings
 
 
 def _removed(ledger: Ledger) -> Iterator[Removed]:

@@ -575,4 +575,20 @@ MUTANTS = (
         ("all_paths_at", "len(inside) > 1 or", ""),
         ("all_paths_at", "len(_filled(pattern, words)) >= MOST_FILLINGS", "False"),
     ),
+    *of(
+        "planning/host_settings",
+        "planning/test_leaving.py",
+        (
+            "differing",
+            "declared.setdefault((one.scope, address), [])",
+            'declared.setdefault(("", address), [])',
+        ),
+        ("differing", "if len({one.settings[address] for one in among}) < 2:", "if len(among) < 2:"),
+        (
+            "differing",
+            "found[one.file] = (*found.get(one.file, ()), refusal)",
+            "found.setdefault(one.file, (refusal,))",
+            "= a file with two such hostnames is refused all the same, with one of them",
+        ),
+    ),
 )
