@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cf_mtls import diagnostics, input_file, proving, workflow
-from cf_mtls.declare.files import NO_VARIABLES
 from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
@@ -85,7 +84,7 @@ class Asked:
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
     of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
     """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
-    variables: Mapping[str, str] = NO_VARIABLES
+    variables: Mapping[str, str] = field(default_factory=dict)
     """Of the environment: those that a file names for a passphrase are looked up."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
