@@ -45,7 +45,6 @@ MUTANTS = (
         ("refused", "{**found.unread, **fleet.twice(named)}", "found.unread"),
         ("account_for", "if found.line:", "if False:"),
     ),
-    *of("checking", "ci/test_folders.py", ("_understood", "if path in asked.unread:", "if False:")),
     *of(
         "cli/stacks",
         "ci/test_folders.py",
