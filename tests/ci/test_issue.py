@@ -340,7 +340,7 @@ def test_an_issue_is_found_on_any_page() -> None:
 def test_a_huge_report_still_fits() -> None:
     """3,000 findings with long differences: at most 60,000 characters, and what is left out is counted."""
     findings = [
-        a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 500]) for n in range(3000)
+        a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 5000]) for n in range(3000)
     ]
     fake = FakeGitHub()
     synced(fake, a_stack(findings=findings))
