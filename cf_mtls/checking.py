@@ -24,7 +24,7 @@ from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning import host_settings
-from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
+from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
 from cf_mtls.planning.host_settings import Declaring
 from cf_mtls.planning.ownership import homes
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
     from cf_mtls.model.resources import Address, Scope
+    from cf_mtls.model.waiver import Waiver
     from cf_mtls.planning.saved import Saved
     from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account
@@ -208,14 +209,14 @@ def _judged(
     found += unread(coverage, Place(file))
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
-    marked, unused = waived(found, stack.waivers, asked.now.date())
+    marked, unmet = waived(found, stack.waivers, asked.now.date())
     return Checked(
         file,
         stack.name,
         str(scope),
         marked,
         asked.alarming,
-        unused,
+        _unused(unmet, marked, known, stack, there, snapshot.state, asked) if unmet else (),
         (
             *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
             *snapshot.diagnostics,
@@ -224,6 +225,34 @@ def _judged(
         ),
         turned(known, snapshot.state),
         coverage,
+    )
+
+
+def _unused(
+    unmet: Sequence[Waiver],
+    found: Sequence[Finding],
+    known: Known,
+    stack: Stack,
+    there: _Seen,
+    actual: State,
+    asked: Asked,
+) -> tuple[Waiver, ...]:
+    """Of the waivers that met nothing those that can go: what they are for was looked at, and is not there."""
+    unseen_at = [finding.address for finding in found if finding.kind is Class.UNCHECKED]
+    if any(not address.startswith(("proof/", "client/")) for address in unseen_at):
+        return ()
+    proven = asked.witness and not any(address.startswith("proof/") for address in unseen_at)
+    # An end that is too far away to be reported is there all the same.
+    ever = ends(known, actual, asked.now, timedelta.max)
+    _, left = waived(ever, unmet, asked.now.date())
+    opened = {address for address in known.ends if address.startswith("client/")}
+    closed = {f"client/{client.name}" for client in stack.clients} - opened
+    return tuple(
+        waiver
+        for waiver in left
+        if (proven or not waiver.address.startswith("proof/"))
+        and waiver.address not in closed
+        and not (waiver.address == "token" and there.notes)
     )
 
 

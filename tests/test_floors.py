@@ -40,7 +40,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "planning",
-        "diff ownership moves codec foreign | basis",
+        "diff ownership moves codec | grounds | foreign | basis",
     ),
     ("planning", "admission board | succession | guard | search | gates order reliance"),
     ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),

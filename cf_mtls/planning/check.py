@@ -16,7 +16,7 @@ from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, host_of, hosts_on
 from cf_mtls.model.state import State
-from cf_mtls.planning import baseline, drift
+from cf_mtls.planning import baseline, drift, grounds
 from cf_mtls.planning.admission import with_bundles
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
@@ -73,6 +73,11 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     ]
     order = list(Class)
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
+
+
+def ends(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
+    """What of the stack ends within a time, or has ended. now: aware."""
+    return tuple(_expiring(known, merge(known.declared, actual, known.stack), now, within))
 
 
 def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
@@ -133,13 +138,20 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
             (Class.DRIFT, frozenset(change.attributes) - waiting),
         ):
             if names:
-                found = drift.of_change(replace(change, attributes=tuple(sorted(names))), kind, place)
+                differs = replace(change, attributes=tuple(sorted(names)))
+                found = drift.of_change(differs, kind, place, grounds.of_change(actual, differs))
                 yield replace(found, says=found.says + HINT) if change.address in hinted else found
-    addresses = {str(a) for a in (*known.declared, *actual)}
+    addresses = {str(a): a for a in (*known.declared, *actual)}
     problems = [d for d in merged.diagnostics if d.is_error]
     # A foreign thing in our place, a pinned one that is gone.
     for problem in problems:
-        yield drift.of_diagnostic(problem, Class.DRIFT, addresses, Place(known.file))
+        yield drift.of_diagnostic(
+            problem,
+            Class.DRIFT,
+            addresses,
+            Place(known.file),
+            lambda named: grounds.of_thing(actual, addresses[named]),
+        )
     if (changes or problems) and not known.applied and _is_absent(known, actual, merged):
         yield Finding(Class.DRIFT, f"stack/{known.stack}", ABSENT, "absent", place=Place(known.file))
 
@@ -191,7 +203,9 @@ def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
     for found in weakenings(merged.desired, merged.ours):
         says = f"{found.warning.code.summary}: {found.warning.detail}"
         place = Place(known.file)
-        yield Finding(Class.WEAKENED, str(found.culprit), says, found.essence, place=place)
+        rests_on = found.recognised()
+        essence = f"{found.warning.code.code} {found.domain} {rests_on.content}"
+        yield Finding(Class.WEAKENED, str(found.culprit), says, essence, place=place, unread=rests_on.unread)
 
 
 def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:
@@ -209,9 +223,11 @@ def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str
         there = actual[address]
         if isinstance(there, HostnameSettings):
             says = f"{unmanaged_note(address, there).detail} {unmanaged_note(address, there).fix}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged", place=Place(known.file))
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence, place=Place(known.file))
     for address, ca in actual.of(CaCertificate):
         if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
             hosts = ", ".join(ca.associated_hostnames) or "no hostname"
             says = f"no stack declares this CA, named {ca.name}, on {hosts}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged")
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence)
