@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
@@ -49,6 +51,13 @@ AT_ONCE = 4
 """Stacks and accounts side by side."""
 
 SOON = timedelta(days=30)
+
+
+@contextmanager
+def _reading(account: Account) -> Iterator[Reader]:
+    """Who reads an account, for as long as it is read."""
+    with client_for(account.token, account.base_url, account.pace.run) as client:
+        yield Reader(client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,9 @@ class Asked:
     """Called when the edge that answered said that it is an emulator's."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
+
+    reading: Callable[[Account], AbstractContextManager[Reader]] = _reading
+    """Who reads an account; it can only GET."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -159,8 +171,7 @@ def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked)
     hosts = frozenset(host for stack in stacks for host in stack.hosts)
     names = {stack.name for stack in stacks}
     try:
-        with client_for(account.token, account.base_url, account.pace.run) as client:
-            reader = Reader(client)
+        with asked.reading(account) as reader:
             snapshot = read(reader, scope, account.pace, hosts, names)
             ends = token_ends(reader, scope, account.pace)
             known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
