@@ -88,6 +88,8 @@ class Asked:
     """Called when the edge that answered said that it is an emulator's."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
+    of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
+    """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
 
     reading: Callable[[Account], AbstractContextManager[Reader]] = _reading
     """Who reads an account; it can only GET."""
@@ -213,7 +215,12 @@ def _judged(
         marked,
         asked.alarming,
         unused,
-        (*snapshot.diagnostics, *there.notes, *said_of_contents(known, snapshot.state, asked.now)),
+        (
+            *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
+            *snapshot.diagnostics,
+            *there.notes,
+            *said_of_contents(known, snapshot.state, asked.now),
+        ),
         turned(known, snapshot.state),
         coverage,
     )
@@ -230,7 +237,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
     actual = there.snapshot.state if there.snapshot else None
     others = [i.stack for i in items if i.stack and i.scope == item.scope and i is not item]
     ends = dict(_client_ends(stack)) | ({"token": there.token_ends} if there.token_ends else {})
-    applied = next((p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope)), None)
+    applied = tuple(p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope))
     return Known(
         str(item.path),
         stack.name,

@@ -19,7 +19,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "model",
         "asked coverage frozen marks waiver | resources | people | evidence | rules state doors | plan",
     ),
-    ("access", "groups match | decide | reach | scene | doors | explain"),
+    ("access", "groups match | decide | reach | beyond scene | doors | explain"),
     ("report", "terminal"),
     (
         "pki",
@@ -54,7 +54,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("report", "door_text safe | plan_text proof_text pki markup style doctor_text"),
     ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
-    ("ci", "github event | outputs reading | comment issue"),
+    ("ci", "github event | mark outputs reading | comment issue"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
     (
         "emulator",
@@ -65,7 +65,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "workflow proving | rotation | bringing settle story checking"),
     (
         "cli",
-        "console | options journal passphrase live history many ci_step waivers | proof plan_many | applied",
+        "console | options journal passphrase live history many ci_step applied_plans waivers",
+    ),
+    (
+        "cli",
+        "proof plan_many | applied",
     ),
     ("cli", "validate plan verify show explain demo emulate pki_make drift stacks"),
     ("cli", "importer doctor init schema completion version | apply ci_run pki | ci | main"),

@@ -149,6 +149,51 @@ def _vouchers(states: Sequence[State], host: str) -> Iterator[frozenset[Address]
     yield from (frozenset(pair) for pair in combinations(changing, 2))
 
 
+MOST_CREDENTIALS = 6
+"""Kinds of other credentials of which every subset is tried; with more it is not decided."""
+
+
+def everybody_at(states: Sequence[State], host: str, path: str) -> tuple[Asker, ...] | None:
+    """Every asker whom these states can tell apart at a host and path; None when they are too many to try each.
+
+    Unlike `askers_at` with every subset of the other credentials, and one certificate for each set of states in which
+    a client can be valid at the same time: its CAs are of no interest, only where they are trusted.
+    """
+    rules = tuple(_placed_rules(states, host, path))
+    classes = _credential_classes(rules)
+    if len(classes) > MOST_CREDENTIALS:
+        return None
+    sizes = range(len(classes) + 1)
+    held = [frozenset[str]().union(*some) for size in sizes for some in combinations(classes, size)]
+    names = (NOBODY_NAMED, *_representative_names(rules))
+    valid = [(cas, name) for cas in _validities(states, host) for name in names]
+    return tuple(
+        [Asker(holds=h) for h in held]
+        + [Asker(cas, frozenset({name}), h) for cas, name in valid for h in held]
+    )
+
+
+def _validities(states: Sequence[State], host: str) -> list[frozenset[Address]]:
+    """CAs that together are trusted in as many sets of these states as there can be, one choice each."""
+    trusted = [world_of(state, host).trusted for state in states]
+    found: dict[tuple[bool, ...], frozenset[Address]] = {}
+    for ca in sorted(frozenset().union(*trusted)):
+        here = tuple(ca in cas for cas in trusted)
+        for where, cas in [(here, frozenset[Address]()), *found.items()]:
+            found.setdefault(tuple(map(any, zip(here, where, strict=True))), cas | {ca})
+    return list(found.values())
+
+
+def all_paths_at(states: Sequence[State], host: str) -> tuple[str, ...] | None:
+    """As `paths_at`; None where these do not stand for all: too many fillings, or stars inside of several segments."""
+    patterns = frozenset(pattern for state in states for pattern in _patterns(state, host))
+    words = _words(patterns)
+    inside = {s for pattern in patterns for s in pattern.split("/") if "*" in s and s != "*"}
+    if len(inside) > 1 or any(len(_filled(pattern, words)) >= MOST_FILLINGS for pattern in patterns):
+        return None
+    return paths_at(states, host)
+
+
 def _placed_rules(
     states: Sequence[State], host: str, path: str | None
 ) -> Iterator[tuple[Rule, tuple[object, ...]]]:
@@ -195,9 +240,14 @@ def _classes(rules: Iterable[tuple[str, tuple[object, ...]]]) -> list[frozenset[
     return sorted((frozenset(found) for found in classes.values()), key=min)
 
 
-def _holdings(rules: Sequence[tuple[Rule, tuple[object, ...]]]) -> Iterator[frozenset[str]]:
+def _credential_classes(rules: Sequence[tuple[Rule, tuple[object, ...]]]) -> list[frozenset[str]]:
+    """The credentials besides certificates that rules ask for, those in the same places together."""
     others = ((_credential(r), p) for r, p in rules if not is_about_certificates(r) and r.kind != "everyone")
-    classes = _classes(others)
+    return _classes(others)
+
+
+def _holdings(rules: Sequence[tuple[Rule, tuple[object, ...]]]) -> Iterator[frozenset[str]]:
+    classes = _credential_classes(rules)
     everything = frozenset(chain.from_iterable(classes))
     login = frozenset({LOGIN}) & everything
     tried = [

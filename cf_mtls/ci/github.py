@@ -43,8 +43,13 @@ class Post:
 class GitHub:
     """The issues and comments of one repository."""
 
-    def __init__(self, token: str, base_url: str, repository: str) -> None:
-        """base_url: as GITHUB_API_URL; repository: owner/name. Raises Failure when they cannot be used."""
+    def __init__(
+        self, token: str, base_url: str, repository: str, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """base_url: as GITHUB_API_URL; repository: owner/name; transport: other than the network.
+
+        Raises Failure when they cannot be used.
+        """
         url = urlsplit(base_url)
         secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
         if not token or not secure or repository.count("/") != 1:
@@ -53,7 +58,9 @@ class GitHub:
             )
             raise Failure([UNUSABLE.found(detail)])
         headers = {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"}
-        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=30, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=base_url, headers=headers, timeout=30, follow_redirects=False, transport=transport
+        )
         self._repository = f"/repos/{repository}"
 
     def __enter__(self) -> Self:

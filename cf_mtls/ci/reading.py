@@ -7,16 +7,18 @@ Rules of this file:
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Place, Severity
 from cf_mtls.planning.drift import Class, Status
+from cf_mtls.quick import dataclass
 from cf_mtls.report.drift_data import SCHEMA
 from cf_mtls.report.safe import scrubbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 NOT_A_REPORT = Code("ci.report", Severity.ERROR, Fault.FILE, "the file is not a report of drift")
 
@@ -39,20 +41,73 @@ LONGEST_NUMBER = 18
 """Digits of a number in a report: places and counts."""
 
 
-def report(raw: bytes, file: str) -> dict[str, Any]:
+def report(raw: bytes, file: str, kinds: tuple[str, ...] = ("drift",)) -> dict[str, Any]:
     """The report in a file. Raises Failure when it is none, or of another version.
 
-    file: the name to show.
+    file: the name to show. kinds: `drift`, and `stacks` for the account of folders that `cf-mtls stacks` leaves.
     """
     try:
         data = scrubbed(json.loads(raw, parse_int=_whole), ())
-        _check(data)
+        _check(data, kinds)
     except RecursionError:
         raise Failure([NOT_A_REPORT.found(f"{file}: it nests too deep.", FIX, Place(file))]) from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Failure([NOT_A_REPORT.found(f"{file}: {error}.", FIX, Place(file))]) from None
     found: dict[str, Any] = data
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the reports of one run say together."""
+
+    stacks: tuple[dict[str, Any], ...]
+    """Each with its `repository`, by id or name, and its `path` in it."""
+    covered: tuple[tuple[str, str], ...] = ()
+    """Repository and folder: every plan file below was read and is in one of the reports, by name and scope."""
+
+    def covers(self, repository: str, file: str) -> bool:
+        """Whether a plan file at this path would have been found."""
+        return any(
+            place == repository and (folder == "" or file.startswith(f"{folder}/"))
+            for place, folder in self.covered
+        )
+
+
+def told(reports: Sequence[dict[str, Any]], repository: str) -> Told:
+    """The stacks of all the reports, and the folders that they cover together. repository: of reports that name none.
+
+    A folder is covered only when no file of it, and no stack of the run, remained unknown; a run over named files
+    covers none.
+    """
+    stacks = [
+        {**stack, "repository": _repository(data, repository), "path": _path(data, stack["file"])}
+        for data in reports
+        for stack in data.get("stacks", [])
+    ]
+    found = {(s["repository"], s["path"]) for s in stacks}
+    if not all(stack["stack"] and stack["scope"] for stack in stacks):
+        return Told(tuple(stacks))
+    covered = [
+        (place, folder)
+        for data in reports
+        for place in [_repository(data, repository)]
+        if data.get("files", {}).get("whole")
+        and all((place, _path(data, file)) in found for file in data["files"]["plan_files"])
+        for folder in [_path(data, name) for name in data["files"]["folders"]]
+        if not folder.startswith(("/", ".."))
+    ]
+    return Told(tuple(stacks), tuple(dict.fromkeys(covered)))
+
+
+def _repository(data: dict[str, Any], usual: str) -> str:
+    return data.get("where", {}).get("repository") or usual
+
+
+def _path(data: dict[str, Any], name: str) -> str:
+    """A path as of the repository's root, '' for the root itself; what lies outside begins with `/` or `..`."""
+    path = posixpath.normpath(posixpath.join(data.get("where", {}).get("directory", ""), name))
+    return "" if path == "." else path
 
 
 def _whole(digits: str) -> int:
@@ -62,13 +117,23 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _check(data: Any) -> None:
-    if (data["cf_mtls"]["schema"], data["cf_mtls"]["kind"]) != (SCHEMA, "drift"):
+def _check(data: Any, kinds: tuple[str, ...]) -> None:
+    if data["cf_mtls"]["schema"] != SCHEMA or data["cf_mtls"]["kind"] not in kinds:
         message = f"this program reads drift reports of schema {SCHEMA}"
         raise ValueError(message)
-    _typed(data, {"complete": bool, "stacks": list})
-    Status(data["status"])
-    for stack in data["stacks"]:
+    if "where" in data:
+        _typed(data["where"], {"repository": str, "directory": str})
+    if "files" in data:
+        _typed(data["files"], {"whole": bool, "folders": list, "plan_files": list, "says": str})
+        _all([*data["files"]["folders"], *data["files"]["plan_files"]], str)
+    if data["cf_mtls"]["kind"] == "drift":
+        _typed(data, {"complete": bool, "stacks": list})
+        Status(data["status"])
+        _check_stacks(data["stacks"])
+
+
+def _check_stacks(stacks: list[Any]) -> None:
+    for stack in stacks:
         _typed(stack, STACK)
         if Status(stack["status"]) is Status.CLEAN and not stack["complete"]:
             message = "a stack is clean and not complete"

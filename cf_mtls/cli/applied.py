@@ -12,8 +12,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls import output_file
 from cf_mtls.cli import console, proof
-from cf_mtls.diagnostics import Exit
+from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.model.asked import NOBODY, Asked
 from cf_mtls.quick import dataclass
 from cf_mtls.report.terminal import plural
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
     from cf_mtls.cli.journal import Journal
     from cf_mtls.model.evidence import Dossier
+    from cf_mtls.model.plan import Plan
+    from cf_mtls.planning.saved import Saved
     from cf_mtls.proving import Subject
     from cf_mtls.remote.pace import Pace
     from cf_mtls.verify.claim import Claim
     from cf_mtls.verify.witness import Witness
 
+UNRECORDED = Code(
+    "apply.record", Severity.ERROR, Fault.INVOCATION, "what was applied cannot be recorded there"
+)
 UNVERIFIED = "not verified"
 
 
@@ -40,6 +46,8 @@ class Ran:
     journal: Journal
     as_json: bool = False
     whom: Asked = NOBODY
+    lost: bool = False
+    """Whether what was applied was to be recorded and could not be."""
 
     @property
     def done(self) -> str:
@@ -48,6 +56,7 @@ class Ran:
 
     def end(self, outcome: str, code: Exit, why: str, found: Dossier | None = None) -> int:
         """The exit code, after everything that tells how it ended. outcome: as in `proven`; why: one sentence."""
+        code = Exit.ERROR if self.lost and code is Exit.OK else code
         self.journal.write("proof", outcome=outcome, why=why)
         self.journal.outcome = outcome
         if self.as_json:
@@ -61,6 +70,22 @@ class Ran:
 
         ran = {"applied": True, "steps": self.steps or 0, "outcome": outcome, "exit_code": int(code)}
         return {**ran, "asked": self.whom.data(), "proof": proof_json(found) if found else None}
+
+
+def record(made: Plan, saved: Saved | None, file: Path) -> bool:
+    """Write what was applied, whole, as a saved plan; whether that failed, which is said and undoes nothing.
+
+    saved: the plan as it was saved, of which an earlier run may have done a part.
+    """
+    from cf_mtls.planning.planfile import saved_of, text, written
+
+    try:
+        output_file.write(file, text(written(saved or saved_of(made))).encode("utf-8"), UNRECORDED)
+    except Failure as failure:
+        console.show(failure.diagnostics)
+        return True
+    console.say(f"What was applied is recorded in {file}.")
+    return False
 
 
 def not_applied(*, as_json: bool) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cf_mtls import output_file
 from cf_mtls.cli import applied, console, plan, proof
+from cf_mtls.cli.applied import UNRECORDED
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
@@ -36,8 +39,6 @@ from cf_mtls.cli.options import (
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cf_mtls.model.plan import Allowed, Plan, Step
     from cf_mtls.planning.saved import Saved
     from cf_mtls.settle import Settler
@@ -79,6 +80,12 @@ def apply(
     ] = None,
     journal: Annotated[
         str | None, typer.Option("--journal", metavar="FILE", help="Write what is done, as JSON lines.")
+    ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record", metavar="FILE", help="Once all is applied, write what was, for drift --applied."
+        ),
     ] = None,
     destroy: Destroy = False,
     target: Target = None,
@@ -124,6 +131,8 @@ def apply(
         elsewhere=host_elsewhere,
     )
     asking = witness(witness_name, connect_to, cacert)  # a bad option ends here, before anything is changed
+    if record:
+        output_file.check(Path(record), UNRECORDED)
     stop = Stop()
     where = account(stop.asked)
     saved: Saved | None = None
@@ -141,6 +150,8 @@ def apply(
                 with stop:
                     settler = _settler(made, declared, wallet, asking, where, connect_to, deadline)
                     ran = replace(ran, steps=_perform(made, settler, where, written))
+            if record:
+                ran = replace(ran, lost=applied.record(made, saved, Path(record)))
             if no_verify:
                 return applied.unproven(ran)
             looked = proving.after(

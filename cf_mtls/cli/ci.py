@@ -26,6 +26,7 @@ from cf_mtls.cli.ci_step import (
     listed,
     one_token,
     output,
+    repository,
     summarised,
 )
 from cf_mtls.cli.options import now, witness
@@ -140,19 +141,25 @@ def issue(
     bot: Bot = BOT,
     most_new: Annotated[int, typer.Option("--most-new", metavar="NUMBER", min=0)] = 10,
 ) -> int:
-    """Open, update, reopen or close one issue a stack. Uses GITHUB_TOKEN; no token of Cloudflare may be here."""
-    from cf_mtls.ci.issue import Run, sync
+    """Open, update, reopen or close one issue a stack. Uses GITHUB_TOKEN; no token of Cloudflare may be here.
 
-    stacks = _stacks(reports)
+    REPORT: of `ci check` or `drift --out`, and what `stacks --out` left. Exit code 1 when GitHub refused something; the
+    next run does what is left.
+    """
+    from cf_mtls.ci.issue import Run, sync
+    from cf_mtls.ci.reading import report, told
+
+    read = [report(_bytes(name), name, ("drift", "stacks")) for name in reports]
     named = tuple(label.strip() for label in labels.split(",") if label.strip())
     run = Run(f"{now():%Y-%m-%dT%H:%M:%SZ}", _run_url(), bot, named or ("cf-mtls",))
     with _github() as github:
-        done = sync(github, stacks, run, most_new)
-    for line in done or ["nothing to do"]:
+        done = sync(github, told(read, repository()), run, most_new)
+    for line in done.lines or ["nothing to do"]:
         console.out(harmless(line))
-    urls = [line.rpartition(" ")[2] for line in done if "https://" in line]
+    urls = [line.rpartition(" ")[2] for line in done.lines if "https://" in line]
     output({"issue-url": urls[0] if len(set(urls)) == 1 else ""})
-    return Exit.OK
+    console.show(done.problems)
+    return Exit.ERROR if done.problems else Exit.OK
 
 
 def comment(

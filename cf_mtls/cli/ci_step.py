@@ -54,6 +54,11 @@ def listed(named: list[str] | None, variable: str) -> list[str]:
 def begun(folder: str, names: Mapping[str, str]) -> dict[str, Path]:
     """Where the reports go, by their outputs' names; the outputs say `error`, as they must if this step dies."""
     output({"status": "error", "drift": ""})
+    return cleared(folder, names)
+
+
+def cleared(folder: str, names: Mapping[str, str]) -> dict[str, Path]:
+    """Where reports go, by their outputs' names, with none of an earlier run there. Raises Failure."""
     where = Path(folder)
     try:
         where.mkdir(parents=True, exist_ok=True)
@@ -64,6 +69,21 @@ def begun(folder: str, names: Mapping[str, str]) -> dict[str, Path]:
     except OSError as error:
         raise Failure([UNWRITABLE.found(f"{where}: {error.strerror}.")]) from None
     return {name: where / file for name, file in names.items()}
+
+
+def repository() -> str:
+    """Where the checkout comes from: the id that outlives a new name, else owner/name, '' when nobody says it."""
+    return console.environment("GITHUB_REPOSITORY_ID") or console.environment("GITHUB_REPOSITORY") or ""
+
+
+def where() -> dict[str, str]:
+    """`repository`, and `directory`, this folder's path in it, '' at its root and where there is none."""
+    here = Path.cwd()
+    named = console.environment("GITHUB_WORKSPACE")
+    roots = [Path(named).resolve()] if named else [p for p in (here, *here.parents) if (p / ".git").exists()]
+    inside = [root for root in roots if here.is_relative_to(root)][:1]
+    path = here.relative_to(inside[0]).as_posix() if inside else "."
+    return {"repository": repository(), "directory": "" if path == "." else path}
 
 
 def output(values: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from cf_mtls import output_file
 from cf_mtls.cli import console, proof
-from cf_mtls.cli.ci_step import UNWRITABLE, write
+from cf_mtls.cli.ci_step import UNWRITABLE, where, write
 from cf_mtls.cli.options import (
     CaCert,
     ConnectTo,
@@ -33,7 +33,6 @@ from cf_mtls.model.asked import NOBODY
 
 if TYPE_CHECKING:
     from cf_mtls.planning.drift import Class, Status
-    from cf_mtls.planning.saved import Saved
 
 BAD_CLASS = Code("drift.unknown-class", Severity.ERROR, Fault.INVOCATION, "a class of findings is not known")
 BAD_CONFIRM = Code(
@@ -66,7 +65,9 @@ def drift(
     applied: Annotated[
         list[str] | None,
         typer.Option(
-            "--applied", metavar="PLANFILE", help="The plan that was applied last; else git is asked."
+            "--applied",
+            metavar="PLANFILE",
+            help="The plan that was applied last, saved; or a folder. Without it nothing is pending.",
         ),
     ] = None,
     confirm: Annotated[
@@ -148,17 +149,20 @@ def checked(
     kept_out: why the account must not be asked; the files are read all the same. connect_to: where the edge is.
     """
     from cf_mtls import checking
+    from cf_mtls.cli import applied_plans
     from cf_mtls.cli.history import declared_before
     from cf_mtls.planning.drift import Status
     from cf_mtls.report.drift_data import drift_data
+    from cf_mtls.report.safe import scrubbed
 
     searched = plan_files(files)  # none of them would not be clean, but a failure
     here, moment = account(), now()
+    plans, said = applied_plans.read(applied)
     wanted = checking.Asked(
         moment,
         within,
         alarming,
-        _applied(applied),
+        plans,
         declared_before(moment),
         asking,
         proof.open_what_can_be,
@@ -169,6 +173,7 @@ def checked(
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
         searched.unread,
+        said,
     )
     found = checking.check(searched.paths, here, wanted)
     for saved in wanted.applied:
@@ -176,6 +181,7 @@ def checked(
             console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
     whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)
     data = drift_data(found, moment, (here.token,) if here.token else (), whom, searched.data)
+    data["where"] = scrubbed(where(), ())
     return data, Status(data["status"])
 
 
@@ -247,22 +253,3 @@ def _date(until: str | None) -> date:
         return date.fromisoformat(until) if until else (now() + timedelta(days=WAIVED_DAYS)).date()
     except ValueError:
         raise Failure([BAD_DATE.found(f"{until} is not a date such as 2027-01-31.")], Exit.USAGE) from None
-
-
-def _applied(names: list[str]) -> tuple[Saved, ...]:
-    """The saved plans that changed something; one without changes is no evidence of what the account was."""
-    found = [(name, _saved(name)) for name in names]
-    for name, saved in found:
-        if not saved.changes:
-            console.say(f"--applied: {name} changed nothing, so git is asked what was pending.")
-    return tuple(saved for _, saved in found if saved.changes)
-
-
-def _saved(name: str) -> Saved:
-    from cf_mtls.declare.files import read_bytes
-    from cf_mtls.planning.planfile_reader import load
-
-    raw = read_bytes(Path(name))
-    if isinstance(raw, Diagnostic):
-        raise Failure([raw])
-    return load(raw, name, to_apply=False)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cf_mtls.cli import console, many
-from cf_mtls.cli.ci_step import write
+from cf_mtls.cli.ci_step import cleared, where, write
 from cf_mtls.cli.options import plan_files
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from cf_mtls.declare.search import Found
 
@@ -38,8 +38,11 @@ def stacks(
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="NUMBER", help="At most so many entries.", min=1, max=256)
     ] = 256,
-    out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="The account of every file, for ci issue.")
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            "--folder", metavar="FOLDER", help="Leave stacks.json there, every file's account, for ci issue."
+        ),
     ] = None,
 ) -> int:
     """List the plan files below a folder. No network.
@@ -53,8 +56,9 @@ def stacks(
     named = [(path, outline_of(path).stack) for path in found.paths if path not in found.unread]
     if as_json:
         _refuse_names(path for path, _ in named)
-    if out:
-        write(Path(out), json.dumps(listing(found), indent=2) + "\n")
+    if folder:
+        (path,) = cleared(folder, {"stacks-path": "stacks.json"}).values()
+        write(path, json.dumps(listing(found), indent=2) + "\n")
     if as_json and named:
         console.data(json.dumps(matrix(named, jobs)))
     elif named:
@@ -70,8 +74,8 @@ def listing(found: Found) -> dict[str, Any]:
     from cf_mtls.report.drift_data import SCHEMA
     from cf_mtls.report.safe import scrubbed
 
-    data: dict[str, Any] = scrubbed(found.data, ())
-    return {"cf_mtls": {"schema": SCHEMA, "version": __version__, "kind": "stacks"}, "files": data}
+    data: dict[str, Any] = scrubbed({"where": where(), "files": found.data}, ())
+    return {"cf_mtls": {"schema": SCHEMA, "version": __version__, "kind": "stacks"}, **data}
 
 
 def _refuse_names(paths: Iterable[Path]) -> None:

@@ -7,7 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import doorways
@@ -21,7 +21,7 @@ from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
 from cf_mtls.planning.foreign import lets_in_more, weakenings
 from cf_mtls.planning.host_settings import unmanaged_note
-from cf_mtls.planning.ownership import merge
+from cf_mtls.planning.ownership import is_ours, is_pinned, merge
 from cf_mtls.planning.withdrawal import withdrawals
 from cf_mtls.quick import dataclass
 
@@ -50,7 +50,8 @@ class Known:
     """When clients and the token end, by the address they are reported under."""
     managed: frozenset[Address] = frozenset()
     """The account's CAs that other stacks of the same run declare."""
-    applied: Saved | None = None
+    applied: tuple[Saved, ...] = ()
+    """The plans of this stack that were applied, the last one last: the only evidence of what is pending."""
     before: State | None = None
     """What the file declared before its last commit."""
     removed: Sequence[Removed] = ()
@@ -95,22 +96,59 @@ def turned(known: Known, actual: State) -> frozenset[str]:
 
 def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:
     homes = {home: declared for declared, home in merged.moved.items()}
-    pending = _pending(known, actual, merged, changes)
+    pending, hinted = _pending(known, actual, merged, changes), _hinted(known, actual, changes)
     for change in changes:
         place = known.places.get(homes.get(change.address, change.address), Place(known.file))
-        yield drift.of_change(change, Class.PENDING if change.address in pending else Class.DRIFT, place)
+        waiting = pending.get(change.address, frozenset())
+        for kind, names in (
+            (Class.PENDING, waiting),
+            (Class.DRIFT, frozenset(change.attributes) - waiting),
+        ):
+            if names:
+                found = drift.of_change(replace(change, attributes=tuple(sorted(names))), kind, place)
+                yield replace(found, says=found.says + HINT) if change.address in hinted else found
     addresses = {str(a) for a in (*known.declared, *actual)}
-    for found in merged.diagnostics:  # a foreign thing in our place, a pinned one that is gone
-        if found.is_error:
-            yield drift.of_diagnostic(found, Class.DRIFT, addresses, Place(known.file))
+    problems = [
+        d for d in merged.diagnostics if d.is_error
+    ]  # a foreign thing in our place, a pinned one that is gone
+    for problem in problems:
+        yield drift.of_diagnostic(problem, Class.DRIFT, addresses, Place(known.file))
+    if (changes or problems) and not known.applied and _is_absent(known, actual, merged):
+        yield Finding(Class.DRIFT, f"stack/{known.stack}", ABSENT, "absent", place=Place(known.file))
 
 
-def _pending(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> frozenset[Address]:
-    if known.applied:
-        return baseline.as_applied(known.applied, actual, changes)
-    if known.before is None:
+HINT = (
+    "; as the file said before its last commit: if that was not applied yet, apply it"
+    " (--applied PLANFILE tells pending from drift)"
+)
+
+ABSENT = (
+    "never applied, or all removed: nothing that the file declares is in the account, nothing there carries the mark"
+    " of this stack, and no applied plan was given"
+)
+
+
+def _pending(
+    known: Known, actual: State, merged: Merged, changes: Sequence[Change]
+) -> Mapping[Address, frozenset[str]]:
+    """The attributes of each change that only the file moved since what was applied; none without evidence."""
+    applied = baseline.as_applied(known.applied, actual)
+    return baseline.pending(applied, merged, actual, changes, known.stack) if applied else {}
+
+
+def _hinted(known: Known, actual: State, changes: Sequence[Change]) -> frozenset[Address]:
+    """The changes of which git makes it likely that the file's last edit waits to be applied. It proves nothing."""
+    if known.applied or known.before is None:
         return frozenset()
-    return baseline.as_declared_before(known.stack, known.before, merged.desired, actual, changes)
+    return baseline.as_declared_before(known.stack, known.before, actual, changes)
+
+
+def _is_absent(known: Known, actual: State, merged: Merged) -> bool:
+    """Whether nothing of a stack that declares something is in the account, by mark, by id or as settings."""
+    if not known.declared or any(is_ours(there, known.stack) for there in actual.values()):
+        return False
+    there = ((wanted, actual[address]) for address, wanted in merged.ours.items() if address in actual)
+    return not any(wanted == r or is_pinned(wanted, r) for wanted, r in there)
 
 
 def unread(coverage: Coverage, place: Place) -> Iterator[Finding]:

@@ -80,11 +80,11 @@ def weakenings(state: State, ours: Mapping[Address, Resource]) -> Iterator[Weake
     ours: what the file declares, at the addresses under which the state has it.
     """
     openings = _openings(state, ours)
-    wild = [(a, ca) for a, ca in state.of(CaCertificate) if a not in ours and _is_wild(ca)]
+    wild = [(a, ca) for a, ca in state.of(CaCertificate) if a not in ours and is_wild(ca)]
     for address, app in state.of(AccessApplication):
         for domain in app.domains if address in ours else ():
             host, path = _place(domain)
-            door = door_at(_with_wildcards(state, host, wild), host, path)
+            door = door_at(with_wildcards(state, host, wild), host, path)
             yield from _foreign_cas(state, ours, address, domain, door)
             yield from _foreign_rules(state, address, domain, door)
             yield from _let_through(app, ours[address], address, domain)
@@ -99,11 +99,12 @@ def _place(domain: str) -> tuple[str, str]:
 # CAs
 
 
-def _is_wild(ca: CaCertificate) -> bool:
+def is_wild(ca: CaCertificate) -> bool:
+    """Whether a CA has a hostname with a wildcard."""
     return any("*" in host for host in ca.associated_hostnames)
 
 
-def _with_wildcards(state: State, host: str, wild: Sequence[tuple[Address, CaCertificate]]) -> State:
+def with_wildcards(state: State, host: str, wild: Sequence[tuple[Address, CaCertificate]]) -> State:
     """The state with those CAs on a host that have it by a wildcard: whether Access honours one is not known."""
     here = {
         a: replace(ca, associated_hostnames=(*ca.associated_hostnames, host))

@@ -8,7 +8,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls import __version__
@@ -52,11 +51,6 @@ def drift_data(
     }
     scrubbed_data: Json = scrubbed(made, secrets)
     return scrubbed_data
-
-
-def key_of(file: str, scope: str) -> str:
-    """What an issue of this stack is found by: 16 hex digits over the file's path and the scope."""
-    return hashlib.sha256(f"{file}\n{scope}".encode()).hexdigest()[:16]
 
 
 def _stack(checked: Checked, now: datetime) -> Json:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from cf_mtls.ci.github import GitHub
+
+Answer = tuple[int, Any]
+Around = Callable[[str, Callable[[], Answer]], Answer]
 
 BOT = "github-actions[bot]"
 TOKEN = "ghs_fake-token-of-the-test"
@@ -35,7 +43,7 @@ class FakeGitHub:
         """An issue that is there already."""
         number = len(self.issues) + 1
         self.issues[number] = {
-            "number": number, "body": body, "state": state, "user": {"login": author}, "title": "",
+            "number": number, "body": body, "made": body, "state": state, "user": {"login": author}, "title": "",
             "labels": list(labels), "html_url": f"https://github.example/o/r/issues/{number}",
         }  # fmt: skip
         return number
@@ -55,7 +63,7 @@ class FakeGitHub:
         if method == "GET" and path == "/repos/o/r/issues":
             found = [i for i in self.issues.values() if query["labels"] in i["labels"]]
             found = [i for i in found if query.get("state") == "all" or i["state"] == "open"]
-            return 200, found[window]
+            return 200, found[::-1][window]  # the newest first, as GitHub does
         if method == "POST" and path == "/repos/o/r/issues":
             number = self.add(body["body"], labels=tuple(body["labels"]))
             self.issues[number]["title"] = body["title"]
@@ -72,6 +80,23 @@ class FakeGitHub:
             said |= body
             return 200, said
         return 404, {"message": "Not Found"}
+
+
+def inside(fake: FakeGitHub, around: Around = lambda _, do: do()) -> GitHub:
+    """A client whose requests the fake answers in this very process.
+
+    around: gets `METHOD /path` and what does it, and answers in its place: not at all, without doing it, or after it.
+    """
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        query = dict(request.url.params)
+        body = json.loads(request.content) if request.content else None
+        do = partial(fake.answer, request.method, request.url.path, query, body)
+        fake.seen.append((request.method, request.url.path))
+        status, found = around(f"{request.method} {request.url.path}", do)
+        return httpx.Response(status, json=found)
+
+    return GitHub(TOKEN, "http://127.0.0.1:9", "o/r", httpx.MockTransport(answer))
 
 
 @contextmanager

@@ -185,6 +185,36 @@ def test_the_stacks_of_a_folder_become_a_matrix(
     }
 
 
+def test_a_file_that_cannot_be_read_fails_the_list_and_hides_no_stack(
+    folder: Path, ready: Ready, github: FakeGitHub, closed: dict[str, Any]
+) -> None:
+    """`command: stacks` with a broken file beside: exit 1, its name, and the matrix with every other stack."""
+    (folder / "plans/zz.yaml").write_text("a: [\n")
+    job = whole(a_runner(folder, ready, github, command="stacks", config="plans\n"))
+    assert job.codes == {"stacks": 1}
+    assert "plans/zz.yaml" in job.said
+    matrix = json.loads(job.contexts["steps.stacks.outputs.matrix"])
+    assert [entry["files"] for entry in matrix["include"]] == [PLAN]
+    assert not json.loads((folder / "cf-mtls-report/stacks.json").read_text("utf-8"))["files"]["whole"]
+
+
+def test_a_stack_whose_file_is_gone_has_its_issue_closed(
+    folder: Path, ready: Ready, github: FakeGitHub, closed: dict[str, Any]
+) -> None:
+    """Of a folder, not of a named file: closed with the reason, once what is left of the folder can all be read."""
+    applied(folder, ready, closed)
+    opened(ready)
+    whole(a_runner(folder, ready, github, issue="true", config="plans"))
+    (folder / PLAN).rename(folder / "gone")
+    (folder / "plans/penang.yaml").write_text("{version: 1, stack: penang}")
+    (folder / "plans/zz.yaml").write_text("a: [\n")
+    for config, after in (("plans", "open"), ("plans/penang.yaml", "open"), ("plans", "closed")):
+        whole(a_runner(folder, ready, github, issue="true", config=config))
+        assert github.issues[1]["state"] == after
+        (folder / "plans/zz.yaml").unlink(missing_ok=True)
+    assert "the stack is gone" in github.comments[1][-1]["body"]
+
+
 def test_one_step_with_both_tokens_is_refused(
     folder: Path, ready: Ready, github: FakeGitHub, closed: dict[str, Any]
 ) -> None:

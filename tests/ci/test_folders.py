@@ -167,9 +167,9 @@ def test_a_folder_without_plan_files_is_an_error(folder: Path, verb: str, ready:
 def test_the_matrix_leaves_out_what_cannot_be_read_and_says_so(folder: Path, ready: Ready) -> None:
     """`stacks --json`: the matrix on stdout has the plan file, the exit code is 1, and the account is a file."""
     bad = spoilt(folder)
-    ran = run(folder, ready, "stacks", "plans", "--json", "--out", "stacks.json")
+    ran = run(folder, ready, "stacks", "plans", "--json", "--folder", "cf-mtls-report")
     assert ran.returncode == 1
     assert [row["files"] for row in json.loads(ran.stdout)["include"]] == [PLAN]
-    data = json.loads((folder / "stacks.json").read_text("utf-8"))
+    data = json.loads((folder / "cf-mtls-report/stacks.json").read_text("utf-8"))
     assert data["cf_mtls"]["kind"] == "stacks"
     assert {Path(unread["file"]).name for unread in data["files"]["could_not_be_read"]} == bad

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cf_mtls.ci.comment import of_text
-from cf_mtls.ci.issue import MARKER, Mark, Run, body, mark_of
+from cf_mtls.ci.issue import Run, body
+from cf_mtls.ci.mark import MARKER, Mark, mark_of, said_line
 from cf_mtls.ci.outputs import annotated, annotated_problems, output_text, outputs
 from cf_mtls.ci.reading import report
 from cf_mtls.diagnostics import Code, Fault, Place, Severity
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.planning.drift import Checked, Class, Finding
-from cf_mtls.report.drift_data import drift_data, key_of
+from cf_mtls.report.drift_data import drift_data
 from cf_mtls.report.drift_text import drift_text
 from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
@@ -31,12 +32,13 @@ from tests.planning.worlds import BUDGET
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TOKEN = "s3cret-by-value-0123456789"
 SHAPED = "cfut_" + "A1b2" * 9
-MARK = str(Mark("0" * 16, "f" * 64, "2026-01-01T00:00:00Z"))
+MARK = str(Mark("0" * 16, "f" * 64, "2026-01-01T00:00:00Z", "o/r", "plans/x.yaml", "f" * 64))
+SAID = said_line("0" * 16, 1, "resolved")
 
 PIECES = [
     "EVIL", "`", "``", "```", "````", "~~~", "\n", "\r", "\r\n", "\u2028", "\x85", "|", "\\", "\\|", "<!--", "-->",
-    MARK, "::error::EVIL", "##[add-mask]EVIL", "::stop-commands::x", "\x1b[31m", "\x9b", "\x00", "\u202e", "</details>",
-    "<script>", "]]>", "&", '"', "@EVIL", "[EVIL](EVIL)", "%0A", "%25", ",", ":", " ", "# EVIL", TOKEN,
+    SAID, MARK, "::error::EVIL", "##[add-mask]EVIL", "::stop-commands::x", "\x1b[31m", "\x9b", "\x00", "\u202e",
+    "</details>", "<script>", "]]>", "&", '"', "@EVIL", "[EVIL](EVIL)", "%0A", "%25", ",", ":", " ", "# EVIL", TOKEN,
     SHAPED, "é", "\ud800",
 ]  # fmt: skip
 OUTPUTS = ["a\nstatus=clean", "x\ny<<EOF\nz\nEOF", "\n", "\nstatus<<d\nclean\nd", "=", "<<", "a<<b=c"]
@@ -131,10 +133,11 @@ def test_plain_text_stays_in_its_fence(names: list[str]) -> None:
 def test_an_issue_has_one_marker_and_it_is_ours(names: list[str]) -> None:
     """The first line is the stack's own marker; no name can put another one anywhere."""
     (stack,) = a_check(names)["stacks"]
-    text = body(stack, None, Run("2026-11-24T08:00:00Z", "", "bot", ("cf-mtls",)))
+    ours = Mark("1" * 16, "f" * 64, "2026-11-24T08:00:00Z", names[0], names[1], "f" * 64, 3)
+    text = body(stack, ours, Run("2026-11-24T08:00:00Z", "", "bot", ("cf-mtls",)))
     mark = mark_of(text)
     assert mark
-    assert mark.key == key_of(stack["file"], stack["scope"])
+    assert (mark.key, mark.count) == (ours.key, 3)
     assert len(MARKER.findall(text)) == 1
 
 

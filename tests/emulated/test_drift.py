@@ -317,42 +317,34 @@ def test_pending_by_the_plan_that_was_applied_last(closed: Path, ready: Ready) -
     assert (code, classes(data)) == (2, [("drift", APP)])
 
 
-def test_a_plan_without_changes_is_no_evidence(closed: Path, ready: Ready) -> None:
-    """Saved where nothing was to be done, it is said and left out: neither refused, nor an excuse."""
+def test_a_plan_without_changes_is_evidence_too(closed: Path, ready: Ready) -> None:
+    """It says what everything was when there was nothing to do: pending by it, and drift by it."""
     assert run(closed, ready, "plan", PLAN, "--out", "empty.json").returncode == 0
     assert drift(closed, ready, PLAN, "--applied", "empty.json")[0] == 0
+    edited(closed, "    domain: jeann", "    session_duration: 6h\n    domain: jeann")
+    code, data = drift(closed, ready, PLAN, "--applied", "empty.json")
+    assert (code, classes(data)) == (0, [("pending", APP)])
     change(ready, "policies", **OPEN)
-    ran = run(closed, ready, "drift", PLAN, "--applied", "empty.json")
-    assert (ran.returncode, "changed nothing" in ran.stderr) == (2, True)
+    code, data = drift(closed, ready, PLAN, "--applied", "empty.json")
+    assert (code, classes(data)) == (2, [("drift", APP), ("pending", APP)])
 
 
-def test_pending_by_the_last_commit(closed: Path, ready: Ready) -> None:
-    """Edited or committed and not applied: pending. Changed by somebody else besides: drift."""
+def test_the_last_commit_is_a_hint_and_no_evidence(closed: Path, ready: Ready) -> None:
+    """Edited or committed and not applied: drift, with what it may be. Changed by somebody besides: drift alone."""
     git(closed, "init", "-q")
     git(closed, "add", ".")
     git(closed, "commit", "-qm", "one")
     edited(closed, "    domain: jeann", "    service_auth_401_redirect: true\n    domain: jeann")
-    assert classes(drift(closed, ready, PLAN)[1]) == [("pending", APP)]
-    git(closed, "commit", "-qam", "two")
-    code, data = drift(closed, ready, PLAN)
-    assert (code, classes(data)) == (0, [("pending", APP)])
+    for words in (["status"], ["commit", "-qam", "two"]):
+        git(closed, *words)
+        code, data = drift(closed, ready, PLAN)
+        assert (code, classes(data)) == (2, [("drift", APP)])
+        assert "before its last commit" in data["stacks"][0]["findings"][0]["says"]
     change(ready, "apps", skip_interstitial=True)
     change(ready, "policies", **OPEN)
-    assert drift(closed, ready, PLAN)[0] == 2
-
-
-def test_a_commit_never_excuses_a_door_that_is_open(closed: Path, ready: Ready) -> None:
-    """The last commit closed the door, the account is as the commit before said: open, and an alarm all the same."""
-    bypass = "    policies: [{name: valid certificate, decision: bypass, include: [{everyone: {}}]}]\n    domain: jeann"
-    edited(closed, "    domain: jeann", bypass)
-    git(closed, "init", "-q")
-    git(closed, "add", ".")
-    git(closed, "commit", "-qm", "open")
-    edited(closed, bypass, "    domain: jeann")
-    git(closed, "commit", "-qam", "closed")
-    change(ready, "policies", **OPEN)
     code, data = drift(closed, ready, PLAN)
-    assert (code, classes(data)) == (2, [("drift", APP)])
+    assert code == 2
+    assert "before its last commit" not in json.dumps(data)
 
 
 def test_waivers_are_written_hold_and_end(closed: Path, ready: Ready) -> None:

@@ -9,10 +9,14 @@ import pytest
 
 from cf_mtls.diagnostics import Code, Fault, Place, Severity
 from cf_mtls.model.coverage import Part, seen
-from cf_mtls.model.resources import Resource
+from cf_mtls.model.plan import NOTHING
+from cf_mtls.model.resources import Address, HostnameSettings, Kind, Resource, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.check import Known, findings, unread
 from cf_mtls.planning.drift import Class
+from cf_mtls.planning.planfile import saved_of
+from cf_mtls.planning.saved import Saved
+from cf_mtls.workflow import planned
 from tests.planning.things import ANYONE, CERTIFICATE, END, app, app_at, ca, ca_at, policy
 
 DECLARED = State({app_at("a.net"): app("a.net"), ca_at("1"): ca("1", "a.net")})
@@ -77,13 +81,52 @@ def test_what_ends_soon_is_found(days: int, expires: bool) -> None:
     assert found(THERE, ends={"token": soon}) == ({Class.EXPIRING: ["token"]} if expires else {})
 
 
-def test_without_a_baseline_nothing_is_pending() -> None:
-    """With the file's previous version what it said and the account has is the file's own move."""
+def test_without_an_applied_plan_nothing_is_pending() -> None:
+    """Where the account is as the file said before its last commit, that is said beside the drift, and no more."""
     before = State({**DECLARED, app_at("a.net"): app("a.net", fields={"tags": ["x"]})})
     actual = put("a.net", replace(app("a.net", fields={"tags": ["x"]}), id="1"))
     wanted = State({**DECLARED, app_at("a.net"): app("a.net", fields={"tags": ["y"]})})
-    assert found(actual, wanted) == {Class.DRIFT: ["application/a.net"]}
-    assert found(actual, wanted, before=before) == {Class.PENDING: ["application/a.net"]}
+    for known, hinted in ((None, False), (before, True), (wanted, False)):
+        assert found(actual, wanted, before=known) == {Class.DRIFT: ["application/a.net"]}
+        (finding,) = findings(Known("p.yaml", "s", wanted, before=known), actual, EARLY, timedelta(0))
+        assert ("if that was not applied yet" in finding.says) is hinted
+
+
+@pytest.mark.parametrize(
+    ("actual", "absent"),
+    [
+        (State(), True),
+        (State({app_at("a.net"): app("a.net", stack=None, id="1")}), True),
+        (State({app_at("a.net"): app("a.net", id="1")}), False),
+        (State({app_at("b.net"): app("b.net", id="1")}), False),
+        (State({app_at("b.net"): app("b.net", stack="other", id="1")}), True),
+    ],
+)
+def test_a_stack_of_which_nothing_is_there(actual: State, absent: bool) -> None:
+    """Never applied, or all removed: an alarm besides each difference; not with an applied plan, which tells."""
+    wanted = State({app_at("a.net"): app("a.net")})
+    for known, said in (
+        (Known("p.yaml", "s", wanted), absent),
+        (Known("p.yaml", "s", State()), False),
+        (Known("p.yaml", "s", wanted, applied=(nothing_applied(),)), False),
+    ):
+        seen = findings(known, actual, EARLY, timedelta(0))
+        assert ("stack/s" in {f.address for f in seen if f.kind is Class.DRIFT}) is said
+
+
+def test_settings_alone_are_a_stack_too() -> None:
+    """There as declared, also where the default is declared; not there; pinned things."""
+    at, set_ = Address(Kind.SETTINGS, "a.net"), HostnameSettings("a.net", client_certificate_forwarding=True)
+    assert found(State(), State({at: HostnameSettings("a.net")})) == {}
+    assert found(State({at: set_}), State({at: set_})) == {}
+    assert found(State(), State({at: set_})) == {Class.DRIFT: ["settings/a.net", "stack/s"]}
+    pinned = State({app_at("a.net"): app("a.net", ANYONE, stack=None, id="1")})
+    assert "stack/s" not in found(pinned, State({app_at("a.net"): app("a.net", id="1")}))[Class.DRIFT]
+
+
+def nothing_applied() -> Saved:
+    """The plan of a stack of which nothing was left."""
+    return saved_of(planned("s", Scope("account", "0" * 32), State(), State(), NOTHING))
 
 
 @pytest.mark.parametrize("part", Part)
