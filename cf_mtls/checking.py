@@ -24,9 +24,11 @@ from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
+from cf_mtls.planning import watched
+from cf_mtls.planning.admission import with_bundles, with_contents
 from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
-from cf_mtls.planning.ownership import homes
+from cf_mtls.planning.ownership import homes, merge
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
@@ -205,6 +207,8 @@ def _judged(
     if not asked.witness:
         coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
     found += unread(coverage, Place(file))
+    rested, kept_elsewhere = _watched(stack, snapshot.state, known)
+    found += rested
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unused = waived(found, stack.waivers, asked.now.date())
@@ -220,10 +224,24 @@ def _judged(
             *snapshot.diagnostics,
             *there.notes,
             *said_of_contents(known, snapshot.state, asked.now),
+            *kept_elsewhere,
         ),
         turned(known, snapshot.state),
         coverage,
     )
+
+
+def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], tuple[Diagnostic, ...]]:
+    """What is found of rules that no file holds, and what of them nobody can tell."""
+    merged = merge(stack.state, actual, stack.name, removed=stack.removed)
+    ours = [actual[address] for address in merged.ours if address in actual]
+    people = workflow.people_of(stack, actual)
+    there = with_contents(with_bundles(actual, people.beside, stack.name), merged.desired)
+    found = [
+        *watched.moved(ours, actual, known.applied, known.file),
+        *watched.let_down(people, there, merged.desired, known.file),
+    ]
+    return found, tuple(watched.not_recorded(ours, actual, known.applied))
 
 
 def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:

@@ -215,6 +215,18 @@ def _opened(state: State, ours: Mapping[Address, Resource], host: str, path: str
             )
             warning = OPENING.found(detail, "Give it the certificate rule of yours, or remove it.")
             yield Weakening(address, mine.domain, door.reach, warning)
+        for name, what in LETS_THROUGH.items():
+            if app.fields.get(name) is True and mine.application.fields.get(name) is not True:
+                detail = (
+                    f"{address}, named {app.name} (id {app.id}), decides at {url(host, path)}, which {mine.domain}"
+                    f" covers, and {name} is on: {what}."
+                )
+                yield Weakening(
+                    address,
+                    mine.domain,
+                    Reach.ANYONE,
+                    OPENING.found(detail, f"Turn its {name} off, or remove it."),
+                )
 
 
 WHO = {

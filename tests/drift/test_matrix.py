@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,7 +77,7 @@ applications:
       - {{name: office, decision: bypass, include: [{{ip: 10.0.0.0/8}}]}}
       - {{name: rest, include: [{{certificate: {{}}}}]}}
 clients:
-  jean: {{certificate: certs/clientcert.pem, key: certs/clientcert.key}}
+  jean: {{certificate: certs/clientcert.pem, key: certs/clientcert.key, expect: allowed}}
 """
 FOREIGN = [
     {"type": "self_hosted", "name": "known", "domain": f"{HOST}/plain/known", "policies": [
@@ -92,6 +93,8 @@ POLICIES = [
     {"id": OPEN, "name": "open", "decision": "bypass", "include": [EVERYONE]},
 ]
 WAYS = ("plain", "applied", "git")
+SAMPLE = 90
+"""Edits of the quick run."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Base:
     visitors: tuple[Visitor, ...]
     urls: tuple[tuple[str, str], ...]
     targets: frozenset[tuple[str, str]]
+    declared: dict[tuple[str, str, str], bool]
+    """Who gets in where by what the file declares alone, filled in once."""
 
     def admitted(self) -> dict[tuple[str, str, str], bool]:
         """Who gets in where, as the account is now."""
@@ -133,8 +138,12 @@ def base(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Base]:
     deeper = {(h, p + more) for h, p in targets for more in ("/open", "/open/deep", "-more")}
     found = Base(
         folder / PLAN, account, world, applied, saved, _visitors(pki),
-        tuple(sorted(targets | deeper | {(HOST, "/plain/known"), (f"else.{HOST}", "/x")})), targets,
+        tuple(sorted(targets | deeper | {(HOST, "/plain/known"), (f"else.{HOST}", "/x")})), targets, {},
     )  # fmt: skip
+    alone = copy.deepcopy(applied)
+    alone["apps"] = [app for app in alone["apps"] if "cf-mtls" in app["name"]]
+    world.load(alone)
+    found.declared.update(found.admitted())
     _waive(found)
     yield found
     world.close()
@@ -300,7 +309,7 @@ class Effect:
 def effect(base: Base, before: dict[tuple[str, str, str], bool]) -> Effect:
     """What became of the requests since."""
     after = base.admitted()
-    opened = frozenset(key for key in after if after[key] and not before[key])
+    opened = frozenset(k for k in after if after[k] and not before[k] and not base.declared[k])
     lost = frozenset(
         k for k in after if before[k] and not after[k] and k[0] == "jean" and k[1:] in base.targets
     )
@@ -308,13 +317,28 @@ def effect(base: Base, before: dict[tuple[str, str, str], bool]) -> Effect:
 
 
 def test_an_account_as_applied_is_clean_in_every_way(base: Base) -> None:
-    """With every token that may read what the verdict rests on; with each other one it could not be checked."""
+    """With every token that may read what the verdict rests on; with no other one, in no form."""
     for name in TOKENS:
         for way in WAYS:
             token = enter(base, None, name)
-            kinds = said(looked(base, way, token or ""))
-            expected = {GOOD} if name in MORE_THAN_ENOUGH else {UNTOLD}
-            assert set(kinds.values()) == expected, (name, way, kinds)
+            kinds = set(said(looked(base, way, token or "")).values())
+            assert len(kinds) == 1, (name, way, kinds)
+            assert (kinds == {GOOD}) is (name in MORE_THAN_ENOUGH), (name, way, kinds)
+
+
+def _is_unrecorded(name: str, data: dict[str, Any]) -> bool:
+    """Whether rules that no file holds were widened, for less than everyone, with no applied plan to compare with.
+
+    Nobody can know that; the report says of them by their address that it does not.
+    """
+    rules = {
+        "policy shared": f"policy/{SHARED}",
+        "group outer": f"group/{GROUP}",
+        "group inner": f"group/{INNER}",
+    }
+    address = rules.get(name.partition(":")[0])
+    notes = " ".join(data["stacks"][0]["notes"])
+    return address is not None and "[access.rules-not-recorded]" in notes and address in notes
 
 
 def test_what_was_opened_or_lost_is_said_everywhere_or_that_it_could_not_be_checked(
@@ -325,6 +349,8 @@ def test_what_was_opened_or_lost_is_said_everywhere_or_that_it_could_not_be_chec
     before = base.admitted()
     found = edits(base.state)
     random = Random(1)
+    if BUDGET == 1:
+        found = dict(random.sample(sorted(found.items(), key=itemgetter(0)), SAMPLE))
     silent: list[tuple[str, ...]] = []
     count: Counter[str] = Counter()
     for name, edit in found.items():
@@ -338,8 +364,12 @@ def test_what_was_opened_or_lost_is_said_everywhere_or_that_it_could_not_be_chec
         cells = [(token, way) for token in TOKENS for way in WAYS]
         chosen = cells if BUDGET > 1 else [("full", random.choice(WAYS)), *random.sample(cells, 1)]
         for token, way in chosen:
-            kinds = said(looked(base, way, enter(base, edit, token) or ""))
+            data = looked(base, way, enter(base, edit, token) or "")
+            kinds = said(data)
             count["cells"] += 1
+            if done.opened and way != "applied" and _is_unrecorded(name, data):
+                count["not recorded"] += 1
+                continue
             count["forms"] += len(kinds)
             worst = {ALARM} if token in MORE_THAN_ENOUGH else {ALARM, UNTOLD}
             if len(set(kinds.values())) > 1 or not set(kinds.values()) <= worst:
@@ -347,7 +377,9 @@ def test_what_was_opened_or_lost_is_said_everywhere_or_that_it_could_not_be_chec
     counted(
         f"{count['openings']} openings and {count['losses']} losses of {len(found)} edits"
         f" ({count['without effect']} without effect, {count['impossible']} impossible) × {len(TOKENS)} tokens ×"
-        f" {len(WAYS)} ways: {count['cells']:,} cells, {count['forms']:,} forms: {len(silent)} silent"
+        f" {len(WAYS)} ways: {count['cells']:,} cells, {count['forms']:,} forms: {len(silent)} silent;"
+        f" {count['not recorded']} cells of rules that no file and no applied plan holds, said to be so"
     )
     assert silent == [], "\n".join(map(str, silent))
     assert count["openings"] + count["losses"] > 40
+    assert count["openings"] > 20 < count["losses"] or BUDGET == 1

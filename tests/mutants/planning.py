@@ -22,7 +22,7 @@ MUTANTS = (
         ("_unknown_policies", "and not policy.decision", "and policy.decision"),
         (
             "complete",
-            "fields=there.fields.merged(wanted.fields)",
+            "fields=_guarding(there.fields).merged(wanted.fields)",
             "fields=wanted.fields",
             "planning/test_ownership.py",
         ),
@@ -36,6 +36,35 @@ MUTANTS = (
         ("_guessed", "if rivals:", "if False:"),
         ("_is_rival", "not settled and", ""),
         ("homes", "if a not in taken", ""),
+    ),
+    *of(
+        "planning/watched",
+        "planning/test_watched.py",
+        ("moved", "and codec.standing(there[address]) != then", "and False"),
+        ("moved", "if applied and address not in relied:", "if False:"),
+        ("moved", "if applied and address not in relied:", "if address not in relied:"),
+        ("not_recorded", "() if applied else", ""),
+        ("let_down", "wanted is None or", ""),
+        ("let_down", "or wanted in inside", ""),
+        ("let_down", "standings(people, actual, desired)", "standings(people, desired, actual)"),
+        (
+            "let_down",
+            "{case.outcome for _, case in standing.cases}",
+            "{case.outcome for case, _ in standing.cases}",
+        ),
+    ),
+    *of(
+        "model/resources",
+        "access/test_match.py",
+        ("AccessApplication.guarded", 'if self.fields.get("type") in GUARDS_NOTHING', "if False"),
+        ("GUARDS_NOTHING", '"bookmark", ', "", "drift/test_matrix.py"),
+    ),
+    *of(
+        "planning/reliance",
+        "planning/test_stale.py",
+        ("_references", "yield from _references(policy)", "pass"),
+        ("referred", "waiting.append(actual[address])", "pass"),
+        ("_references", "(*resource.include, *resource.require, *resource.exclude)", "resource.include"),
     ),
     *of(
         "model/coverage",
@@ -278,7 +307,7 @@ MUTANTS = (
         "planning/test_stale.py",
         ("relied_on", "a in close or", ""),
         ("relied_on", "or is_ours(r, stack)", ""),
-        ("relied_on", "State(found | _referred((*found.values(), *after), actual))", "State(found)"),
+        ("relied_on", "State(found | referred((*found.values(), *after), actual))", "State(found)"),
         ("relied_on", "_referred((*found.values(), *after), actual)", "_referred(found.values(), actual)"),
         (
             "_referred",
