@@ -21,13 +21,14 @@ from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
 from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
-from cf_mtls.model.resources import CaCertificate
+from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning import watched
+from cf_mtls.planning import host_settings, watched
 from cf_mtls.planning.admission import with_bundles, with_contents
-from cf_mtls.planning.check import Known, findings, said_of_contents, turned, unread
+from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
+from cf_mtls.planning.host_settings import Declaring
 from cf_mtls.planning.ownership import homes, merge
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
     from cf_mtls.model.resources import Address, Scope
+    from cf_mtls.model.waiver import Waiver
     from cf_mtls.planning.saved import Saved
     from cf_mtls.verify.witness import Witness
     from cf_mtls.workflow import Account
@@ -161,12 +163,22 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
 
 
 def _only_once(items: Sequence[_Stack]) -> None:
-    """Two files of one stack would each call the other's things drift: both are refused."""
+    """Two files of one stack would each call the other's things drift, and two of other settings each the other's
+    settings: all are refused.
+    """
     known = [(i.path, i.stack.name, str(i.scope)) for i in items if i.stack]
     refused = twice(known)
     for item in items:
         if item.path in refused:
             item.failed = (refused[item.path],)
+    others = [
+        Declaring(str(i.path), str(i.scope), dict(i.stack.state.of(HostnameSettings)), i.stack.places)
+        for i in items
+        if i.stack and not i.failed
+    ]
+    differing = host_settings.differing(others)
+    for item in items:
+        item.failed = item.failed or differing.get(str(item.path), ())
 
 
 def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked) -> _Seen:
@@ -211,14 +223,14 @@ def _judged(
     found += rested
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
-    marked, unused = waived(found, stack.waivers, asked.now.date())
+    marked, unmet = waived(found, stack.waivers, asked.now.date())
     return Checked(
         file,
         stack.name,
         str(scope),
         marked,
         asked.alarming,
-        unused,
+        _unused(unmet, marked, known, stack, there, snapshot.state, asked) if unmet else (),
         (
             *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
             *snapshot.diagnostics,
@@ -244,6 +256,34 @@ def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], 
     return found, tuple(watched.not_recorded(ours, actual, known.applied))
 
 
+def _unused(
+    unmet: Sequence[Waiver],
+    found: Sequence[Finding],
+    known: Known,
+    stack: Stack,
+    there: _Seen,
+    actual: State,
+    asked: Asked,
+) -> tuple[Waiver, ...]:
+    """Of the waivers that met nothing those that can go: what they are for was looked at, and is not there."""
+    unseen_at = [finding.address for finding in found if finding.kind is Class.UNCHECKED]
+    if any(not address.startswith(("proof/", "client/")) for address in unseen_at):
+        return ()
+    proven = asked.witness and not any(address.startswith("proof/") for address in unseen_at)
+    # An end that is too far away to be reported is there all the same.
+    ever = ends(known, actual, asked.now, timedelta.max)
+    _, left = waived(ever, unmet, asked.now.date())
+    opened = {address for address in known.ends if address.startswith("client/")}
+    closed = {f"client/{client.name}" for client in stack.clients} - opened
+    return tuple(
+        waiver
+        for waiver in left
+        if (proven or not waiver.address.startswith("proof/"))
+        and waiver.address not in closed
+        and not (waiver.address == "token" and there.notes)
+    )
+
+
 def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:
     for problem in failed:
         if problem.is_error:
@@ -266,6 +306,7 @@ def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, as
         applied,
         None if applied else asked.before(item.path),
         stack.removed,
+        workflow.people_of(stack, actual).beside if actual is not None else (),
     )
 
 

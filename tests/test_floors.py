@@ -36,11 +36,11 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger added_waivers | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents duplicates feasible host_settings leaving withdrawal",
+        "canon contents duplicates feasible host_settings leaving withdrawal write_only",
     ),
     (
         "planning",
-        "diff ownership moves codec foreign | basis",
+        "diff ownership moves codec | grounds | foreign | basis",
     ),
     ("planning", "admission board | succession | guard | search | gates order reliance"),
     (

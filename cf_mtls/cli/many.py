@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cf_mtls.declare.search import Found
+    from cf_mtls.diagnostics import Diagnostic
 
 AT_ONCE = 4
 """Files side by side."""
@@ -46,8 +47,8 @@ def attempted(work: Callable[[Item], Made], item: Item) -> Made | Failure:
 def refused(found: Found) -> dict[Path, Failure]:
     """The files of one call that nothing is done with, and why.
 
-    A file that a folder has and that could not be read, and each whose stack another declares too, in one account or
-    zone.
+    A file that a folder has and that could not be read, and in one account or zone each whose stack another declares
+    too, and each that declares other settings for a hostname than another one.
     """
     from cf_mtls.declare import fleet, search
 
@@ -55,7 +56,30 @@ def refused(found: Found) -> dict[Path, Failure]:
     paths = [path for path in found.paths if path not in found.unread]
     outlines = [search.outline_of(path) for path in paths] if len(paths) > 1 else []
     named = [(path, o.stack, o.scope_id or scope) for path, o in zip(paths, outlines, strict=False)]
-    return {path: Failure([why]) for path, why in {**found.unread, **fleet.twice(named)}.items()}
+    alone = {path: (why,) for path, why in {**found.unread, **fleet.twice(named)}.items()}
+    differing = _differing([(path, where) for path, _, where in named if path not in alone])
+    return {path: Failure(why) for path, why in {**differing, **alone}.items()}
+
+
+def _differing(paths: Sequence[tuple[Path, str]]) -> dict[Path, tuple[Diagnostic, ...]]:
+    """The refusals of files, each given with its scope, that declare other settings for one hostname.
+
+    Nothing is read for a single file; what is wrong with one is said elsewhere.
+    """
+    from cf_mtls.declare import files, resolve
+    from cf_mtls.planning.host_settings import Declaring, differing
+
+    declaring = []
+    for path, scope in paths if len(paths) > 1 else ():
+        try:
+            declared = resolve.settings_of(files.alone(path))
+        except Failure:
+            continue
+        settings = {address: found for address, (found, _) in declared.items()}
+        places = {address: place for address, (_, place) in declared.items()}
+        declaring.append(Declaring(str(path), scope, settings, places))
+    refused = differing(declaring)
+    return {path: refused[str(path)] for path, _ in paths if str(path) in refused}
 
 
 def only_one(found: Found) -> None:

@@ -174,7 +174,8 @@ class WaiverDocument(Strict):
     )
     finding: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = Field(
         default=None,
-        description="The digest of the only difference it covers, as drift shows it.",
+        description="The digest of the only difference it covers, as drift shows it; needed for all that could let "
+        "somebody in.",
         examples=["5ec3a1b2c4d5"],
     )
 

@@ -84,6 +84,19 @@ def load(path: Path) -> Source:
     Raises Failure with every problem of the plan file itself; a missing certificate is left to `resolve`,
     so that it is reported together with what else is wrong.
     """
+    source = alone(path)
+    for name in chain_files(source.document):
+        source.chains[name] = read(source.beside(name))
+    for name, client in source.document.clients.items():
+        source.clients[client.certificate] = read(source.beside(client.certificate))
+        key = client.key or client.certificate
+        source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
+        source.faults[name] = tuple(_faults(source, client))
+    return source
+
+
+def alone(path: Path) -> Source:
+    """A plan file without the files it names. Raises Failure with every problem of it."""
     raw = needed(path, LARGEST_REPORT, pipes=True)
     if is_saved_plan(raw):
         fix = f"Look at it, and apply it, with:\n    cf-mtls show {path}\n    cf-mtls apply {path}"
@@ -99,15 +112,7 @@ def load(path: Path) -> Source:
     found = document(reading)
     if found is None or has_errors(reading.diagnostics):
         raise Failure(sorted(reading.diagnostics, key=lambda d: d.place or Place("")))
-    source = Source(path, reading, found)
-    for name in chain_files(found):
-        source.chains[name] = read(source.beside(name))
-    for name, client in found.clients.items():
-        source.clients[client.certificate] = read(source.beside(client.certificate))
-        key = client.key or client.certificate
-        source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
-        source.faults[name] = tuple(_faults(source, client))
-    return source
+    return Source(path, reading, found)
 
 
 def _may_hold_key(source: Source, client: ClientDocument) -> bool:

@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,17 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
+    from pathlib import Path as FilePath
 
     from cf_mtls.declare.files import Source
+    from cf_mtls.declare.yaml_text import Path
     from cf_mtls.diagnostics import Diagnostic, Place
     from cf_mtls.model.people import Asker, Client, Shown, Target
 
 BOTH_SCOPES = Code("scope.both", Severity.ERROR, Fault.FILE, "account_id and zone_id cannot both be given")
 
 REMOVED_PIN = Code("removed.pinned", Severity.ERROR, Fault.FILE, "a removed id is still declared")
+NO_FINDING = Code("waiver.no-finding", Severity.WARNING, Fault.FILE, "a waiver names no difference")
 REMOVED_TWICE = Code("removed.twice", Severity.ERROR, Fault.FILE, "an id is removed twice")
 
 
@@ -64,7 +67,7 @@ class Stack:
     """What the file of each of them shows to the edge."""
     client_places: Mapping[str, Place] = field(default_factory=dict)
     """Where something is demanded of each client, else where it is declared."""
-    folders: tuple[Path, ...] = ()
+    folders: tuple[FilePath, ...] = ()
     """The folders in which its chain files lie."""
     at: datetime | None = None
     """The aware moment for which it was resolved."""
@@ -90,7 +93,7 @@ def resolve(source: Source, at: datetime) -> Stack:
     _settings(ledger)
     applications(ledger)
     clients = Clients(ledger, trust)
-    removed = tuple(_removed(ledger))
+    removed, waivers = tuple(_removed(ledger)), tuple(_waivers(ledger))
     state = State(ledger.resources)
     if not has_errors(ledger.found):
         _judge(ledger, state, clients)
@@ -104,7 +107,7 @@ def resolve(source: Source, at: datetime) -> Stack:
         tuple(targets(document)),
         tuple(sorted(ledger.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))),
         clients.askers,
-        tuple(_waivers(source)),
+        waivers,
         clients.shown,
         clients.places,
         tuple(sorted({source.beside(name).parent for name in source.chains})),
@@ -114,9 +117,22 @@ def resolve(source: Source, at: datetime) -> Stack:
 
 
 def _settings(ledger: Ledger) -> None:
-    for host, found in ledger.source.document.hostname_settings.items():
+    for host, address, settings in _declared_settings(ledger.source):
+        ledger.add(address, settings, ("hostname_settings", host))
+
+
+def settings_of(source: Source) -> dict[Address, tuple[HostnameSettings, Place]]:
+    """What a plan file declares for hostnames, each with its place."""
+    return {
+        address: (settings, source.reading.place(("hostname_settings", host)))
+        for host, address, settings in _declared_settings(source)
+    }
+
+
+def _declared_settings(source: Source) -> Iterator[tuple[str, Address, HostnameSettings]]:
+    for host, found in source.document.hostname_settings.items():
         settings = HostnameSettings(host, found.client_certificate_forwarding, found.china_network)
-        ledger.add(Address(Kind.SETTINGS, host), settings, ("hostname_settings", host))
+        yield host, Address(Kind.SETTINGS, host), settings
 
 
 def _removed(ledger: Ledger) -> Iterator[Removed]:
@@ -142,7 +158,19 @@ def _judge(ledger: Ledger, state: State, clients: Clients) -> None:
         ledger.found.append(found.at(place, ledger.source.reading.source(place)))
 
 
-def _waivers(source: Source) -> Iterator[Waiver]:
-    for index, found in enumerate(source.document.waivers):
-        place = source.reading.place(("waivers", index))
+ENDS = re.compile(r"certificate/.*|certificates\..*|client/.*|token")
+"""The addresses at which an end is reported, which may be waived whatever it is."""
+
+
+def _waivers(ledger: Ledger) -> Iterator[Waiver]:
+    for index, found in enumerate(ledger.source.document.waivers):
+        path: Path = ("waivers", index)
+        if found.finding is None and not ENDS.fullmatch(found.address):
+            detail = f"The waiver for {found.address} covers nothing that could let somebody in."
+            fix = (
+                "Write `finding:` with the digest that drift shows beside the difference it is for:\n"
+                f"    cf-mtls drift {ledger.source.path}"
+            )
+            ledger.problem(NO_FINDING, path, detail, fix)
+        place = ledger.source.reading.place(path)
         yield Waiver(found.address, found.reason, found.owner, found.until, found.finding, place)

@@ -1,7 +1,8 @@
 """`Waiver`: a difference that somebody knows, answers for, and means to end by a day.
 
 Rules of this file:
-- It holds for one address, until its day has passed; with `finding` for that one difference alone.
+- It holds for one address, until its day has passed, and for that one difference alone which `finding` names.
+- Without `finding` it covers only what lets nobody in: what ends, what is pending, what is unmanaged.
 """
 
 from __future__ import annotations
@@ -26,5 +27,5 @@ class Waiver:
     until: date
     """The last day on which it holds, in UTC."""
     finding: str | None = None
-    """The digest of the only difference that it covers; None covers whatever is found at the address."""
+    """The digest of the only difference that it covers; None covers what is found there and opens nothing."""
     place: Place | None = None

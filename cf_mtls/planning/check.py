@@ -14,8 +14,10 @@ from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import CaCertificate, HostnameSettings, host_of, hosts_on
-from cf_mtls.planning import baseline, drift
+from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, host_of, hosts_on
+from cf_mtls.model.state import State
+from cf_mtls.planning import baseline, drift, grounds
+from cf_mtls.planning.admission import with_bundles
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
 from cf_mtls.planning.drift import Class, Finding
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.plan import Change, Removed
-    from cf_mtls.model.resources import Address
-    from cf_mtls.model.state import State
     from cf_mtls.planning.ownership import Merged
     from cf_mtls.planning.saved import Saved
 
@@ -56,6 +56,8 @@ class Known:
     """What the file declared before its last commit."""
     removed: Sequence[Removed] = ()
     """Ids that the file retires or forgets."""
+    beside: Sequence[str] = ()
+    """The PEM of CAs of ours that left the file, as far as it was found beside its chains."""
 
 
 def findings(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
@@ -73,14 +75,45 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     return tuple(sorted(found, key=lambda f: (order.index(f.kind), f.address, f.essence)))
 
 
-def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
-    """Notes on the CAs of which nobody proved what they hold, and on those that the file's last commit took out.
+def ends(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
+    """What of the stack ends within a time, or has ended. now: aware."""
+    return tuple(_expiring(known, merge(known.declared, actual, known.stack), now, within))
 
-    What is said of their clients rests on that. now: aware.
+
+def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
+    """Notes on the CAs of which nobody proved what they hold, and on those that were taken out or are to be.
+
+    What is said of their clients rests on that. Taken out by an applied plan or since, without one by the file's last
+    commit, and out of what the account holds as far as its contents are known. Each is said once. now: aware.
     """
-    merged = merge(known.declared, actual, known.stack)
-    taken = withdrawals(known.before, known.declared, now) if known.before else ()
-    return (*doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}), *taken)
+    merged = merge(known.declared, actual, known.stack, removed=known.removed)
+    taken = [d for before in _befores(known) for d in withdrawals(before, known.declared, now)]
+    taken += withdrawals(_ours_with_contents(known, actual), merged.desired, now)
+    once = {(d.code.code, d.detail): d for d in taken}
+    return (*doubts(merged.desired, {merged.moved.get(a, a) for a in known.declared}), *once.values())
+
+
+def _befores(known: Known) -> Iterator[State]:
+    """What stood before, as applied plans found and left it; without any, by the file before its last commit."""
+    for plan in known.applied:
+        yield _by_contents(State((c.address, c.before) for c in plan.changes if c.before is not None))
+        yield _by_contents(plan.applied)
+    if known.before is not None and not known.applied:
+        yield known.before
+
+
+def _by_contents(state: State) -> State:
+    """The CAs of a state at the addresses that files give them: those of the account go by ids."""
+    cas = ((address, ca) for address, ca in state.of(CaCertificate))
+    return State((Address(Kind.CERTIFICATE, ca.sha256) if ca.sha256 else a, ca) for a, ca in cas)
+
+
+def _ours_with_contents(known: Known, actual: State) -> State:
+    """The CAs of this stack in the account, with what is known to be in them."""
+    states = (known.declared, *_befores(known))
+    bundles = {ca.pem for state in states for _, ca in state.of(CaCertificate) if ca.pem} | {*known.beside}
+    ours = State((a, ca) for a, ca in actual.of(CaCertificate) if is_ours(ca, known.stack))
+    return with_bundles(ours, sorted(bundles), known.stack)
 
 
 def turned(known: Known, actual: State) -> frozenset[str]:
@@ -105,14 +138,20 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
             (Class.DRIFT, frozenset(change.attributes) - waiting),
         ):
             if names:
-                found = drift.of_change(replace(change, attributes=tuple(sorted(names))), kind, place)
+                differs = replace(change, attributes=tuple(sorted(names)))
+                found = drift.of_change(differs, kind, place, grounds.of_change(actual, differs))
                 yield replace(found, says=found.says + HINT) if change.address in hinted else found
-    addresses = {str(a) for a in (*known.declared, *actual)}
-    problems = [
-        d for d in merged.diagnostics if d.is_error
-    ]  # a foreign thing in our place, a pinned one that is gone
+    addresses = {str(a): a for a in (*known.declared, *actual)}
+    problems = [d for d in merged.diagnostics if d.is_error]
+    # A foreign thing in our place, a pinned one that is gone.
     for problem in problems:
-        yield drift.of_diagnostic(problem, Class.DRIFT, addresses, Place(known.file))
+        yield drift.of_diagnostic(
+            problem,
+            Class.DRIFT,
+            addresses,
+            Place(known.file),
+            lambda named: grounds.of_thing(actual, addresses[named]),
+        )
     if (changes or problems) and not known.applied and _is_absent(known, actual, merged):
         yield Finding(Class.DRIFT, f"stack/{known.stack}", ABSENT, "absent", place=Place(known.file))
 
@@ -164,7 +203,9 @@ def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
     for found in weakenings(merged.desired, merged.ours):
         says = f"{found.warning.code.summary}: {found.warning.detail}"
         place = Place(known.file)
-        yield Finding(Class.WEAKENED, str(found.culprit), says, found.essence, place=place)
+        rests_on = found.recognised()
+        essence = f"{found.warning.code.code} {found.domain} {rests_on.content}"
+        yield Finding(Class.WEAKENED, str(found.culprit), says, essence, place=place, unread=rests_on.unread)
 
 
 def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:
@@ -182,9 +223,11 @@ def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str
         there = actual[address]
         if isinstance(there, HostnameSettings):
             says = f"{unmanaged_note(address, there).detail} {unmanaged_note(address, there).fix}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged", place=Place(known.file))
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence, place=Place(known.file))
     for address, ca in actual.of(CaCertificate):
         if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
             hosts = ", ".join(ca.associated_hostnames) or "no hostname"
             says = f"no stack declares this CA, named {ca.name}, on {hosts}"
-            yield Finding(Class.UNMANAGED, str(address), says, "unmanaged")
+            essence = f"unmanaged {grounds.of_thing(actual, address).content}"
+            yield Finding(Class.UNMANAGED, str(address), says, essence)

@@ -23,13 +23,14 @@ from cf_mtls.planning.codec import digest
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import date, datetime
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.coverage import Whole
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
+    from cf_mtls.planning.grounds import Grounds
 
 
 class Class(StrEnum):
@@ -72,13 +73,15 @@ class Finding:
     address: str
     says: str
     essence: str
-    """What it is, in canonical text: the same as long as it is the same."""
+    """What it is, in canonical text: the same as long as all of it is the same."""
     change: Change | None = None
     place: Place | None = None
     urgent: bool = False
     waiver: Waiver | None = None
     expired: Waiver | None = None
     """A waiver that held until its day passed."""
+    unread: tuple[str, ...] = ()
+    """What it rests on and was not read: whether it is what it was, nobody can say."""
 
     @property
     def digest(self) -> str:
@@ -190,25 +193,37 @@ WORDS = {
 }
 
 
-def of_change(change: Change, kind: Class, place: Place | None) -> Finding:
-    """A difference between file and account."""
+def of_change(change: Change, kind: Class, place: Place | None, grounds: Grounds) -> Finding:
+    """A difference between file and account. grounds: what decides there today."""
     names = f": {', '.join(change.attributes)}" if change.action is Action.UPDATE else ""
-    return Finding(kind, str(change.address), WORDS[change.action] + names, _essence(change), change, place)
+    says, essence = WORDS[change.action] + names, _essence(change, grounds)
+    return Finding(kind, str(change.address), says, essence, change, place, unread=grounds.unread)
 
 
-def _essence(change: Change) -> str:
+def _essence(change: Change, grounds: Grounds) -> str:
     before = meaning(change.before) if change.before else {}
     after = meaning(change.after) if change.after else {}
     differing = {name: [before.get(name), after.get(name)] for name in change.attributes}
-    return digest([change.action.value, differing])
+    return digest([change.action.value, differing, grounds.content])
 
 
-def of_diagnostic(found: Diagnostic, kind: Class, addresses: Collection[str], place: Place) -> Finding:
-    """A diagnostic as a finding at whichever of these addresses it speaks of, else at its code."""
+def of_diagnostic(
+    found: Diagnostic,
+    kind: Class,
+    addresses: Collection[str],
+    place: Place,
+    grounds: Callable[[str], Grounds] | None = None,
+) -> Finding:
+    """A diagnostic as a finding at whichever of these addresses it speaks of, else at its code.
+
+    grounds: what it rests on at such an address.
+    """
     named = [a for a in addresses if found.detail.startswith((f"{a} ", f"{a}:"))]
     address = max(named, key=len, default=found.code.code)
     says = f"{found.code.summary}: {found.detail}"
-    return Finding(kind, address, says, found.code.code, place=found.place or place)
+    there = grounds(address) if grounds and named else None
+    essence, unread = (f"{found.code.code} {there.content}", there.unread) if there else (found.code.code, ())
+    return Finding(kind, address, says, essence, place=found.place or place, unread=unread)
 
 
 def ending(
@@ -224,23 +239,50 @@ def ending(
     return [Finding(Class.EXPIRING, address, says, f"ends {at:%Y-%m-%d}", place=place, urgent=left <= URGENT)]
 
 
+NO_OPENINGS = frozenset({Class.PENDING, Class.EXPIRING, Class.UNMANAGED})
+"""The classes in which nobody gets in who should not: what a waiver covers that names no difference."""
+
+
 def waived(
     findings: Sequence[Finding], waivers: Sequence[Waiver], today: date
 ) -> tuple[tuple[Finding, ...], tuple[Waiver, ...]]:
-    """The findings with the waiver that holds for each, and the waivers that met nothing.
+    """The findings with the waiver that holds for each, and the waivers at whose address nothing of theirs was found.
 
-    today: in UTC. An expired waiver excuses nothing; what could not be checked cannot be waived.
+    today: in UTC. An expired waiver excuses nothing; what could not be checked cannot be waived, and a waived one that
+    rests on what was not read could not be checked.
     """
-    used: set[Waiver] = set()
+    met: set[Waiver] = set()
     marked = []
     for finding in findings:
-        fitting = [w for w in waivers if finding.kind is not Class.UNCHECKED and _fits(w, finding)]
-        used |= set(fitting)
+        named = [w for w in waivers if w.address == finding.address and finding.kind is not Class.UNCHECKED]
+        if finding.unread and any(w.until >= today for w in named):
+            met |= set(named)
+            marked.append(_cannot_tell(finding))
+            continue
+        fitting = [w for w in named if _fits(w, finding)]
+        broad = [w for w in named if w.finding is None and w not in fitting]
+        met |= {*fitting, *broad}
         valid = next((w for w in fitting if w.until >= today), None)
         expired = None if valid else next(iter(fitting), None)
-        marked.append(replace(finding, waiver=valid, expired=expired))
-    return tuple(marked), tuple(w for w in waivers if w not in used)
+        says = finding.says if valid or not broad else f"{finding.says}\n{_too_broad(finding)}"
+        marked.append(replace(finding, waiver=valid, expired=expired, says=says))
+    return tuple(marked), tuple(w for w in waivers if w not in met)
 
 
 def _fits(waiver: Waiver, finding: Finding) -> bool:
-    return waiver.address == finding.address and waiver.finding in {None, finding.digest}
+    """Whether a waiver at the address of a finding is for it."""
+    return waiver.finding == finding.digest or (waiver.finding is None and finding.kind in NO_OPENINGS)
+
+
+def _too_broad(finding: Finding) -> str:
+    return (
+        f"Its waiver names no difference, and {finding.kind} is waived one by one: finding: {finding.digest}"
+    )
+
+
+def _cannot_tell(finding: Finding) -> Finding:
+    says = (
+        f"whether its waiver still covers it cannot be told, for {', '.join(finding.unread)} was not read: "
+        f"{finding.kind}: {finding.says}"
+    )
+    return replace(finding, kind=Class.UNCHECKED, says=says, urgent=False)

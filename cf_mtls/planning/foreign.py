@@ -12,7 +12,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cf_mtls.access.doors import door_at, url
@@ -25,12 +26,13 @@ from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import AccessApplication, Address, CaCertificate, Kind, host_of, path_of
 from cf_mtls.model.rules import member
 from cf_mtls.model.state import State
+from cf_mtls.planning.grounds import ORDERS, Grounds, of_opening, of_thing
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cf_mtls.access.match import Order, Standing
+    from cf_mtls.access.match import Governor, Standing
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Door
     from cf_mtls.model.resources import AccessPolicy, Resource
@@ -49,8 +51,6 @@ LET_THROUGH = Code(
     "a setting that no file declares opens a path",
 )
 
-ORDERS: tuple[Order, ...] = ("path-first", "host-first")
-
 LETS_THROUGH: Mapping[str, str] = {
     "options_preflight_bypass": "every OPTIONS request goes to the origin, with a certificate or without",
 }
@@ -67,11 +67,12 @@ class Weakening:
     reach: Reach
     """Who gets in because of it."""
     warning: Diagnostic
+    rests_on: Callable[[], Grounds] = field(compare=False, repr=False)
+    """Makes what it is recognised by: what decides there."""
 
-    @property
-    def essence(self) -> str:
-        """What it is, without names and ids, which change and change nothing."""
-        return f"{self.warning.code.code} {self.domain} {self.reach.name}"
+    def recognised(self) -> Grounds:
+        """The exact content of what lets somebody in there, without names, which change and change nothing."""
+        return self.rests_on()
 
 
 def weakenings(state: State, ours: Mapping[Address, Resource]) -> Iterator[Weakening]:
@@ -130,7 +131,15 @@ def _foreign_cas(
                     " If it was imported and is to go, write into the plan file:\n"
                     f"    removed: [{{id: {ca.id}, destroy: true}}]"
                 )
-            yield Weakening(other, domain, Reach.HOLDERS, OTHER_CA.found(detail, fix))
+            warning = OTHER_CA.found(detail, fix)
+            yield Weakening(
+                other, domain, Reach.HOLDERS, warning, partial(_by, state, other, address, domain)
+            )
+
+
+def _by(state: State, culprit: Address, address: Address, domain: str) -> Grounds:
+    """What a thing opens at a domain rests on itself and on our application there, which lets in by it."""
+    return of_thing(state, culprit, of_opening(state, address, domain))
 
 
 # Rules
@@ -143,7 +152,8 @@ def _foreign_rules(state: State, address: Address, domain: str, door: Door) -> I
     for culprit in _kept_elsewhere(state, policy, domain):
         detail = f"{address}: anyone gets in at {domain}, because {culprit} says so; what it says is not in this file."
         fix = "Mend its rules, or write the policy into the plan file if that is meant."
-        yield Weakening(culprit, domain, door.reach, RULES_ELSEWHERE.found(detail, fix))
+        warning = RULES_ELSEWHERE.found(detail, fix)
+        yield Weakening(culprit, domain, door.reach, warning, partial(_by, state, culprit, address, domain))
 
 
 def _kept_elsewhere(state: State, policy: AccessPolicy, domain: str) -> Sequence[Address]:
@@ -169,7 +179,8 @@ def _let_through(
         if app.fields.get(name) is True and name not in said:
             detail = f"{address}: {name} is on in the account and not in this file: {what} at {domain}."
             fix = f"Write {name}: false into the plan file, or true if that is meant."
-            yield Weakening(address, domain, Reach.ANYONE, LET_THROUGH.found(detail, fix))
+            rests_on = partial(Grounds, f"{name} {domain}")
+            yield Weakening(address, domain, Reach.ANYONE, LET_THROUGH.found(detail, fix), rests_on)
 
 
 # Applications
@@ -214,19 +225,24 @@ def _opened(state: State, ours: Mapping[Address, Resource], host: str, path: str
                 f" and lets in {WHO[door.reach]}: the more specific application decides and inherits nothing."
             )
             warning = OPENING.found(detail, "Give it the certificate rule of yours, or remove it.")
-            yield Weakening(address, mine.domain, door.reach, warning)
-        for name, what in LETS_THROUGH.items():
-            if app.fields.get(name) is True and mine.application.fields.get(name) is not True:
-                detail = (
-                    f"{address}, named {app.name} (id {app.id}), decides at {url(host, path)}, which {mine.domain}"
-                    f" covers, and {name} is on: {what}."
-                )
-                yield Weakening(
-                    address,
-                    mine.domain,
-                    Reach.ANYONE,
-                    OPENING.found(detail, f"Turn its {name} off, or remove it."),
-                )
+            rests_on = partial(of_opening, state, address, mine.domain)
+            yield Weakening(address, mine.domain, door.reach, warning, rests_on)
+        yield from _preflights(state, mine, address, app, url(host, path))
+
+
+def _preflights(
+    state: State, mine: Governor, address: Address, app: AccessApplication, where: str
+) -> Iterator[Weakening]:
+    """Where the application that decides lets requests past its policies, and ours does not."""
+    for name, what in LETS_THROUGH.items():
+        if app.fields.get(name) is True and mine.application.fields.get(name) is not True:
+            detail = (
+                f"{address}, named {app.name} (id {app.id}), decides at {where}, which {mine.domain} covers, and {name}"
+                f" is on: {what}."
+            )
+            warning = OPENING.found(detail, f"Turn its {name} off, or remove it.")
+            rests_on = partial(of_opening, state, address, mine.domain)
+            yield Weakening(address, mine.domain, Reach.ANYONE, warning, rests_on)
 
 
 WHO = {

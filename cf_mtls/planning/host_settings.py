@@ -5,6 +5,7 @@ Rules of this file:
 - Where nothing of ours stands yet, what the account lists there is somebody's: never changed without being adopted.
 - Where another stack stands too the settings are shared: a difference is refused, for either file could be right.
 - Both false equals absent (facts 2), so the account lists only what differs from the default.
+- Files of one call that declare one hostname's settings must say the same: each would put back what another one wrote.
 """
 
 from __future__ import annotations
@@ -15,18 +16,55 @@ from cf_mtls.access.match import covers
 from cf_mtls.diagnostics import Code, Fault, Severity
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings, hosts_on
+from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from cf_mtls.diagnostics import Diagnostic
+    from cf_mtls.diagnostics import Diagnostic, Place
     from cf_mtls.model.resources import Address
     from cf_mtls.model.state import State
 
 FOREIGN = Code("settings.foreign", Severity.ERROR, Fault.ACCOUNT, "hostname settings are not of this stack")
 SHARED = Code("settings.shared", Severity.ERROR, Fault.ACCOUNT, "two stacks share the settings of a hostname")
 STAYING = Code("settings.staying", Severity.NOTE, Fault.ACCOUNT, "hostname settings stay as they are")
+DIFFERING = Code(
+    "settings.differing", Severity.ERROR, Fault.FILE, "two files declare other settings for a hostname"
+)
 UNMANAGED = Code("settings.unmanaged", Severity.NOTE, Fault.FILE, "hostname settings that no file declares")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaring:
+    """A plan file among others: its scope, and what it declares for hostnames, each with its place."""
+
+    file: str
+    scope: str
+    settings: Mapping[Address, HostnameSettings]
+    places: Mapping[Address, Place]
+
+
+def differing(files: Sequence[Declaring]) -> dict[str, tuple[Diagnostic, ...]]:
+    """The refusals of each file that declares a hostname's settings otherwise than another file of its scope.
+
+    Settings that are the same may stand in any number of files.
+    """
+    found: dict[str, tuple[Diagnostic, ...]] = {}
+    declared: dict[tuple[str, Address], list[Declaring]] = {}
+    for one in files:
+        for address in one.settings:
+            declared.setdefault((one.scope, address), []).append(one)
+    for (_, address), among in sorted(declared.items(), key=lambda item: item[0]):
+        if len({one.settings[address] for one in among}) < 2:
+            continue
+        lines = [f"    {one.places[address]}  {words(one.settings[address])}" for one in among]
+        detail = f"{address} is declared by:\n" + "\n".join(lines)
+        for one in among:
+            refusal = DIFFERING.found(
+                detail, "Make them say the same, or let one file declare it.", one.places[address]
+            )
+            found[one.file] = (*found.get(one.file, ()), refusal)
+    return found
 
 
 class Owners:

@@ -41,7 +41,15 @@ def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
     yield from (f"note: {logged(note)}" for note in stack["notes"])
     for waiver in stack["unused_waivers"]:
         address, owner = logged(waiver["address"]), logged(waiver["owner"])
-        yield f"unused waiver for {address}, {owner}: there is nothing to waive; take it out"
+        yield f"unused waiver for {address}, {owner}: {why_unused(waiver, stack)}"
+
+
+def why_unused(waiver: dict[str, Any], stack: dict[str, Any]) -> str:
+    """Why a waiver covers nothing: what it was for is gone, or is another difference by now."""
+    others = [found["digest"] for found in stack["findings"] if found["address"] == waiver["address"]]
+    if others:
+        return f"what is there is another difference ({', '.join(others)}) than the one that it names"
+    return "there is nothing to waive; take it out"
 
 
 def waiver_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
-from cf_mtls.report.drift_text import WORDS, place, waiver_lines
+from cf_mtls.report.drift_text import WORDS, place, waiver_lines, why_unused
 from cf_mtls.report.safe import code, fenced
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ def _details(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _tail(stack: dict[str, Any]) -> Iterator[str]:
     if stack["unused_waivers"]:
-        listed = ", ".join(code(w["address"]) for w in stack["unused_waivers"])
-        yield f"Waivers that met nothing, to be taken out: {listed}."
+        yield "\n".join(
+            f"- Unused waiver for {code(w['address'])}: {why_unused(w, stack)}."
+            for w in stack["unused_waivers"]
+        )
     if stack["status"] == Status.DRIFT.value:
         yield "\n".join([
             "To put the account back to what the file declares, or to let the file follow the account:",

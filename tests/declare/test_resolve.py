@@ -261,3 +261,23 @@ def test_a_ca_that_should_be_gone_is_said_to_be_overdue(folder: Path) -> None:
     assert "certificate.overdue" not in codes(resolved(folder, text.replace("DAY", str(today))))
     yesterday = text.replace("DAY", str(today - timedelta(days=1)))
     assert "certificate.overdue" in codes(resolved(folder, yesterday))
+
+
+WAIVER = "waivers: [{address: ADDRESS, reason: r, owner: o, until: 2030-01-01}]\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "warned"),
+    [
+        ("application/a.net", True), ("policy/p", True), ("group/g", True), ("settings/a.net", True),
+        ("ownership.foreign", True), ("'proof/https://a.net/ jean'", True), ("tokens", True),
+        ("client/jean", False), ("token", False), ("certificate/aa", False), ("certificates.fleet.chain", False),
+    ],
+)  # fmt: skip
+def test_a_waiver_that_can_cover_nothing_is_warned_of(folder: Path, address: str, warned: bool) -> None:
+    """Without a difference it is for ends alone; with one it is for that."""
+    text = GEORGETOWN + WAIVER.replace("ADDRESS", address)
+    found = resolved(folder, text)
+    assert ("waiver.no-finding" in codes(found)) is warned
+    assert all("cf-mtls drift" in d.fix for d in found.diagnostics)
+    assert codes(resolved(folder, text.replace("reason: r", 'reason: r, finding: "00aa11bb22cc"'))) == []

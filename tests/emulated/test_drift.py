@@ -186,6 +186,35 @@ def test_a_stack_in_two_files_is_refused_for_both(closed: Path, ready: Ready) ->
     assert (code, classes(data)) == (1, [("could-not-check", "stacks.twice")] * 2)
 
 
+def test_files_that_differ_about_a_hostname_are_refused_by_all_verbs_alike(
+    closed: Path, ready: Ready
+) -> None:
+    """Both, with both places, before anything is asked; once they say the same nothing is in the way."""
+    other = closed / "plans/other.yaml"
+    head = "version: 1\nstack: other\nhostname_settings:\n  jeann.net: {client_certificate_forwarding: "
+    other.write_text(f"{head}false}}\n", "utf-8")
+    for verb in (
+        ["plan"],
+        ["validate"],
+        ["verify", "--proofs", "1,2"],
+        ["drift"],
+        ["ci", "plan"],
+        ["ci", "check"],
+    ):
+        ran = run(closed, ready, *verb, "plans")
+        said = " ".join((ran.stdout + ran.stderr).split())
+        assert "settings.differing" in said or "two files declare other settings for a hostname" in said, verb
+        assert f"{PLAN}:" in said, verb
+        assert "plans/other.yaml:4:" in said, verb
+        assert ran.returncode == (0 if verb == ["ci", "check"] else 1), verb
+    code, data = drift(closed, ready, "plans")
+    assert (code, classes(data)) == (1, [("could-not-check", "settings.differing")] * 2)
+    other.write_text(f"{head}true}}\n", "utf-8")
+    for verb in ("validate", "plan"):
+        assert run(closed, ready, verb, "plans").returncode == 0
+    assert drift(closed, ready, "plans")[0] == 0
+
+
 def test_weakened_unmanaged_and_a_foreign_mark(closed: Path, ready: Ready) -> None:
     """A foreign CA on our hostname and a hole below our path alarm by address; an idle CA only informs."""
     state = lever(ready, "state")

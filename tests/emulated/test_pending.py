@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +23,7 @@ from cf_mtls.model.plan import NOTHING
 from cf_mtls.model.resources import Scope
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
+from cf_mtls.pki.pem import Chain
 from cf_mtls.planning.codec import digest
 from cf_mtls.planning.planfile import text
 from cf_mtls.workflow import planned
@@ -217,8 +221,8 @@ def test_what_is_no_evidence_is_said_and_never_used(place: Place) -> None:
     last.write_bytes(raw)
     here = place.folder / PLAN
     here.write_text(here.read_text("utf-8").replace("stack: georgetown", "stack: melaka"), "utf-8")
-    ran = run(place.folder, place.ready, "drift", PLAN, "--applied", last.name)
-    assert (ran.returncode, "for none of these files" in ran.stderr) == (2, True)
+    code, _, said = place.drift(last.name)
+    assert (code, "nothing tells of the stack melaka" in said) == (2, True)
 
 
 def test_a_folder_of_plans_is_read_and_a_partial_one_counts_for_what_it_changed(place: Place) -> None:
@@ -271,3 +275,42 @@ def test_a_record_that_is_lost_in_the_end_is_said(place: Place, capsys: pytest.C
         assert ran.end("proven", Exit.OK, "") == Exit.OK
         assert replace(ran, lost=True).end("proven", Exit.OK, "") == Exit.ERROR
         assert replace(ran, lost=True).end("not enforced", Exit.VERIFY_FAILED, "") == Exit.VERIFY_FAILED
+
+
+def test_a_ca_taken_out_below_a_root_that_stays_is_said_after_later_commits(place: Place) -> None:
+    """By the plan that took it out, before that by the account; with neither nobody knows, and nothing is said."""
+    lever(place.ready, "switches", {"refuse-duplicate-certificate": "off"}, "POST")
+    top = root("Top", now=NOW)
+    one, two = (top.intermediate(name, now=NOW) for name in ("One", "Two"))
+    for name, cas in (("both", (one, two, top)), ("one", (one, top))):
+        chain = Chain(tuple(a.certificate for a in cas)).pem
+        (place.folder / f"plans/certs/{name}.pem").write_text(chain, "ascii")
+    entry = "  fleet: {{chain: certs/{}.pem, associated_hostnames: [jeann.net]}}\n"
+    place.file(cas=entry.format("both"))
+    place.apply()
+    place.file(cas=entry.format("one"))
+    place.file(more="# a remark\n")
+    assert "certificate.still-vouched" in place.drift()[2]
+    last = place.apply("--allow-unproven", "jeann.net")
+    place.file(south=NAMED)
+    code, found, said = place.drift(last)
+    assert (code, found) == (0, [("pending", SOUTH)])
+    assert said.count("certificate.still-vouched") == 1
+    assert "CN=Two" in said
+    assert "certificate.still-vouched" not in place.drift()[2]
+
+
+def test_the_readmes_workflow_leaves_what_drift_takes(place: Place, tmp_path: Path) -> None:
+    """Its own lines, run in the folder: every plan is applied and recorded, and the folder tells pending from drift."""
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"      - run: \|\n(          mkdir applied\n(?:          .*\n)+)", readme)
+    program = tmp_path / "bin" / "cf-mtls"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cf_mtls "$@" --no-verify\n')
+    program.chmod(0o755)
+    place.file()
+    environment = {**os.environ, **place.ready.exports(), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", script], cwd=place.folder, env=environment, check=True, timeout=90)
+    place.file(south=NAMED)
+    assert [path.name for path in (place.folder / "applied").iterdir()] == ["georgetown.json"]
+    assert place.drift("applied")[:2] == (0, [("pending", SOUTH)])

@@ -29,8 +29,9 @@ from cf_mtls.bring.match import match
 from cf_mtls.bring.select import Wish, select
 from cf_mtls.ci.event import is_from_fork
 from cf_mtls.ci.issue import Run, body
+from cf_mtls.ci.mark import Mark, mark_of
 from cf_mtls.ci.outputs import annotated, outputs, summary
-from cf_mtls.ci.reading import report
+from cf_mtls.ci.reading import report, told
 from cf_mtls.declare import yaml_text
 from cf_mtls.declare.border import document
 from cf_mtls.declare.example import GEORGETOWN
@@ -297,8 +298,9 @@ def read_report(data: bytes) -> bool:
     outputs(found, {})
     summary(found)
     list(annotated(found))
-    for stack in found["stacks"]:
-        body(stack, None, Run("2026-06-01T12:00:00Z", "", "bot", ("drift",)))
+    for stack in told([found], "o/r").stacks:
+        mark = Mark("0" * 16, "f" * 64, "2026-06-01", stack["repository"], stack["path"], "f" * 64)
+        assert mark_of(body(stack, mark, Run("2026-06-01T12:00:00Z", "", "bot", ("drift",)))) == mark
     return True
 
 

@@ -122,8 +122,8 @@ MUTANTS = (
     *of(
         "declare/files",
         "declare/test_files.py",
-        ("load", "found is None or has_errors(reading.diagnostics)", "found is None"),
-        ("load", "if len(raw) > LARGEST_PLAN:", "if False:", "test_input_file.py"),
+        ("alone", "found is None or has_errors(reading.diagnostics)", "found is None"),
+        ("alone", "if len(raw) > LARGEST_PLAN:", "if False:", "test_input_file.py"),
         (
             "load",
             "source.chains[name] = read(source.beside(name))",
@@ -180,7 +180,7 @@ MUTANTS = (
         ("resolve", "if document.account_id and document.zone_id:", "if False:"),
         ("resolve", "if not has_errors(ledger.found):", "if False:"),
         (
-            "_settings",
+            "_declared_settings",
             "found.client_certificate_forwarding, found.china_network",
             "found.client_certificate_forwarding",
         ),

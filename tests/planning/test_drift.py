@@ -25,6 +25,7 @@ from cf_mtls.planning.drift import (
     waived,
     worst,
 )
+from cf_mtls.planning.grounds import Grounds
 from tests.planning.things import app, app_at
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ def finding(kind: Class = Class.DRIFT, address: str = AT, essence: str = "x", **
 
 
 def waiver(until: date = TODAY, address: str = AT, of: Finding | None = None) -> Waiver:
-    return Waiver(address, "known", "us", until, of.digest if of else None)
+    return Waiver(address, "known", "us", until, (of or finding()).digest)
 
 
 def checked(*findings: Finding) -> Checked:
@@ -51,7 +52,7 @@ def test_what_nobody_declared_is_an_alarm_and_the_rest_informs(kind: Class) -> N
     alarm = kind in {Class.DRIFT, Class.WEAKENED, Class.UNENFORCED}
     assert checked().is_alarm(finding(kind)) is alarm is (kind in ALARMING)
     assert checked().is_alarm(finding(kind, urgent=True))
-    assert not checked().is_alarm(replace(finding(kind, urgent=True), waiver=waiver()))
+    assert not checked().is_alarm(replace(finding(kind, urgent=True), waiver=waiver(of=finding(kind))))
 
 
 @pytest.mark.parametrize(
@@ -101,15 +102,41 @@ def test_what_could_not_be_checked_cannot_be_waived() -> None:
     assert unused == (waiver(),)
 
 
-def test_a_waiver_covers_its_address_and_with_a_digest_one_difference() -> None:
+def test_a_waiver_covers_the_one_difference_that_it_names() -> None:
     """Another address, or another difference at the same one, is not excused; the waiver is then reported as unused."""
     one, other, elsewhere = finding(), finding(essence="y"), finding(address="application/b.net")
     marked, unused = waived([one, other, elsewhere], [waiver(of=one)], TODAY)
     assert [bool(f.waiver) for f in marked] == [True, False, False]
-    marked, _ = waived([one, other, elsewhere], [waiver()], TODAY)
-    assert [bool(f.waiver) for f in marked] == [True, True, False]
     stale = waiver(address="application/gone.net")
     assert (unused, waived([one], [stale], TODAY)[1]) == ((), (stale,))
+    assert waived([other], [waiver(of=one)], TODAY)[1] == (waiver(of=one),)
+
+
+@pytest.mark.parametrize("kind", [k for k in Class if k is not Class.UNCHECKED])
+def test_a_waiver_that_names_no_difference_covers_nothing_that_opens(kind: Class) -> None:
+    """Only what ends, waits or is nobody's; for anything else the finding says what to write, and stays an alarm."""
+    broad = replace(waiver(), finding=None)
+    (marked,), unused = waived([finding(kind)], [broad], TODAY)
+    covers = kind in {Class.PENDING, Class.EXPIRING, Class.UNMANAGED}
+    assert (bool(marked.waiver), unused) == (covers, ())
+    assert (f"finding: {finding(kind).digest}" in marked.says) is not covers
+    assert marked.digest == finding(kind).digest
+    (both,), _ = waived([finding(kind)], [broad, waiver(of=finding(kind))], TODAY)
+    assert (bool(both.waiver), both.says) == (True, "says")
+
+
+@pytest.mark.parametrize("until", [TODAY, TODAY - DAY])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_waived_difference_that_rests_on_what_was_not_read_could_not_be_checked(
+    until: date, named: bool
+) -> None:
+    """Whatever the waiver names; without one that still holds it is the alarm that it is."""
+    unread = replace(finding(Class.WEAKENED), unread=("group/g",))
+    known = replace(waiver(until, of=unread), finding=unread.digest if named else "0" * 12)
+    (marked,), unused = waived([unread], [known], TODAY)
+    holds = until == TODAY
+    assert checked(marked).status is (Status.ERROR if holds else Status.DRIFT)
+    assert (marked.waiver, "group/g" in marked.says, unused == ()) == (None, holds, holds or named)
 
 
 def test_an_expired_waiver_yields_to_one_that_holds() -> None:
@@ -143,7 +170,7 @@ def test_a_differences_digest_tells_both_sides() -> None:
         Change(app_at("a.net"), Action.UPDATE, sides[one], sides[two], ("session_duration",))
         for one, two in ((0, 2), (1, 2), (0, 1))
     ]
-    assert len({of_change(change, Class.DRIFT, None).digest for change in changes}) == 3
+    assert len({of_change(change, Class.DRIFT, None, Grounds("")).digest for change in changes}) == 3
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,9 @@ HOLE = AccessApplication(
 def test_the_culprit_is_the_thing_itself_whatever_its_name_says(name: str) -> None:
     """A name that reads like another thing's mention points nowhere else, and changes nothing that is recognised."""
     plain, named = (
-        sorted((w.culprit.key, w.domain, w.reach, w.essence) for w in weakenings(there, DECLARED))
+        sorted(
+            (w.culprit.key, w.domain, w.reach, w.recognised().content) for w in weakenings(there, DECLARED)
+        )
         for there in (
             state(ca=OTHER, app=HOLE),
             state(ca=replace(OTHER, name=name, id="c-2"), app=replace(HOLE, name=name, id="a-2")),

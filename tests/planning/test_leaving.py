@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cf_mtls.diagnostics import has_errors
+from cf_mtls.diagnostics import Place, has_errors
 from cf_mtls.model.marks import application_name
 from cf_mtls.model.plan import Action, Removed
 from cf_mtls.model.resources import (
@@ -23,6 +23,7 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.host_settings import Declaring, differing
 from cf_mtls.planning.ownership import Merged, merge
 
 END = datetime(2030, 1, 1, tzinfo=UTC)
@@ -42,6 +43,42 @@ def state(*pairs: tuple[Address, Resource]) -> State:
 
 
 IMPORTED = state((CA_AT, CA), (APP_AT, APP), (AT, ON))
+
+
+def declaring(name: str, *settings: HostnameSettings, scope: str = "account:1") -> Declaring:
+    at = {Address(Kind.SETTINGS, one.hostname): one for one in settings}
+    return Declaring(name, scope, at, {a: Place(name, 3, 5) for a in at})
+
+
+CHINA = HostnameSettings("a.net", china_network=True)
+ELSEWHERE = HostnameSettings("b.net", client_certificate_forwarding=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ([declaring("a.yaml", ON), declaring("b.yaml", OFF)], {*"ab"}),
+        (
+            [declaring("a.yaml", ON), declaring("b.yaml", CHINA), declaring("c.yaml", ON)],
+            {*"abc"},
+        ),
+        ([declaring("a.yaml", ON), declaring("b.yaml", ON)], set()),
+        ([declaring("a.yaml", ON), declaring("b.yaml")], set()),
+        ([declaring("a.yaml", ON), declaring("b.yaml", ELSEWHERE)], set()),
+        ([declaring("a.yaml", ON), declaring("b.yaml", OFF, scope="zone:1")], set()),
+        (
+            [declaring("a.yaml", ON, ELSEWHERE), declaring("b.yaml", ELSEWHERE), declaring("c.yaml", OFF)],
+            {*"ac"},
+        ),
+    ],
+)
+def test_files_of_one_call_say_the_same_of_a_hostname(files: list[Declaring], refused: set[str]) -> None:
+    """Whoever differs from another is refused, each at its own place and with every place; the same may stand twice."""
+    found = differing(files)
+    assert {name.partition(".")[0] for name in found} == refused
+    for path, (problem,) in found.items():
+        assert problem.place == Place(path, 3, 5)
+        assert all(f"{name}.yaml:3:5" in problem.detail for name in refused)
 
 
 def gone(actual: State, merged: Merged) -> set[str]:

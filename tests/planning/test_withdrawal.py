@@ -7,12 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind
+from cf_mtls.model.marks import certificate_name
+from cf_mtls.model.plan import Allowed
+from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind, Scope
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.pem import Chain
+from cf_mtls.planning.admission import NO_PEOPLE
 from cf_mtls.planning.check import Known, said_of_contents
+from cf_mtls.planning.planfile import saved_of
+from cf_mtls.planning.saved import Saved
 from cf_mtls.planning.withdrawal import withdrawals
+from cf_mtls.workflow import planned
 
 NOW = datetime.now(UTC)
 TOP, OTHER = root("Top", now=NOW), root("Other", now=NOW)
@@ -72,3 +78,67 @@ def test_drift_says_it_after_the_files_last_commit() -> None:
     codes = [d.code.code for d in said_of_contents(known, State(), NOW)]
     assert codes == ["certificate.still-vouched"]
     assert said_of_contents(Known("p.yaml", "s", declared, before=declared), State(), NOW) == ()
+
+
+SCOPE, NOTHING_THERE = Scope("account", "0" * 32), State()
+NEW = bundle(ONE, TOP)
+
+
+def in_account(found: tuple[Address, CaCertificate], *hosts: str) -> tuple[Address, CaCertificate]:
+    """A bundle as the account shows it: by its id, its contents in its name alone."""
+    _, ca = found
+    name = certificate_name("c", ca.sha256 or "", "s")
+    plain = replace(ca, name=name, pem=None, sha256=None, id="i", contents=Contents.UNKNOWN)
+    plain = replace(plain, fingerprints=ca.fingerprints[:1], expirations=ca.expirations[:1])
+    return Address(Kind.CERTIFICATE, "i"), replace(
+        plain, associated_hostnames=hosts or ca.associated_hostnames
+    )
+
+
+def replaced(*, beside: bool) -> Saved:
+    """The plan that put the new bundle in the place of the old one. beside: whether the old file still lay there."""
+    people = replace(NO_PEOPLE, at=NOW, beside=(OLD[1].pem or "",) if beside else ())
+    marked = State([(NEW[0], replace(NEW[1], name=certificate_name("c", NEW[0].key, "s")))])
+    actual = State([in_account(OLD)])
+    plan = planned("s", SCOPE, marked, actual, Allowed(delete=9, lockout=frozenset({"a.net"})), people)
+    return saved_of(plan)
+
+
+def codes(known: Known, actual: State = NOTHING_THERE) -> list[str]:
+    return [d.code.code for d in said_of_contents(known, actual, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"), [(True, ["certificate.still-vouched"]), (False, ["certificate.withdrawal-unseen"])]
+)
+def test_drift_says_it_after_the_plan_that_took_the_ca_out(beside: bool, said: list[str]) -> None:
+    """Whatever was committed since: by the plan that was applied, once, or that it cannot be told."""
+    known = Known("p.yaml", "s", State([NEW]), applied=(replaced(beside=beside),))
+    assert codes(known) == said
+    assert codes(replace(known, declared=State([bundle(ONE, OTHER)]))) == ([] if beside else said)
+
+
+def test_drift_says_it_of_what_was_applied_and_is_to_go() -> None:
+    """The applied plan has the old bundle, the file the new one: not applied yet, and no withdrawal when it is."""
+    old = State([(OLD[0], replace(OLD[1], name=certificate_name("c", OLD[0].key, "s")))])
+    known = Known(
+        "p.yaml", "s", State([NEW]), applied=(saved_of(planned("s", SCOPE, old, State(), Allowed())),)
+    )
+    assert codes(known) == ["certificate.still-vouched"]
+    assert codes(replace(known, declared=old)) == []
+
+
+@pytest.mark.parametrize(
+    ("actual", "beside", "said"),
+    [
+        (State([in_account(OLD)]), (OLD[1].pem or "",), ["certificate.still-vouched"]),
+        (State([in_account(OLD)]), (), ["certificate.withdrawal-unseen"]),
+        (State([in_account(OLD, "b.net")]), (OLD[1].pem or "",), []),
+        (State([in_account(NEW)]), (OLD[1].pem or "",), []),
+    ],
+)
+def test_drift_says_it_while_the_account_still_has_the_old_bundle(
+    actual: State, beside: tuple[str, ...], said: list[str]
+) -> None:
+    """Without any evidence: its name says what it holds, and the file that was uploaded lies beside."""
+    assert codes(Known("p.yaml", "s", State([NEW]), beside=beside), actual) == said
