@@ -63,7 +63,6 @@ MUTANTS = (
         "planning/reliance",
         "planning/test_stale.py",
         ("_references", "yield from _references(policy)", "pass"),
-        ("referred", "waiting.append(actual[address])", "pass"),
         ("_references", "(*resource.include, *resource.require, *resource.exclude)", "resource.include"),
     ),
     *of(
