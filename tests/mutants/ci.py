@@ -76,7 +76,12 @@ MUTANTS = (
             "= a stack without either never drifts and is never clean",
         ),
         ("_each_once", 'if stack["status"] == state.value', ""),
-        ("_gone", "post.is_open and", ""),
+        (
+            "_gone",
+            "post.is_open and",
+            "",
+            "= the table has no deed for a closed issue of a stack that is gone",
+        ),
         ("_gone", "and not mark.is_old", "", "= told.covers nothing of a repository without a name"),
         ("_gone", "and mark.key not in keys", ""),
         ("_gone", "and told.covers(mark.place, mark.file)", ""),
