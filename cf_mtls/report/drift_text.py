@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
+from cf_mtls.report.remedies import remedies
 from cf_mtls.report.safe import logged
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
     for waiver in stack["unused_waivers"]:
         address, owner = logged(waiver["address"]), logged(waiver["owner"])
         yield f"unused waiver for {address}, {owner}: {why_unused(waiver, stack)}"
+    for sentence, commands in remedies(stack):
+        yield sentence
+        yield from (f"    {logged(command)}" for command in commands)
 
 
 def why_unused(waiver: dict[str, Any], stack: dict[str, Any]) -> str:
