@@ -52,6 +52,7 @@ from cf_mtls.planning.order import order
 from cf_mtls.planning.ownership import merge, pins
 from cf_mtls.planning.succession import handovers
 from cf_mtls.planning.withdrawal import withdrawals
+from cf_mtls.planning.write_only import may_clear
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.pace import Pace
 
@@ -347,6 +348,7 @@ def planned(
             allowed.unproven,
         ),
         *deletions(changes, actual, desired, name, allowed.delete, pins(declared)),
+        *may_clear(changes, allowed.cleared),
         *(weakening.warning for weakening in weakenings(desired, merged.ours)),
         *doubts(merged.desired, merged.ours),
         *(withdrawals(actual, desired, people.at) if people.at else ()),

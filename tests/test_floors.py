@@ -36,7 +36,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("declare", "ledger added_waivers | trust applications | clients | resolve"),
     (
         "planning",
-        "canon contents duplicates feasible host_settings leaving withdrawal",
+        "canon contents duplicates feasible host_settings leaving withdrawal write_only",
     ),
     (
         "planning",

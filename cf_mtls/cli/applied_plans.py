@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cf_mtls.diagnostics import Code, Diagnostic, Failure, Fault, Place, Severit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cf_mtls.planning.drift import Checked
     from cf_mtls.planning.saved import Saved
 
     Note = tuple[tuple[str, str] | None, Diagnostic]
@@ -35,8 +37,7 @@ def read(names: Sequence[str]) -> tuple[tuple[Saved, ...], tuple[Note, ...]]:
     found: list[Saved] = []
     notes: list[Note] = []
     for name in names:
-        folder = Path(name)
-        paths = sorted(folder.glob("*.json")) if folder.is_dir() else [folder]
+        paths = sorted(Path(name).glob("*.json")) if Path(name).is_dir() else [Path(name)]
         if not paths:
             notes.append((None, NO_EVIDENCE.found(f"{name} holds no saved plan.", FIX, Place(name))))
         for path in paths:
@@ -47,6 +48,18 @@ def read(names: Sequence[str]) -> tuple[tuple[Saved, ...], tuple[Note, ...]]:
             notes += _doubts(saved, str(path))
             found += [] if saved.refused else [saved]
     return tuple(found), tuple(notes)
+
+
+def none_for(checked: Checked, names: Sequence[str], plans: Sequence[Saved]) -> Checked:
+    """A verdict with the note that plans were given and none of them is of its stack, where that is so."""
+    if not names or not checked.stack or any(_whose(p) == (checked.stack, checked.scope) for p in plans):
+        return checked
+    detail = f"--applied {', '.join(names)}: nothing tells of the stack {checked.stack} in {checked.scope}."
+    return replace(checked, notes=(NO_EVIDENCE.found(detail, FIX), *checked.notes))
+
+
+def _whose(saved: Saved) -> tuple[str, str]:
+    return saved.stack, str(saved.scope)
 
 
 def _read(path: Path) -> Saved | Diagnostic:
@@ -69,7 +82,7 @@ def _read(path: Path) -> Saved | Diagnostic:
 
 
 def _doubts(saved: Saved, name: str) -> Iterator[Note]:
-    whose = (saved.stack, str(saved.scope))
+    whose = _whose(saved)
     if saved.refused:
         detail = f"{name}: the plan was refused when it was made ({', '.join(saved.refused)}), so nobody applied it."
         yield whose, NO_EVIDENCE.found(detail, FIX, Place(name))

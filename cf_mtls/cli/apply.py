@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from cf_mtls.cli.applied import UNRECORDED
 from cf_mtls.cli.journal import Journal, Stop
 from cf_mtls.cli.options import (
     Adopt,
+    AllowClearedSecrets,
     AllowDelete,
     AllowLockout,
     AllowUnproven,
@@ -34,6 +36,7 @@ from cf_mtls.cli.options import (
     mappings,
     now,
     plan_file,
+    typed,
     witness,
 )
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
@@ -56,12 +59,11 @@ SHAPED = Code(
 
 LEFT = Code("apply.other-plan-left", Severity.NOTE, Fault.INVOCATION, "what is left is another plan")
 
-CONTINUED = (
-    "Have the plan as it is now approved. After a run that was stopped, what is left is another plan; under the digest "
-    "that it was approved by only a saved plan continues:\n    cf-mtls plan --out PLANFILE"
-    "\n    cf-mtls apply PLANFILE --expect DIGEST"
-)
-"""What helps when the digest is another one."""
+OF_THE_RUN = frozenset({
+    "file", "auto_approve", "expect", "journal", "deadline", "no_verify", "as_json", "connect_to", "cacert",
+    "witness_name",
+})  # fmt: skip
+"""The parameters that make it no other plan: every other is repeated in the command that saves what is left."""
 
 DEADLINE_S = 60.0
 """How long after a change the edge may take to agree, unless --deadline says otherwise."""
@@ -73,6 +75,7 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
+    context: typer.Context,
     file: PlanFile = None,
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask for yes.")] = False,
     expect: Annotated[
@@ -94,6 +97,7 @@ def apply(
     allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
+    allow_cleared_secrets: AllowClearedSecrets = None,
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
@@ -124,6 +128,7 @@ def apply(
         unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
+        cleared=allow_cleared_secrets,
         target=target,
         one_ca=one_ca,
         twins=refused_twice,
@@ -140,7 +145,7 @@ def apply(
         with Journal(journal) as written:
             made, declared, wallet, saved = _read(path, where, allowed, expect, destroy=destroy)
             plan.check(made) if as_json else plan.show(made, where, saved.digest if saved else None)
-            _approved(made, saved, expect)
+            _approved(made, saved, expect, _continued(context, path))
             ran = applied.Ran(None, path, written, as_json, asked(where, connect_to, edge=True))
             if not made.is_empty:
                 if not auto_approve and saved is None and not confirmed():
@@ -167,7 +172,8 @@ def apply(
     except Failure as failure:
         applied.not_applied(as_json=as_json)
         if expect and saved is None and failure.exit_code is Exit.INTERRUPTED:
-            note = LEFT.found("The digest that was approved is that of the whole plan.", CONTINUED)
+            detail = "The digest that was approved is that of the whole plan."
+            note = LEFT.found(detail, _continued(context, path))
             raise Failure((*failure.diagnostics, note), failure.exit_code) from None
         raise
 
@@ -216,7 +222,20 @@ def _read(
     return made, proof.Declared(stack.targets, stack.clients, stack.state, stack.folders), wallet, None
 
 
-def _approved(made: Plan, saved: Saved | None, expect: str | None) -> None:
+def _continued(context: typer.Context, path: Path) -> str:
+    """What continues after a run under the digest of a file's plan was stopped: what is left has another digest.
+
+    Only a saved plan can be told from what is left of it, because it holds the whole.
+    """
+    words = ["plan", str(path), "--out", f"{path.stem}.plan.json", *typed(context, OF_THE_RUN)]
+    return (
+        "After a run that was stopped, what is left is another plan. To have it approved, and to apply it by the"
+        " command that this ends with; a plan that is saved so continues under its digest:\n"
+        f"    {shlex.join(['cf-mtls', *words])}"
+    )
+
+
+def _approved(made: Plan, saved: Saved | None, expect: str | None, continued: str) -> None:
     """Raise Failure (refused) unless the plan is the one whose digest was approved, or what is left of it."""
     from cf_mtls.planning.planfile import digest_of
     from cf_mtls.report.terminal import plural
@@ -229,7 +248,7 @@ def _approved(made: Plan, saved: Saved | None, expect: str | None) -> None:
         return
     if expect is not None and digest_of(made) != expect:
         detail = f"Approved was {expect}; the plan now is {digest_of(made)}. File or account changed since."
-        raise Failure([OTHER_DIGEST.found(detail, CONTINUED)], Exit.REFUSED)
+        raise Failure([OTHER_DIGEST.found(detail, continued)], Exit.REFUSED)
 
 
 def _perform(made: Plan, settler: Settler, where: Account, written: Journal) -> int:

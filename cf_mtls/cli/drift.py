@@ -184,10 +184,7 @@ def checked(
         searched.unread,
         said,
     )
-    found = checking.check(searched.paths, here, wanted)
-    for saved in wanted.applied:
-        if (saved.stack, str(saved.scope)) not in {(c.stack, c.scope) for c in found}:
-            console.say(f"--applied: the plan of stack {saved.stack} is for none of these files.")
+    found = [applied_plans.none_for(c, applied, plans) for c in checking.check(searched.paths, here, wanted)]
     whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)
     data = drift_data(found, moment, (here.token,) if here.token else (), whom, searched.data)
     data["where"] = scrubbed(where(), ())

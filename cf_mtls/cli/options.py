@@ -90,6 +90,14 @@ AllowUnproven: TypeAlias = Annotated[
 AllowDelete: TypeAlias = Annotated[
     int | None, typer.Option("--allow-delete", metavar="NUMBER", help="So many objects may be deleted.")
 ]
+AllowClearedSecrets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-cleared-secrets",
+        metavar="ADDRESS",
+        help="The secrets in this, which nobody can read, may be cleared: they will be set again.",
+    ),
+]
 OneCa: TypeAlias = Annotated[
     bool,
     typer.Option("--one-ca-per-hostname", help="This account takes a hostname on one CA only."),
@@ -136,6 +144,7 @@ def gates(
     unproven: list[str] | None,
     weaken: list[str] | None,
     delete: int | None,
+    cleared: list[str] | None,
     target: list[str] | None,
     one_ca: bool,
     twins: str | None,
@@ -151,6 +160,7 @@ def gates(
         unproven=frozenset(host.lower() for host in unproven or []),
         weaken=frozenset(weaken or []),
         delete=delete,
+        cleared=addresses(cleared),
         one_ca_per_hostname=one_ca,
         twins=frozenset({twins} if twins else ()),
         wildcard_hostnames=wildcards,

@@ -13,6 +13,7 @@ from cf_mtls import output_file
 from cf_mtls.cli import console, many
 from cf_mtls.cli.options import (
     Adopt,
+    AllowClearedSecrets,
     AllowDelete,
     AllowLockout,
     AllowUnproven,
@@ -70,6 +71,7 @@ def plan(
     allow_unproven: AllowUnproven = None,
     allow_weaken: AllowWeaken = None,
     allow_delete: AllowDelete = None,
+    allow_cleared_secrets: AllowClearedSecrets = None,
     one_ca: OneCa = False,
     refused_twice: RefusedTwice = None,
     wildcard_hostnames: WildcardHostnames = False,
@@ -89,6 +91,7 @@ def plan(
         unproven=allow_unproven,
         weaken=allow_weaken,
         delete=allow_delete,
+        cleared=allow_cleared_secrets,
         target=target,
         one_ca=one_ca,
         twins=refused_twice,

@@ -99,6 +99,8 @@ def update(call: Call) -> Answer:
         wanted = attach.planned(call, record["id"], body["policies"])
     stays = {k: v for k, v in record.items() if k in _COMPUTED or k.startswith("_")}
     base = DEFAULTS if call.switches.on("put-resets-absent") else public(record)
+    if call.switches.on("put-keeps-secrets"):
+        fresh = with_secrets(fresh, record)
     record.clear()
     record.update(base | fresh | stays | {"updated_at": call.world.clock.stamp()})
     if wanted is not None:
@@ -119,11 +121,38 @@ def shown(call: Call, record: Record) -> Record:
     """An application as the API returns it, its policies expanded."""
     policies = call.store["policies"]
     links = [link for link in record["_policies"] if link["id"] in policies]
-    answer = public(record)
+    answer: Record = without_secrets(public(record))
     answer["policies"] = [public(policies[k["id"]]) | {"precedence": k["precedence"]} for k in links]
     if record["type"] in AT_THE_EDGE and call.switches.on("show-self-hosted-domains"):
         answer["self_hosted_domains"] = domains.of(record)
     return answer
+
+
+SECRETS = ("password", "client_secret", "token", "private_key")
+"""How the name of a member ends that is never shown: facts, second-look 1.6."""
+
+
+def without_secrets(value: Any) -> Any:
+    """The value with every secret in it empty."""
+    match value:
+        case dict():
+            return {k: "" if v and k.endswith(SECRETS) else without_secrets(v) for k, v in value.items()}
+        case list():
+            return [without_secrets(one) for one in value]
+        case _:
+            return value
+
+
+def with_secrets(fresh: Any, before: Any) -> Any:
+    """The value with the secrets that it leaves out as they were before; one that it sends, even empty, is taken."""
+    match fresh, before:
+        case dict(), dict():
+            kept = {k: v for k, v in before.items() if k.endswith(SECRETS) and isinstance(v, str)}
+            return kept | {k: with_secrets(v, before.get(k)) for k, v in fresh.items()}
+        case list(), list() if len(fresh) == len(before):
+            return [with_secrets(one, other) for one, other in zip(fresh, before, strict=True)]
+        case _:
+            return fresh
 
 
 def found(call: Call) -> Record:

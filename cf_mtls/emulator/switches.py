@@ -128,6 +128,8 @@ SWITCHES: tuple[Switch, ...] = (
     # Applications and policies.
     Switch("put-resets-absent", ON, "an application PUT puts absent members back to their defaults",
            f"{_API} 3.4"),
+    Switch("put-keeps-secrets", ON,
+           "an application PUT that leaves a secret out keeps it; off: it is cleared", "facts: second-look 1.6"),
     Switch("show-self-hosted-domains", ON, "applications carry self_hosted_domains", f"{_API} 3.2"),
     Switch("wrong-policy-reference", 500, "status when policies holds an id that is not a policy",
            f"{_API} 3.5", choices=(500, 400)),

@@ -122,6 +122,8 @@ class Allowed:
     """URLs at which more kinds of people may get in."""
     delete: int | None = None
     """How many objects may be deleted."""
+    cleared: frozenset[Address] = frozenset()
+    """Things whose secrets an update may clear."""
     one_ca_per_hostname: bool = False
     """Whether this account takes a hostname on one CA only."""
     twins: frozenset[str] = frozenset()

@@ -18,6 +18,19 @@ from cf_mtls.model.frozen import Record, canonical, thaw
 if TYPE_CHECKING:
     from cf_mtls.model.resources import AccessApplication, Rule
 
+SECRETS = ("password", "secret", "token", "private_key")
+"""What the name of a member that can only be written holds: facts, second-look 1.6."""
+
+NO_SECRETS = frozenset({"read_service_tokens_from_header"})
+"""Names that hold such a word and are of members that anybody may read: facts, cloudflare-api 3.3."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether a member can only be written, by its name; an address or a span of time is none."""
+    is_about = name in NO_SECRETS or name.endswith(("_url", "_lifetime"))
+    return not is_about and any(word in name for word in SECRETS)
+
+
 CERTIFICATE_RULES = frozenset({"certificate", "common_name"})
 """Selectors that only a verified client certificate can meet: facts 4.4 and 4.5."""
 

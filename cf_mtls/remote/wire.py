@@ -24,7 +24,7 @@ from cf_mtls.model.resources import (
     host_of,
     public,
 )
-from cf_mtls.model.rules import is_emptied
+from cf_mtls.model.rules import is_emptied, is_secret
 from cf_mtls.remote.shape import (
     an_object,
     each,
@@ -199,16 +199,12 @@ def application_body(app: AccessApplication) -> Json:
     }
 
 
-SECRETS = ("password", "secret", "token", "private_key")
-"""What the name of a member that can only be written holds: facts, second-look 1.6."""
-
-
 def _without_emptied(value: Any) -> Any:
     """The value without secrets that came back empty: sent so, they would be gone."""
     match value:
         case dict():
             return {
-                k: _without_emptied(v) for k, v in value.items() if v not in ("", None) or not _is_secret(k)
+                k: _without_emptied(v) for k, v in value.items() if v not in ("", None) or not is_secret(k)
             }
         case list():
             return [_without_emptied(item) for item in value]
@@ -216,15 +212,11 @@ def _without_emptied(value: Any) -> Any:
             return value
 
 
-def _is_secret(name: str) -> bool:
-    return any(word in name for word in SECRETS)
-
-
 def _policy_body(found: AccessPolicy, precedence: int) -> Json:
     if found.reusable:
         return {"id": found.id, "precedence": precedence}
     return {
-        **thaw(found.fields),
+        **_without_emptied(thaw(found.fields)),
         **({"id": found.id} if found.id else {}),
         "name": found.name,
         "decision": found.decision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.ci.steps import ACTION, PLAIN, ROOT, STRICT, WORKFLOWS, read, steps_of, stubs
 
@@ -67,7 +69,7 @@ def test_every_run_block_is_short_clean_and_free_of_expressions(
 @pytest.mark.parametrize(("name", "step"), RUNS, ids=[name for name, _ in RUNS])
 def test_no_step_hides_an_exit_code(name: str, step: dict[str, Any], code: int, tmp_path: Path) -> None:
     """With every program ending in 0, 2 or 1 the step ends the same way, under GitHub's own bash."""
-    programs = ["python", "pip", "cf-mtls", "sudo", "test", "ruff", "mypy", "zizmor"]
+    programs = ["python", "pip", "cf-mtls", "gh", "sudo", "test", "ruff", "mypy", "zizmor"]
     environment = stubs(tmp_path, programs, code)
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
@@ -228,3 +230,68 @@ def test_the_lock_covers_everything_that_the_program_needs() -> None:
     names = {re.match(r"[A-Za-z0-9-]+", d)[0].lower() for d in project["dependencies"]}  # type: ignore[index]
     locked = set(re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE))
     assert names <= locked
+
+
+RUNS_OF_APPLY = [
+    {"id": 5, "event": "pull_request"},
+    {"id": 4, "event": "pull_request_target"},
+    {"id": 3, "event": "push"},
+    {"id": 2, "event": "workflow_dispatch"},
+]
+"""As GitHub lists them, newest first: a pull request of a fork may call its branch main."""
+
+
+@pytest.mark.parametrize(("runs", "found"), [(RUNS_OF_APPLY, "3"), (RUNS_OF_APPLY[:2], ""), ([], "")])
+def test_what_was_applied_is_of_the_newest_run_that_no_pull_request_made(
+    runs: list[dict[str, Any]], found: str, tmp_path: Path
+) -> None:
+    """The step asks GitHub for runs of the default branch that went well; its filter is tried with the real jq."""
+    jq = tool("jq")
+    path = next(path for path in WORKFLOWS if path.name == "drift-check.yml")
+    step = next(step for _, step in steps_of(path) if step.get("name") == "Find what was applied")
+    (tmp_path / "runs.json").write_text(json.dumps({"workflow_runs": runs}))
+    (tmp_path / "gh").write_text(
+        f"""#!/bin/sh\necho "$*" > {tmp_path}/asked\nfor last; do :; done\n{jq} -r "$last" {tmp_path}/runs.json\n"""
+    )
+    (tmp_path / "gh").chmod(0o755)
+    given = {
+        "RUNS": "repos/o/r/actions/workflows/apply.yml/runs",
+        "BRANCH": "main",
+        "NEWEST": step["env"]["NEWEST"],
+    }
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **given, "GITHUB_OUTPUT": str(tmp_path / "out")}
+    subprocess.run([*PLAIN, "-c", step["run"]], env=environment, check=True, timeout=30)
+    assert (tmp_path / "out").read_text() == f"run={found}\n"
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith(
+        "api --method GET repos/o/r/actions/workflows/apply.yml/runs -f branch=main -f status=success"
+    )
+
+
+def documented() -> list[str]:
+    """The whole workflows that the README shows, with something in every place that it leaves open."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(on:.*?)```", text, re.DOTALL)
+    return [b.replace("FULL_COMMIT_SHA", "0" * 40).replace("VERSION", "1.0") for b in blocks]
+
+
+def test_the_workflows_of_the_readme_have_githubs_shape_and_fit_together(tmp_path: Path) -> None:
+    """Valid; what the one leaves as what was applied is what the reusable one looks for; rights cover what it needs."""
+    texts = documented()
+    drift, apply = (yaml.load(text, yaml.BaseLoader) for text in texts)  # noqa: S506 - BaseLoader makes only text
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.yml"
+        path.write_text(text)
+        done = ran(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(path))
+        assert done.returncode == 0, done.stdout
+    reusable = read(ROOT / ".github/workflows/drift-check.yml")
+    needs = [job["permissions"] for job in reusable["jobs"].values()]
+    granted = drift["jobs"]["drift"]["permissions"]
+    assert {name: right for job in needs for name, right in job.items()} == granted
+    assert set(drift["jobs"]["drift"]["with"]) <= set(reusable["on"]["workflow_call"]["inputs"])
+    assert granted == read(ROOT / ".github/workflows/drift.yml")["jobs"]["drift"]["permissions"]
+    (download,) = [s for s in reusable["jobs"]["check"]["steps"] if "download-artifact" in s.get("uses", "")]
+    (upload,) = [s for s in apply["jobs"]["apply"]["steps"] if "upload-artifact" in s.get("uses", "")]
+    assert download["with"]["name"] == upload["with"]["name"]
+    (check,) = [s for s in reusable["jobs"]["check"]["steps"] if "applied" in s.get("with", {})]
+    assert download["with"]["path"] in check["with"]["applied"]

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cf_mtls import workflow
 from cf_mtls.diagnostics import Failure
 from cf_mtls.emulator.server import Ready
 from cf_mtls.model.plan import NOTHING, Allowed, Phase, Plan
+from cf_mtls.planning.admission import NO_PEOPLE
 from cf_mtls.remote.apply import Applier
 from cf_mtls.remote.gateway import Reader, Writer, client_for
 from cf_mtls.remote.pace import Clock, Pace
@@ -78,7 +79,8 @@ def planned(job: Job, ready: Ready, transport: httpx.BaseTransport | None = None
     with client_for(ready.token, ready.api_base_url, transport=transport) as client:
         actual = read(Reader(client), scope, pace()).state
     declared = type(stack.state)() if job.destroy else stack.state
-    return workflow.planned(stack.name, scope, declared, actual, job.allowed)
+    people = replace(NO_PEOPLE, beside=workflow.people_of(stack, actual).beside)
+    return workflow.planned(stack.name, scope, declared, actual, job.allowed, people)
 
 
 def run(job: Job, ready: Ready, n: int = 0, among: Collection[str] = CALLS) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cf_mtls.diagnostics import Failure
+from cf_mtls.diagnostics import Exit, Failure
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.model.plan import NOTHING, Allowed
 from cf_mtls.model.resources import Address, Kind
@@ -232,6 +232,85 @@ def test_killed_after_any_call_it_heals(stage: Stage, name: str, counted: Counte
             break
     assert kills >= (5 if BUDGET > 1 else 2)
     counted(f"{name}: {kills} kills survived, {watched} requests watched")
+
+
+REFUSED = ("first", "any", "whole") if BUDGET > 1 else ("any",)
+"""What an account refuses twice: first and any lead through a gap, whole through none where the bundles differ."""
+
+
+def failing(job: Job, ready: Ready) -> list[str]:
+    """The codes of a run that fails, none of one that does not; what was put back ends with 3."""
+    failed: Failure | None = None
+    try:
+        crash_child.run(job, ready)
+    except Failure as failure:
+        failed = failure
+    codes = [d.code.code for d in failed.diagnostics] if failed else []
+    assert failed is None or failed.exit_code is (
+        Exit.VERIFY_FAILED if "apply.put-back" in codes else Exit.ERROR
+    )
+    return codes
+
+
+@pytest.mark.parametrize("hit", ["nothing", "the next upload"])
+@pytest.mark.parametrize("refused", REFUSED)
+def test_killed_inside_a_gap_it_heals(stage: Stage, refused: str, hit: str, counted: Counted) -> None:
+    """Killed after each call of a rotation that must take the old CA away first, and run again: the new one stands.
+
+    Meanwhile nobody gets in who does not before or afterwards, and who does in both is out in the gap alone; also
+    where the upload of the next run fails, so that only the one behind it heals.
+    """
+    top = root("Top", now=datetime.now(UTC))
+    one, two = (top.intermediate(f"Issuing {n}", now=datetime.now(UTC)) for n in ("one", "two"))
+    bundles = {"both": (one, two, top), "part": (one, top)}
+    for name, made in bundles.items():
+        (stage.folder / f"{name}.pem").write_text("".join(a.certificate.pem for a in made), "ascii")
+    identities = [(n, a.issue(n, now=datetime.now(UTC))) for n, a in (("stays", one), ("goes", two))]
+    who: dict[str, Path | None] = {"nobody": None, **files(stage.folder, identities)}
+    asking = {name: Asking(A, "/x", name, pem) for name, pem in who.items()}
+    allowed = Allowed(twins=frozenset({refused}), lockout=frozenset({A}), unproven=frozenset({A}))
+    scenario = Scenario(ca("both.pem", A) + app(f"{A}/x"), ca("part.pem", A) + app(f"{A}/x"), allowed)
+    lever(stage.ready, "switches", {"refuse-duplicate-certificate": refused}, "POST")
+    try:
+        beginning, kills, gaps, backs = stage.begin(scenario), 0, 0, 0
+        job = stage.job(scenario)
+        for n, among in places():
+            stage.come_back(beginning)
+            with Prober(stage.ready, list(asking.values())) as prober:
+                was_killed = killed_after(job, stage.ready, n, among)
+                gaps += not any("fleet" in c["name"] and c["associated_hostnames"]
+                                for c in lever(stage.ready, "state")["certificates"])  # fmt: skip
+                if hit != "nothing":
+                    fault = {
+                        "do": "5xx",
+                        "when": {"method": "POST", "path": "/access/certificates", "nth": 1},
+                    }
+                    lever(stage.ready, "faults", [fault], "POST")
+                    codes = failing(job, stage.ready)
+                    lever(stage.ready, "faults", method="DELETE")
+                stage.settle(job)
+            seen = {name: prober.outcomes[one_asking] for name, one_asking in asking.items()}
+            assert seen["nobody"] == [403], n
+            put_back = hit != "nothing" and "apply.put-back" in codes
+            assert seen["goes"] in ([200, 403], [200, 403, 200, 403][: 4 if put_back else 2]), n
+            assert seen["stays"] in (
+                [200],
+                [200, 403, 200],
+                [200, 403, 200, 403, 200][: 5 if put_back else 1],
+            ), n
+            backs += put_back
+            names = [c["name"] for c in lever(stage.ready, "state")["certificates"] if "fleet" in c["name"]]
+            assert len(names) == 1
+            kills += was_killed
+            if not was_killed:
+                break
+        assert kills >= 3
+        assert (gaps > 0) is (refused != "whole")
+        counted(
+            f"gap, {refused} refused, {hit} hit: {kills} kills, {gaps} of them inside the gap, {backs} put back"
+        )
+    finally:
+        lever(stage.ready, "switches", {"refuse-duplicate-certificate": "first"}, "POST")
 
 
 FAULTS: tuple[dict[str, Any], ...] = (

@@ -102,3 +102,32 @@ def test_a_fifty_first_ca_is_refused_before_any_write(folder: Path, ready: Ready
     refused = run(folder, ready, "apply", PLAN, "-y")
     assert (refused.returncode, writes(ready)) == (4, set())
     assert "there would be 51 CAs at once; an account may hold 50" in refused.stderr
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_secret_is_never_cleared_in_silence(folder: Path, keeps: bool) -> None:
+    """Whether Cloudflare keeps what a PUT leaves out or not: refused until typed out, never sent, then no change."""
+    with running(Options(switches={"put-keeps-secrets": keeps})) as emulator:
+        ready = emulator.ready
+        write(folder, CA + APP)
+        assert run(folder, ready, "apply", PLAN, "-y", "--no-verify").returncode == 0
+        state = lever(ready, "state")
+        state["apps"][0]["scim_config"] = {
+            "enabled": True,
+            "authentication": {"user": "u", "password": "hunter2"},
+        }
+        lever(ready, "state", state)
+        assert run(folder, ready, "plan", PLAN, "--detailed-exitcode").returncode == 0
+        write(folder, CA + APP.replace("/x", "/x, session_duration: 1h"))
+        refused = run(folder, ready, "plan", PLAN)
+        assert refused.returncode == 4, refused.stdout
+        assert "scim_config.authentication.password" in refused.stderr
+        flag = ("--allow-cleared-secrets", "application/jeann.net/x")
+        assert " ".join(flag) in refused.stderr
+        ran = run(folder, ready, "apply", PLAN, "-y", "--no-verify", *flag)
+        assert ran.returncode == 0, ran.stderr
+        assert "hunter2" not in refused.stdout + refused.stderr + ran.stdout + ran.stderr
+        (held,) = lever(ready, "state")["apps"]
+        assert held["scim_config"]["authentication"].get("password") == ("hunter2" if keeps else None)
+        assert held["session_duration"] == "1h"
+        assert run(folder, ready, "plan", PLAN, "--detailed-exitcode").returncode == 0

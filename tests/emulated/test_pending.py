@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -218,8 +221,8 @@ def test_what_is_no_evidence_is_said_and_never_used(place: Place) -> None:
     last.write_bytes(raw)
     here = place.folder / PLAN
     here.write_text(here.read_text("utf-8").replace("stack: georgetown", "stack: melaka"), "utf-8")
-    ran = run(place.folder, place.ready, "drift", PLAN, "--applied", last.name)
-    assert (ran.returncode, "for none of these files" in ran.stderr) == (2, True)
+    code, _, said = place.drift(last.name)
+    assert (code, "nothing tells of the stack melaka" in said) == (2, True)
 
 
 def test_a_folder_of_plans_is_read_and_a_partial_one_counts_for_what_it_changed(place: Place) -> None:
@@ -295,3 +298,19 @@ def test_a_ca_taken_out_below_a_root_that_stays_is_said_after_later_commits(plac
     assert said.count("certificate.still-vouched") == 1
     assert "CN=Two" in said
     assert "certificate.still-vouched" not in place.drift()[2]
+
+
+def test_the_readmes_workflow_leaves_what_drift_takes(place: Place, tmp_path: Path) -> None:
+    """Its own lines, run in the folder: every plan is applied and recorded, and the folder tells pending from drift."""
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"      - run: \|\n(          mkdir applied\n(?:          .*\n)+)", readme)
+    program = tmp_path / "bin" / "cf-mtls"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cf_mtls "$@" --no-verify\n')
+    program.chmod(0o755)
+    place.file()
+    environment = {**os.environ, **place.ready.exports(), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", script], cwd=place.folder, env=environment, check=True, timeout=90)
+    place.file(south=NAMED)
+    assert [path.name for path in (place.folder / "applied").iterdir()] == ["georgetown.json"]
+    assert place.drift("applied")[:2] == (0, [("pending", SOUTH)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -186,8 +187,54 @@ def test_an_interrupted_approval_of_a_file_says_what_continues(folder: Path, rea
     by_file = ["apply", PLAN, "-y", "--expect", approved[-1]]
     assert "[apply.other-plan-left]" in interrupted(folder, ready, by_file)
     refused = run(folder, ready, *by_file)
-    assert (refused.returncode, "only a saved plan" in " ".join(refused.stderr.split())) == (4, True)
+    assert (refused.returncode, "To have it approved" in " ".join(refused.stderr.split())) == (4, True)
     assert run(folder, ready, *approved).returncode == 0
+
+
+class Interrupting(io.StringIO):
+    """A stderr that interrupts its own process once it was told of the nth step that was done."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.left = n
+
+    def write(self, text: str) -> int:
+        self.left -= text.count("  done  ")
+        if self.left == 0:
+            self.left = -1000
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().write(text)
+
+
+@pytest.mark.parametrize("more", [(), ("--host-elsewhere", "else.where.net", "--one-ca-per-hostname")])
+def test_what_a_stopped_approval_prints_continues_it_from_every_step(
+    folder: Path, ready: Ready, more: tuple[str, ...]
+) -> None:
+    """Stopped behind each step in turn: the very command that is printed, and the one that this prints, do the rest."""
+    empty, stopped = lever(ready, "state"), 0
+    for n in range(1, 10):
+        lever(ready, "state", empty)
+        digest = json.loads(run(folder, ready, "plan", PLAN, "--json", *more).stdout)["cf_mtls"]["digest"]
+        told = Interrupting(n)
+        ran = run(folder, ready, "apply", PLAN, "-y", "--expect", digest, *more, "--no-verify", told=told)
+        if ran.returncode == 0:
+            break
+        assert (ran.returncode, f"{n} of 3 steps were done" in told.getvalue()) == (130, True), (
+            told.getvalue()
+        )
+        stopped += 1
+        (command,) = [
+            line for line in told.getvalue().splitlines() if line.strip().startswith("cf-mtls plan ")
+        ]
+        words = shlex.split(command)[1:]
+        assert words[:4] == ["plan", PLAN, "--out", "georgetown.plan.json"]
+        assert sorted(words[4:]) == sorted(more)
+        shown = run(folder, ready, *words)
+        assert shown.returncode == 0, shown.stderr
+        done = run(folder, ready, *next_command(shown.stderr))
+        assert (done.returncode, "Proven" in done.stdout) == (0, True), done.stderr
+        assert run(folder, ready, "plan", PLAN, *more, "--detailed-exitcode").returncode == 0
+    assert stopped == 2
 
 
 def test_a_run_that_was_killed_inside_a_call_has_it_in_its_journal(folder: Path, ready: Ready) -> None:

@@ -681,4 +681,12 @@ MUTANTS = (
             "= a file with two such hostnames is refused all the same, with one of them",
         ),
     ),
+    *of(
+        "planning/write_only",
+        "planning/test_write_only.py",
+        ("may_clear", "if change.action is not Action.UPDATE", "if change.action is not Action.CREATE"),
+        ("may_clear", "and change.address not in allowed", "and not allowed"),
+        ("emptied", "if not policy.reusable:", "if True:"),
+        ("_emptied", 'inner in ("", None)', 'inner == ""'),
+    ),
 )

@@ -250,7 +250,7 @@ MUTANTS = (
         ("_policy_body", "if found.reusable:", "if False:"),
         ("_policy_body", '**({"id": found.id} if found.id else {}),', ""),
         ("application_body", "**_without_emptied(thaw(app.fields)),", ""),
-        ("_without_emptied", "or not _is_secret(k)", ""),
+        ("_without_emptied", "or not is_secret(k)", ""),
     ),
     *of(
         "remote/token_end",
