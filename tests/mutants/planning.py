@@ -440,7 +440,7 @@ MUTANTS = (
             "counted",
             "number == 1",
             "number <= 1",
-            "= none of a unit is said in the next smaller one, so no 0 comes here",
+            "= what is none of a unit is said in a smaller one",
         ),
         ("distance", "at >= now", "at > now"),
     ),
