@@ -81,7 +81,7 @@ MUTANTS = (
         "planning/check",
         "planning/test_check.py",
         ("findings", "*weak,", ""),
-        ("findings", "*_expiring(known, merged, now, within),", ""),
+        ("findings", "*_expiring(known, actual, merged, now, within),", ""),
         ("_differences", "frozenset(change.attributes) - waiting", "frozenset[str]()"),
         ("_differences", "if change.address in hinted", "if True"),
         ("_differences", "not known.applied and", ""),
