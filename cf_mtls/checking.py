@@ -90,6 +90,8 @@ class Asked:
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
     of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
     """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment: those that a file names for a passphrase are looked up."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -147,7 +149,7 @@ def _understood(path: Path, account: Account, asked: Asked) -> _Stack:
     if path in asked.unread:
         return _Stack(path, failed=(asked.unread[path],))
     try:
-        stack = workflow.validate(path, asked.now)
+        stack = workflow.validate(path, asked.now, asked.variables)
         if asked.kept_out:
             return _Stack(path, stack, failed=(asked.kept_out,))
         return _Stack(path, stack, workflow.scope_of(stack, account))

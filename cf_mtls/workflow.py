@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.doors import doorways
 from cf_mtls.declare.applications import NO_TRUST
 from cf_mtls.declare.clients import shown_by, shown_of
-from cf_mtls.declare.files import chains_beside, load
+from cf_mtls.declare.files import NO_VARIABLES, chains_beside, load
 from cf_mtls.declare.resolve import resolve
 from cf_mtls.declare.values import ID32
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity, has_errors
@@ -102,12 +102,12 @@ class Account:
         return of_api(self.base_url, emulated=self.pace.run.is_emulated)
 
 
-def validate(path: Path, at: datetime) -> Stack:
+def validate(path: Path, at: datetime, variables: Mapping[str, str] = NO_VARIABLES) -> Stack:
     """The stack of a plan file. Raises Failure with everything that is wrong, warnings included.
 
-    at: an aware moment, for what expires.
+    at: an aware moment, for what expires. variables: those of the environment, in which passphrases are looked up.
     """
-    stack = resolve(load(path), at)
+    stack = resolve(load(path, variables), at)
     if has_errors(stack.diagnostics):
         raise Failure(stack.diagnostics)
     return stack
@@ -234,9 +234,9 @@ def with_wallet(stack: Stack, wallet: Wallet) -> Stack:
     return replace(stack, clients=wallet.clients or stack.clients, shown={**stack.shown, **opened})
 
 
-def validate_alone(path: Path, at: datetime) -> Stack:
+def validate_alone(path: Path, at: datetime, variables: Mapping[str, str] = NO_VARIABLES) -> Stack:
     """As `validate`; raises Failure also where the file by itself refuses a client that it demands to get in."""
-    stack = validate(path, at)
+    stack = validate(path, at, variables)
     if refused := contradictions(stack):
         raise Failure((*stack.diagnostics, *refused))
     return stack

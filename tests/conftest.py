@@ -12,6 +12,7 @@ import pytest
 
 from cf_mtls.declare.example import GEORGETOWN
 from cf_mtls.pki.authority import Authority, root
+from tests.produced import Produced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,11 @@ Counted = Callable[[str], None]
 def counted(record_property: Callable[[str, object], None]) -> Counted:
     """Counts go to the end of the run, where they are read, whoever ran the test."""
     return lambda text: record_property("counted", text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every run hears which diagnostic codes the program makes; a whole one fails for those that it never made."""
+    config.pluginmanager.register(Produced(config), "produced")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

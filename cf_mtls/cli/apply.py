@@ -212,7 +212,7 @@ def _read(
         made, saved = workflow.saved_plan(raw, str(path), where, now(), allowed, expect)
         wallet = proof.open_what_can_be(saved.clients if saved.targets else ())
         return made, proof.Declared(saved.targets, saved.clients, saved.inputs.declared), wallet, saved
-    stack = workflow.validate(path, now())
+    stack = workflow.validate(path, now(), console.variables())
     wallet = proof.open_what_can_be(stack.clients if stack.targets else ())
     made = workflow.plan(workflow.with_wallet(stack, wallet), where, allowed, destroy=destroy)
     seen = replace(

@@ -20,7 +20,7 @@ from cf_mtls.report.safe import redacted
 from cf_mtls.report.terminal import Paint, harmless, messages, no_commands, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.asked import Asked
@@ -33,6 +33,11 @@ PLAIN_SYMBOLS = "cf-mtls-plain-symbols"
 def environment(name: str) -> str | None:
     """An environment variable, None when unset or empty."""
     return os.environ.get(name) or None
+
+
+def variables() -> Mapping[str, str]:
+    """Every environment variable: for where a file says which one holds what it needs."""
+    return os.environ
 
 
 def paint_for(stream: TextIO) -> Paint:

@@ -183,6 +183,7 @@ def checked(
         searched.is_whole,
         searched.unread,
         said,
+        console.variables(),
     )
     found = [applied_plans.none_for(c, applied, plans) for c in checking.check(searched.paths, here, wanted)]
     whom = NOBODY if kept_out else asked(here, connect_to, edge=asking is not None)

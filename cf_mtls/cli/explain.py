@@ -65,7 +65,7 @@ def explain(
     if not plan and (client or every or offline):
         raise Failure([NEEDS_PLAN.found("--client, --all and --offline ask about what a file declares.",
                                         "Add: --plan FILE")], Exit.USAGE)  # fmt: skip
-    stack = workflow.validate(Path(plan), now()) if plan else None
+    stack = workflow.validate(Path(plan), now(), console.variables()) if plan else None
     paint = console.paint_for(sys.stdout)
     urls = [t.url for t in stack.targets] if every and stack else [url]
     places = [(u or "", *place(u)) for u in urls]

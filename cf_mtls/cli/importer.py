@@ -87,7 +87,7 @@ def _add_to(path: Path, made: Draft, there: State) -> int:
     from cf_mtls import bringing, workflow
     from cf_mtls.bring import draft, folder
 
-    stack = workflow.validate(path, now())
+    stack = workflow.validate(path, now(), console.variables())
     part = bringing.missing_from(stack, made, there)
     if not part.entries:
         console.out(f"Nothing to add: {path} declares everything that import would bring.")

@@ -15,6 +15,7 @@ from cf_mtls.diagnostics import Code, Failure, Fault, Severity
 from cf_mtls.input_file import LARGEST_SECRET, needed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOT_GIVEN = Code("passphrase.not-given", Severity.ERROR, Fault.INVOCATION, "a passphrase is needed")
@@ -45,14 +46,18 @@ def _from_file(file: Path, *, pipes: bool) -> tuple[str, str]:
     return (lines[0] if lines else ""), f"The first line of {file}"
 
 
-def asked(what: str, flags: str, *, twice: bool = False) -> bytes:
-    """The passphrase typed at the terminal. flags: what to use where there is none. Failure then."""
-    if not console.interactive():
+def asked(what: str, flags: str, *, twice: bool = False, ask: Callable[[str], str] | None = None) -> bytes:
+    """The passphrase typed at the terminal. flags: what to use where there is none. Failure then.
+
+    ask: called with a prompt for what is typed; the terminal when left out.
+    """
+    if ask is None and not console.interactive():
         raise Failure([NOT_GIVEN.found(f"There is no terminal to ask for {what} at.", f"Use {flags}.")])
-    first = getpass.getpass(f"Passphrase for {what}: ")
+    ask = ask or getpass.getpass
+    first = ask(f"Passphrase for {what}: ")
     if not first:
         raise Failure([EMPTY.found(f"Nothing was typed for {what}.", f"Type one, or use {flags}.")])
-    if twice and getpass.getpass("The same again: ") != first:
+    if twice and ask("The same again: ") != first:
         raise Failure(
             [DIFFERENT.found("The second was not the first. Nothing was written.", "Run it again.")]
         )

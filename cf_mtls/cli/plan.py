@@ -107,7 +107,7 @@ def plan(
     many.only_one(found)
     if out:
         output_file.check(Path(out), UNWRITABLE)
-    stack = workflow.validate(path, now())
+    stack = workflow.validate(path, now(), console.variables())
     where = account()
     made = workflow.plan(stack, where, allowed, destroy=destroy)
     if as_json:

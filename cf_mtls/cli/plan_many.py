@@ -64,7 +64,9 @@ def planned(
     def made(path: Path) -> Plan:
         if path in refused:
             raise refused[path]
-        return workflow.plan(workflow.validate(path, moment), here, allowed, destroy=destroy)
+        return workflow.plan(
+            workflow.validate(path, moment, console.variables()), here, allowed, destroy=destroy
+        )
 
     return list(zip(found.paths, many.side_by_side(found.paths, made), strict=True))
 

@@ -54,7 +54,7 @@ def valid(found: Found) -> list[Stack | Failure]:
     def stack(path: Path) -> Stack:
         if path in refused:
             raise refused[path]
-        return workflow.validate_alone(path, now())
+        return workflow.validate_alone(path, now(), console.variables())
 
     return many.side_by_side(found.paths, stack)
 

@@ -173,6 +173,6 @@ def _declared(path: Path) -> Declared:
     if not isinstance(raw, Diagnostic) and is_saved_plan(raw):
         saved = load(raw, str(path), to_apply=False)
         return Declared(saved.targets, saved.clients, saved.desired)
-    stack = workflow.validate(path, now())
+    stack = workflow.validate(path, now(), console.variables())
     console.show(stack.diagnostics)
     return Declared(stack.targets, stack.clients, stack.state, stack.folders)

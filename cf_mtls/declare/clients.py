@@ -29,7 +29,6 @@ from cf_mtls.pki.identity import (
 )
 from cf_mtls.pki.lint import lint_client
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.pki.pkcs12 import is_pkcs12, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,17 +79,6 @@ def asker_of(data: bytes, state: State, at: datetime) -> Asker:
     return Asker(trusted, frozenset(leaf.common_names))
 
 
-def shown(file: str, data: bytes, at: datetime) -> Shown | None:
-    """What a client's file shows, None when it cannot be read without a passphrase. at: an aware moment."""
-    if is_pkcs12(file):
-        identity, _ = load(data, None)
-        return shown_by(identity, at) if identity else None
-    certificates, problems = read_client_certificates(data)
-    return (
-        shown_of(certificates[0], certificates[1:], at) if certificates and not has_errors(problems) else None
-    )
-
-
 def shown_by(identity: Identity, at: datetime) -> Shown:
     """What a client that could be opened shows. at: an aware moment."""
     return shown_of(identity.certificate, identity.sent, at)
@@ -116,7 +104,7 @@ class Clients:
         self.askers: dict[str, Asker] = {}
         """Each client whose certificate could be read, as Access would see it."""
         self.shown: dict[str, Shown] = {}
-        """What the file of each of them shows, also where it is PKCS#12 that needs no passphrase."""
+        """What the file of each of them shows."""
         self.places: dict[str, Place] = {}
         """Where something is demanded of each client, else where it is declared."""
         self.listed = tuple(self._clients())
@@ -145,11 +133,9 @@ class Clients:
             self.places[name] = self._ledger.source.reading.place(
                 (*path, "expect") if client.expect else path
             )
-            is_locked = client.passphrase_env or client.passphrase_file
-            if not isinstance(certificate, Diagnostic) and not (is_locked and is_pkcs12(client.certificate)):
-                self._show(name, client.certificate, certificate)
-            if not isinstance(certificate, Diagnostic) and not is_pkcs12(client.certificate):
-                self._check_client(name, certificate, expect, (*path, "certificate"))
+            if certificates := self._ledger.source.shown[name]:
+                self.shown[name] = shown_of(certificates[0], certificates[1:], self._ledger.at)
+                self._check_client(name, certificates, expect, (*path, "certificate"))
             self._check_files(name, path)
             if isinstance(certificate, Diagnostic):
                 self._ledger.problem(
@@ -170,11 +156,6 @@ class Clients:
                 client.passphrase_env,
                 str(self._ledger.source.beside(client.passphrase_file)) if client.passphrase_file else None,
             )
-
-    def _show(self, name: str, file: str, data: bytes) -> None:
-        found = shown(file, data, self._ledger.at)
-        if found:
-            self.shown[name] = found
 
     def _demands(self, found: str | Mapping[str, str] | None, path: Path) -> Expect:
         """What is demanded of a client, by the URLs as the targets have them."""
@@ -209,11 +190,10 @@ class Clients:
             else:
                 self._ledger.placed(problem, place)
 
-    def _check_client(self, name: str, data: bytes, expect: Expect, path: Path) -> None:
+    def _check_client(
+        self, name: str, certificates: Sequence[Certificate], expect: Expect, path: Path
+    ) -> None:
         """Look at a client under the chain that accepts it, else under the first; a stranger may be refused."""
-        certificates, problems = read_client_certificates(data)
-        if problems or not certificates:
-            return
         leaf, sent = certificates[0], [c.der for c in certificates[1:]]
         fitting = {a: c for a, c in self._trust.chains.items() if self._accepts(c, leaf, sent)}
         # A client that fits no chain in hand is taken for one of the CAs whose chain nobody has.

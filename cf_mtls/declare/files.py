@@ -3,8 +3,8 @@
 Rules of this file:
 - Paths in a plan file are relative to the plan file.
 - A file is read whole or refused (`input_file`); what a plan file names must be a regular file.
-- Client keys are opened, with a passphrase only where a file is named for it, to see whether they belong to their
-  certificate, and nothing of them is kept; `verify/` hands their paths to TLS.
+- Client keys are opened, with the passphrase of the file or variable that is named for it, to see whether they belong
+  to their certificate, and nothing of them is kept; `verify/` hands their paths to TLS.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 from dataclasses import field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cf_mtls.declare import yaml_text
@@ -31,15 +32,17 @@ from cf_mtls.input_file import (
     too_large,
 )
 from cf_mtls.pki.blocks import holds_private_key
+from cf_mtls.pki.identity import read_client_certificates
 from cf_mtls.pki.pem import read_chain
 from cf_mtls.pki.pkcs12 import check_files, is_pkcs12
+from cf_mtls.pki.pkcs12 import load as load_pkcs12
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cf_mtls.declare.yaml_text import Reading
-    from cf_mtls.pki.pem import Chain
+    from cf_mtls.pki.pem import Certificate, Chain
 
 NOT_TEXT = Code("file.not-text", Severity.ERROR, Fault.FILE, "a file is not UTF-8 text")
 NONE_GIVEN = Code("file.none-given", Severity.ERROR, Fault.INVOCATION, "no plan file was named")
@@ -53,6 +56,8 @@ MOST_FILES = 10_000
 SAVED = Code(
     "file.saved-plan", Severity.ERROR, Fault.INVOCATION, "a saved plan stands where a plan file should"
 )
+
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -72,15 +77,18 @@ class Source:
     """By the path as written: whether each client's private key is there. Its bytes are not kept."""
     faults: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
     """By a client's name: what is wrong with its files, and what could not be checked for want of a passphrase."""
+    shown: dict[str, tuple[Certificate, ...]] = field(default_factory=dict)
+    """By a client's name: its certificate and what it sends along, () when they cannot be read."""
 
     def beside(self, name: str) -> Path:
         """The path of a file that the plan file names."""
         return self.path.parent / Path(name).expanduser()
 
 
-def load(path: Path) -> Source:
+def load(path: Path, variables: Mapping[str, str] = NO_VARIABLES) -> Source:
     """A plan file and the files it names.
 
+    variables: by name, of the environment; only those are looked up that the file names for a passphrase.
     Raises Failure with every problem of the plan file itself; a missing certificate is left to `resolve`,
     so that it is reported together with what else is wrong.
     """
@@ -91,7 +99,9 @@ def load(path: Path) -> Source:
         source.clients[client.certificate] = read(source.beside(client.certificate))
         key = client.key or client.certificate
         source.keys[key] = os.access(source.beside(key), os.R_OK) and _may_hold_key(source, client)
-        source.faults[name] = tuple(_faults(source, client))
+        secret = _secret(source, client, variables)
+        source.faults[name] = tuple(_faults(source, client, secret))
+        source.shown[name] = _shown(source, client, secret)
     return source
 
 
@@ -122,17 +132,30 @@ def _may_hold_key(source: Source, client: ClientDocument) -> bool:
     return not (alone and isinstance(shown, bytes) and not holds_private_key(shown))
 
 
-def _faults(source: Source, client: ClientDocument) -> Iterator[Diagnostic]:
+def _faults(source: Source, client: ClientDocument, secret: bytes | None) -> Iterator[Diagnostic]:
     """What is wrong with a client's files that are there. A file that is not there, or not readable, is no fault."""
     shown, held = source.clients[client.certificate], read(source.beside(client.key)) if client.key else None
     yield from (d for d in (shown, held) if isinstance(d, Diagnostic) and d.code in {TOO_LARGE, NOT_REGULAR})
     if isinstance(shown, Diagnostic) or isinstance(held, Diagnostic):
         return
-    yield from check_files(shown, held, _secret(source, client), is_packed=is_pkcs12(client.certificate))
+    yield from check_files(shown, held, secret, is_packed=is_pkcs12(client.certificate))
 
 
-def _secret(source: Source, client: ClientDocument) -> bytes | None:
-    """The first line of a client's passphrase file; None when none is named, or it is not here, or empty."""
+def _shown(source: Source, client: ClientDocument, secret: bytes | None) -> tuple[Certificate, ...]:
+    data = source.clients[client.certificate]
+    if isinstance(data, Diagnostic):
+        return ()
+    if is_pkcs12(client.certificate):
+        identity = load_pkcs12(data, None)[0] or (load_pkcs12(data, secret)[0] if secret else None)
+        return (identity.certificate, *identity.sent) if identity else ()
+    certificates, problems = read_client_certificates(data)
+    return () if problems else certificates
+
+
+def _secret(source: Source, client: ClientDocument, variables: Mapping[str, str]) -> bytes | None:
+    """A client's passphrase: the variable's, or the first line of the file; None where none is named or at hand."""
+    if client.passphrase_env:
+        return variables.get(client.passphrase_env, "").encode("utf-8", "surrogateescape") or None
     found = read(source.beside(client.passphrase_file), LARGEST_SECRET) if client.passphrase_file else b""
     lines = b"" if isinstance(found, Diagnostic) else found
     return next(iter(lines.splitlines()), b"") or None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cf_mtls.ci import event
+from cf_mtls.cli import passphrase
 from cf_mtls.cli.main import run
 from cf_mtls.diagnostics import Failure
 from cf_mtls.pki import issuing
@@ -53,6 +54,10 @@ def broken_json(folder: Path) -> None:
     (folder / "state.json").write_text("{", "utf-8")
 
 
+def split_name(folder: Path) -> None:
+    (folder / "plans/a\nb.yaml").write_text("version: 1\nstack: odd\n", "utf-8")
+
+
 PRODUCED: list[tuple[str, list[str], int, Callable[[Path], None]]] = [
     ("apply.journal", ["apply", PLAN, "--journal", "no/such/folder/j"], 64, nothing),
     ("client.certificate-absent", ["validate", PLAN], 0, no_client),
@@ -62,9 +67,11 @@ PRODUCED: list[tuple[str, list[str], int, Callable[[Path], None]]] = [
     ("explain.needs-plan", ["explain", "a.net/x", "--offline"], 64, nothing),
     ("explain.url", ["explain", "http://a.net/x", "--plan", PLAN, "--offline"], 64, nothing),
     ("file.unwritable", ["pki", "ca", "x", "--no-encrypt"], 1, taken_folder),
+    ("init.unanswered", ["init"], 1, nothing),
     ("passphrase.not-given", ["pki", "ca", "x"], 1, nothing),
     ("pki.plain-key", ["pki", "ca", "x", "--no-encrypt"], 0, nothing),
     ("scope.mismatch", ["plan", PLAN], 1, lambda f: prepend(f, f"account_id: {'a' * 32}")),
+    ("stacks.name", ["stacks", "--json"], 1, split_name),
     ("verify.unknown-proof", ["verify", PLAN, "--proofs", "17"], 64, nothing),
 ]
 
@@ -135,6 +142,22 @@ def test_an_export_that_cannot_be_opened_again_is_not_believed(tmp_path: Path, p
         with pytest.raises(Failure) as caught:
             issuing.prove(path, identity, secret)
         assert [d.code.code for d in caught.value.diagnostics] == ["pki.unproven-export"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [(["one", "one"], None), (["one", "two"], "passphrase.different"), (["", ""], "passphrase.empty")],
+)
+def test_a_new_passphrase_is_typed_twice(typed: list[str], code: str | None) -> None:
+    """Alike and not empty; where it only opens something once is enough."""
+    answers = iter(typed)
+    if code is None:
+        assert passphrase.asked("x", "--y", twice=True, ask=lambda _: next(answers)) == b"one"
+        assert passphrase.asked("x", "--y", ask=lambda _: "one") == b"one"
+        return
+    with pytest.raises(Failure) as caught:
+        passphrase.asked("x", "--y", twice=True, ask=lambda _: next(answers))
+    assert [d.code.code for d in caught.value.diagnostics] == [code]
 
 
 def test_two_passphrases_that_differ_lock_nothing(tmp_path: Path) -> None:

@@ -106,9 +106,12 @@ def said(
     for name, content in files(pki).items():
         (folder / "plans/certs" / name).write_bytes(content)
 
-    def call(verb: str, certificate: str, key: str | None, secret: str | None = None) -> tuple[int, str]:
+    def call(
+        verb: str, certificate: str, key: str | None, secret: str | None = None, variable: str | None = None
+    ) -> tuple[int, str]:
         declared = f"certificate: certs/{certificate}" + (f", key: certs/{key}" if key else "")
         declared += f", passphrase_file: certs/{secret}" if secret else ""
+        declared += f", passphrase_env: {variable}" if variable else ""
         lines = [
             f"  jean: {{{declared}}}" if line.startswith("  jean:") else line
             for line in GEORGETOWN.splitlines()
@@ -152,6 +155,7 @@ def test_what_is_there_and_wrong_is_an_error_with_its_place(
         assert "MIG" not in err.replace("MIGht", "")
 
 
+@pytest.mark.parametrize("kept", ["file", "variable"])
 @pytest.mark.parametrize(
     ("certificate", "key", "secret", "code", "exit_code"),
     [
@@ -165,16 +169,38 @@ def test_what_is_there_and_wrong_is_an_error_with_its_place(
         ("locked.p12", None, "empty", "client.not-checked", 0),
     ],
 )
-def test_a_passphrase_that_is_at_hand_in_a_file_is_used(
-    folder: Path, said: Callable[..., tuple[int, str]], certificate: str, key: str | None, secret: str, code: str,
-    exit_code: int,
+def test_a_passphrase_that_is_at_hand_is_used(
+    folder: Path, said: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, kept: str,
+    certificate: str, key: str | None, secret: str, code: str, exit_code: int,
 ) -> None:  # fmt: skip
-    """Then what is encrypted is checked as well; a wrong one is an error, and is never printed."""
+    """In a file or a variable; then what is encrypted is checked too; a wrong one is an error, never printed."""
     (folder / "plans/certs/right").write_bytes(SECRET + b"\n")
     (folder / "plans/certs/wrong").write_bytes(b"canary\n")
-    got, err = said("validate", certificate, key, secret)
+    monkeypatch.setenv("RIGHT_ONE", SECRET.decode())
+    monkeypatch.setenv("WRONG_ONE", "canary")
+    monkeypatch.setenv("EMPTY_ONE", "")
+    if kept == "file":
+        got, err = said("validate", certificate, key, secret)
+    else:
+        got, err = said("validate", certificate, key, None, f"{secret.upper()}_ONE")
     assert (got, f"[{code}]" in err if code else "client." not in err) == (exit_code, True), err
     assert "canary" not in err
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "exit_code"),
+    [("open.p12", None, 1), ("locked.p12", "RIGHT_ONE", 1), ("locked.p12", "ABSENT_ONE", 0)],
+)
+def test_a_pkcs12_client_is_judged_like_any_other(
+    folder: Path, said: Callable[..., tuple[int, str]], pki: Pki, monkeypatch: pytest.MonkeyPatch, file: str,
+    variable: str | None, exit_code: int,
+) -> None:  # fmt: skip
+    """One that is demanded to get in, and that no declared CA issued, is an error as soon as it can be opened."""
+    monkeypatch.setenv("RIGHT_ONE", SECRET.decode())
+    made = {"open.p12": packed(pki.stranger), "locked.p12": pkcs12.export(pki.stranger, "x", SECRET)}
+    (folder / "plans/certs" / file).write_bytes(made[file])
+    got, err = said("validate", f"{file}, expect: allowed", None, None, variable)
+    assert (got, "[plan.expect-impossible]" in err) == (exit_code, exit_code == 1), err
 
 
 def test_real_openssl_agrees_about_what_belongs_together(folder: Path, pki: Pki) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from cf_mtls.declare.clients import asker_of, shown_by
 from cf_mtls.declare.files import load
 from cf_mtls.declare.resolve import Stack, resolve
+from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.identity import Identity
 from tests.conftest import Pki
+from tests.planning.things import ca, ca_at
 
 NOW = datetime.now(UTC)
 KNOWN = "  known: {chain: c.pem, associated_hostnames: [a.net]}\n"
@@ -65,6 +68,24 @@ def test_a_faulty_client_is_valid_under_no_ca_not_even_an_unknown_one(
     assert not any(d.is_error for d in found.diagnostics)
 
 
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_what_a_faulty_client_shows_has_its_fault(pki: Pki, fault: dict[str, Any]) -> None:
+    """In words, for the plan; one without a fault has none."""
+    assert shown_by(pki.clients.issue("jean", now=NOW, **fault), NOW).fault
+    assert shown_by(pki.jean, NOW).fault == ""
+
+
+def test_a_client_is_asked_for_under_the_cas_that_accept_it(pki: Pki) -> None:
+    """Each by its own chain; of a CA without its PEM nobody can say so."""
+    other = root("Another Root", now=NOW)
+    cas = {
+        ca_at(key): ca(key, "a.net", pem=pem)
+        for key, pem in (("1", pki.clients.chain.pem), ("2", other.chain.pem), ("3", None))
+    }
+    asker = asker_of(pki.jean.certificate_pem.encode(), State(cas), NOW)
+    assert asker.trusted_by == {ca_at("1")}
+
+
 def test_a_client_of_a_known_ca_is_valid_under_that_one_alone(tmp_path: Path, pki: Pki) -> None:
     """Also beside an unknown one."""
     for trust in ((KNOWN,), (KNOWN, UNKNOWN)):
@@ -76,6 +97,7 @@ def test_a_stranger_is_valid_under_no_known_ca(tmp_path: Path, pki: Pki) -> None
     found = stack(tmp_path, pki, pki.stranger, KNOWN)
     assert trusted(found) == 0
     assert "client.would-be-refused" in warned(found)
+    assert "client.would-be-refused" not in warned(stack(tmp_path, pki, pki.stranger, KNOWN, UNKNOWN))
 
 
 def test_of_a_client_that_is_to_be_refused_nothing_is_said(tmp_path: Path, pki: Pki) -> None:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,21 +153,22 @@ def test_a_saved_plan_without_changes_is_applied_and_proven(folder: Path, ready:
 def interrupted(folder: Path, ready: Ready, words: list[str]) -> str:
     """What a command says that gets Ctrl-C while settings are waited for; then the settings settle."""
     lever(ready, "switches", {"settings-delay": 30.0}, "POST")
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CLOUDFLARE_", "CF_MTLS_"))}
-    with subprocess.Popen(
-        [sys.executable, "-m", "cf_mtls", *words],
-        cwd=folder, env={**ours, **ready.exports()}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as program:  # fmt: skip
-        for _ in range(400):
-            if any(r["method"] == "PUT" for r in seen(ready)):
-                break
-            time.sleep(0.05)
-        program.send_signal(signal.SIGINT)
-        _, said = program.communicate(timeout=30)
-    assert program.returncode == 130, said
+    beside = threading.Thread(target=_ctrl_c_once_settings_are_written, args=(ready,))
+    beside.start()
+    ran = run(folder, ready, *words)
+    beside.join()
+    assert ran.returncode == 130, ran.stderr
     lever(ready, "switches", {"settings-delay": 0.0}, "POST")
     lever(ready, "clock", {"advance": 60}, "POST")
-    return said
+    return ran.stderr
+
+
+def _ctrl_c_once_settings_are_written(ready: Ready) -> None:
+    for _ in range(400):
+        if any(r["method"] == "PUT" for r in seen(ready)):
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+        time.sleep(0.05)
 
 
 def test_an_interrupted_saved_plan_continues_under_its_digest(folder: Path, ready: Ready) -> None:

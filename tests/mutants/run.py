@@ -8,8 +8,10 @@ Rules of this file:
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import select
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -51,6 +53,19 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._writes = 0
+        self._server = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("serve.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        assert self._server.stdin
+        assert self._server.stdout
+        self._ask, self._answer = self._server.stdin, self._server.stdout
+
+    def close(self) -> None:
+        """End the process that runs its tests."""
+        self._ask.close()
+        self._server.wait()
+        self._answer.close()
 
     def write(self, path: Path, text: str) -> None:
         """Bytecode is known by the whole second and size of its source: every write gets a second of its own."""
@@ -61,22 +76,22 @@ class Tree:
         os.utime(full, (at, at))
 
     def pytest(self, tests: Sequence[str], timeout_s: float, *options: str) -> tuple[int | None, str]:
-        """Pytest's exit code, None when it did not end in time; and the end of what it said."""
+        """Pytest's exit code, None when it did not end in time; and what it said."""
         words = [
-            sys.executable, "-m", "pytest", "-q", "-n", "0", "--no-header", "--tb=short", "-p", "no:cacheprovider",
-            *options, *tests,
+            "-q", "-n", "0", "--no-header", "--tb=short", "-p", "no:cacheprovider",
+            "-W", "ignore::pytest.PytestAssertRewriteWarning", *options, *tests,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(self.root), "CF_MTLS_BUDGET": "1"}
-        with subprocess.Popen(
-            words, cwd=self.root, env=environment, start_new_session=True, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        ) as running:  # fmt: skip
-            try:
-                said, _ = running.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(running.pid, signal.SIGKILL)
-                return None, ""
-            return running.returncode, said
+        said = self.root.with_suffix(".said")
+        job = {"folder": str(self.root), "words": words, "environment": environment, "said": str(said)}
+        self._ask.write(json.dumps(job) + "\n")
+        self._ask.flush()
+        child = int(self._answer.readline())
+        in_time, _, _ = select.select([self._answer], [], [], timeout_s)
+        if not in_time:
+            os.killpg(child, signal.SIGKILL)
+        code = int(self._answer.readline())
+        return (code if in_time else None), said.read_text("utf-8", errors="replace")
 
     def tried(self, mutant: Mutant, timeout_s: float) -> Tried:
         """What became of a mutant; the copy is as it was afterwards."""
@@ -99,10 +114,11 @@ def trees(root: Path, count: int) -> Iterator[queue.Queue[Tree]]:
     """Copies of a tree, to be taken and given back."""
     with tempfile.TemporaryDirectory(prefix="cf-mtls-mutants-") as folder:
         free: queue.Queue[Tree] = queue.Queue()
-        for number in range(count):
-            shutil.copytree(root, Path(folder) / str(number), ignore=IGNORED, symlinks=True)
-            free.put(Tree(Path(folder) / str(number)))
-        yield free
+        with ExitStack() as made:
+            for number in range(count):
+                shutil.copytree(root, Path(folder) / str(number), ignore=IGNORED, symlinks=True)
+                free.put(made.enter_context(closing(Tree(Path(folder) / str(number)))))
+            yield free
 
 
 def unmutated(tests: Sequence[str], free: queue.Queue[Tree], timeout_s: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import declare, findings, planning, remote, usecases, verify
+from tests.mutants import declare, findings, planning, proof, remote, usecases, verify
 
 MUTANTS = (
     *planning.MUTANTS,
@@ -10,5 +10,6 @@ MUTANTS = (
     *remote.MUTANTS,
     *declare.MUTANTS,
     *verify.MUTANTS,
+    *proof.MUTANTS,
     *usecases.MUTANTS,
 )

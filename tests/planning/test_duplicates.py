@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,11 +12,14 @@ from cf_mtls.model.marks import certificate_name
 from cf_mtls.model.plan import Allowed, Phase, Plan
 from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind, Resource, Scope
 from cf_mtls.model.state import State
+from cf_mtls.pki.authority import root
+from cf_mtls.pki.pem import Chain
 from cf_mtls.planning.duplicates import refusals, rivals
 from cf_mtls.workflow import planned
 from tests.planning.things import HOLDERS, app, app_at
 from tests.planning.worlds import END
 
+NOW = datetime.now(UTC)
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
 
 
@@ -66,6 +70,19 @@ def test_what_an_account_refuses_beside_what_is_there(new: CaCertificate, twins:
     create = replace(made.changes[0], address=at(new), before=None, after=new)
     found = rivals([create], State({at(OLD): OLD}), [twins] if twins else [])
     assert bool(found) is refused
+
+
+def test_of_a_bundle_whose_pem_is_here_every_certificate_counts() -> None:
+    """The account shows one of them, and not which: the PEM under its name says what the others are."""
+    one, two = (root(name, now=NOW) for name in ("One", "Two"))
+    held, wanted = Chain((one.certificate, two.certificate)), Chain((one.certificate,))
+    old = replace(OLD, fingerprints=(two.certificate.md5,), pem=held.pem)
+    new = bundle("b", *wanted.md5s)
+    create = replace(plan(OLD, STRANGE).changes[0], address=at(new), before=None, after=new)
+    for known, twin, refused in ((old, "any", True), (replace(old, pem=None), "any", False)):
+        assert bool(rivals([create], State({at(old): known}), [twin])) is refused
+    first = rivals([create], State({at(old): old}), ["first"])
+    assert bool(first) is (held.md5s[0] == one.certificate.md5)
 
 
 def test_a_ca_that_is_there_and_only_changes_its_hosts_is_no_upload() -> None:

@@ -11,7 +11,15 @@ from cf_mtls import proving
 from cf_mtls.model.evidence import Evidence, Extent, Got, Outcome, Probe
 from cf_mtls.model.people import Client, Expected, Target
 from cf_mtls.model.plan import Plan
-from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, Resource, Scope
+from cf_mtls.model.resources import (
+    AccessPolicy,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    Resource,
+    Scope,
+)
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.identity import Identity
@@ -20,6 +28,7 @@ from cf_mtls.verify.wallet import Wallet
 from cf_mtls.workflow import Allowed, planned
 from tests.conftest import Pki
 from tests.planning.things import ANYONE, app, app_at, ca, ca_at
+from tests.planning.worlds import named
 
 NOW = datetime.now(UTC)
 URL = "https://a.net/"
@@ -77,6 +86,22 @@ def test_a_client_is_expected_to_get_in_under_its_own_ca_only(pki: Pki) -> None:
     assert expected(state(other, pki.clients), held)["jean"] is Expected.ALLOWED
 
 
+def test_a_name_that_a_policy_asks_for_is_the_clients_own(pki: Pki) -> None:
+    """Read from its certificate."""
+    for name, what in (("jean", Expected.ALLOWED), ("ana", Expected.REFUSED)):
+        only = AccessPolicy("p", "non_identity", (named(name),))
+        stands = State({ca_at("0"): trust("0", pki.clients), app_at("a.net"): app("a.net", only)})
+        assert expected(stands, wallet(jean=pki.jean))["jean"] is what
+
+
+def test_what_cannot_be_imitated_is_not_asked_and_said(pki: Pki) -> None:
+    """Of a CA without its PEM no wrong certificate can be made: nothing is shown that does not exist."""
+    asked = proving.subject([TARGET], wallet(jean=pki.jean), state(pki.clients, pem=False), NOW)
+    assert {p.shows for p in asked.probes if p.shows and not p.client} <= set(asked.identities)
+    few = proving.subject([TARGET], wallet(jean=pki.jean), state(pki.clients), NOW, frozenset({1, 2}))
+    assert any(note.startswith("Not asked for: proof 3") for note in few.notes)
+
+
 def test_a_client_whose_time_is_over_is_expected_to_be_refused(pki: Pki) -> None:
     """Judged at the moment that was given."""
     over = pki.clients.issue("over", now=NOW, not_before=NOW - timedelta(9), not_after=NOW - timedelta(2))
@@ -117,6 +142,8 @@ def test_a_witness_is_asked_only_what_it_can(pki: Pki) -> None:
     found = proving.verify_all(asked, [fake])
     assert [v.probe.who for v in found.verdicts] == ["jean"]
     assert any("cannot ask for proof 1" in note for note in found.notes)
+    waited = proving.verify_until(asked, fake, proving.Patience(Clock(lambda: 0.0, lambda _: None), 1.0))
+    assert [v.probe.who for v in waited] == ["jean"]
 
 
 B_URL = Target("https://b.net/", "b")

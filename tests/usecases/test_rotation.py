@@ -216,6 +216,21 @@ def test_who_must_be_out_or_is_out_already_stops_nothing(bench: Bench, pki: Pki,
     assert run.after(bench.boundary(1)) is None
 
 
+def test_where_nothing_takes_over_whoever_gets_in_must_still_do_so(bench: Bench, mary: Identity) -> None:
+    """No CA of this stack is a successor there; a declared client that is refused stops the run."""
+    edge = Edge({"mary": always(OUT), BARE: always(OUT)})
+    with pytest.raises(Failure) as caught:
+        replace(bench.rotation(edge, {"mary": mary}), stack="other").before(bench.boundary(0))
+    assert codes(caught.value) == ["apply.not-proven"]
+
+
+@pytest.mark.parametrize("seen", [OUT, SILENT])
+def test_whoever_stops_the_run_is_told_of_nothing_else(bench: Bench, mary: Identity, seen: Evidence) -> None:
+    """Ctrl-C ends the asking: what was not shown then is no fault of the new trust."""
+    run = bench.rotation(Edge({"mary": always(seen), BARE: always(OUT)}), {"mary": mary})
+    replace(run, patience=replace(run.patience, stopping=lambda: True)).before(bench.boundary(0))
+
+
 # After
 
 
@@ -282,6 +297,40 @@ def test_whoever_loses_its_access_has_the_hostnames_put_back(
     found = afterwards(bench, edge, {"mary": mary})
     assert found is not None
     assert (found.hosts, found.why.code.code) == ({HOST}, "apply.client-lost")
+
+
+def test_one_bad_answer_is_none_while_the_lag_passes_either(bench: Bench, mary: Identity) -> None:
+    """Long after the deadline of an ordinary proof, as long as it is waited for."""
+    edge = Edge({"mary": lambda at: OUT if 20 <= at < 24 else IN})
+    assert afterwards(bench, edge, {"mary": mary}) is None
+    assert edge.at >= LAG_S
+
+
+def test_who_must_get_in_is_asked_again_once_the_hostname_has_left(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """What was seen side by side with the old CA's last answer may be older than it."""
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    assert afterwards(bench, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.REFUSED) is None
+    assert edge.asked == ["jean", "mary", "mary"]
+
+
+def test_a_client_that_was_given_up_shows_that_the_hostname_left(
+    bench: Bench, pki: Pki, mary: Identity
+) -> None:
+    """Whatever the file demands of it: it is refused, and that is what is waited for."""
+    given_up = replace(bench, given_up=frozenset({f"jean@{URL}"}))
+    edge = Edge({"jean": always(OUT), "mary": always(IN)})
+    assert afterwards(given_up, edge, {"jean": pki.jean, "mary": mary}, jean=Expected.ALLOWED) is None
+
+
+def test_what_an_earlier_run_took_is_proven_before_its_ca_is_deleted(bench: Bench, mary: Identity) -> None:
+    """The CA is on no hostname any more; those of its entry are looked at all the same."""
+    steps, start = bench.steps[1:], bench.boundary(1).state
+    boundary = Boundary((), steps, start, after(start, steps), start)
+    found = bench.rotation(Edge({"mary": always(OUT)}), {"mary": mary}).after(boundary)
+    assert found is not None
+    assert found.hosts == {HOST}
 
 
 def test_one_bad_answer_is_no_setback(bench: Bench, pki: Pki, mary: Identity) -> None:

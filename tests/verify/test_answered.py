@@ -140,3 +140,29 @@ def test_an_admission_by_another_application_is_no_control() -> None:
     assert (refused.outcome, admitted.outcome) == (Outcome.INCONCLUSIVE, Outcome.FAIL)
     refused, admitted = judge([(probe(), refusal("a.net/x", "t1")), (ALLOWED, admission("t1"))])
     assert (refused.outcome, admitted.outcome) == (Outcome.PASS, Outcome.PASS)
+
+
+def test_a_tag_without_a_domain_of_its_own_names_nobody() -> None:
+    """A header that is the hostname may only be what was asked for: the tag beside it is nobody's either."""
+    root = frozenset({"a.net"})
+    pairs = (probe(root), refusal("a.net", "t")), (probe(root, Expected.ALLOWED, JEAN), admission("t"))
+    assert named(*pairs) == [False, False]
+
+
+def test_where_nothing_is_foreseen_a_tag_says_nothing_of_others() -> None:
+    """The same tag there and at a place of ours: not two applications, for nobody knows which governs there."""
+    unforeseen = probe(Y, Expected.UNFORESEEN)
+    assert strange((probe(), refusal(tag="t")), (unforeseen, refusal(tag="t"))) == [False, False]
+
+
+def test_an_answer_without_a_tag_is_nobodys_fault() -> None:
+    """Two others that differ are told; the one that says nothing is not."""
+    silent = (ALLOWED, admission())
+    assert strange((probe(), refusal(tag="t")), (ALLOWED, admission("u")), silent) == [True, True, False]
+
+
+def test_only_a_login_pages_address_names_an_application() -> None:
+    """A refusal's own page has an address too, which anybody may have written."""
+    deny = "https://t.cloudflareaccess.com/cdn-cgi/access/forbidden?kid=tag"
+    headers = (RAY, ("location", deny), ("cf-access-domain", "a.net/x"))
+    assert tag_of(Seen(probe(), Evidence(403, "HTTP/2", headers))) == ""

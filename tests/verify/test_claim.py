@@ -291,3 +291,32 @@ def test_a_refused_client_names_nobody_who_lets_in() -> None:
 
     made = claim(found(declared({ONE: CLOSED}), [JEAN, STRANGER], no_session))
     assert made.unnamed == (f"https://{ONE}",)
+
+
+def test_each_witness_must_have_asked_what_is_required() -> None:
+    """What one of them saw does not stand in for another."""
+    seen = found(declared({ONE: CLOSED}), [JEAN])
+    other = [replace(v, evidence=replace(v.evidence, witness="curl")) for v in seen.verdicts]
+    assert claim(replace(seen, verdicts=(*seen.verdicts, *other))).standing is PROVEN
+    half = [v for v in other if v.probe.proof != proofs.CLIENT]
+    assert claim(replace(seen, verdicts=(*seen.verdicts, *half))).standing is UNPROVEN
+
+
+def test_where_anybody_may_enter_it_does_not_matter_who_lets_in() -> None:
+    """An open URL is proven without the application's name, and so is one where a refusal was named."""
+    assert claim(found(declared({ONE: OPEN}), [], unnamed)).unnamed == ()
+    assert claim(found(declared({ONE: CLOSED}), [JEAN], right)).unnamed == ()
+
+
+def test_a_refusal_must_be_named_too() -> None:
+    """An admission whose application is known says nothing of who refused."""
+    seen = found(declared({ONE: CLOSED}), [JEAN])
+    named = [replace(v, is_named=v.got is Got.ORIGIN) for v in seen.verdicts]
+    assert claim(replace(seen, verdicts=tuple(named))).unnamed == (f"https://{ONE}",)
+
+
+def test_a_host_that_nobody_tried_is_not_called_unreached() -> None:
+    """Nobody was sent there: whether it answers is not known."""
+    tried = Evidence(failure=Got.UNTRIED, detail="not sent")
+    assert claim(found(declared({ONE: CLOSED}), [JEAN], lambda _: tried)).unreached == ()
+    assert claim(found(declared({ONE: CLOSED}), [JEAN], gone)).unreached == ("a.net",)
