@@ -96,7 +96,7 @@ MUTANTS = (
         ("_ours_with_contents", "| {*known.beside}", "", "planning/test_withdrawal.py"),
         ("unread", "for why in coverage.why():", "for why in ():"),
         ("unread", "if name not in coverage.unread:", "if False:"),
-        ("_unmanaged", "stack_of(ca.name) is None and", ""),
+        ("_of_nobody", "if is_ca else", "if True else"),
     ),
     *of(
         "planning/ownership",
