@@ -20,6 +20,7 @@ from cf_mtls.report.proof_many import exit_of, sentence, together, worst
 from cf_mtls.report.proof_many import said as file_said
 from cf_mtls.report.proof_text import advice, got, handshake_text, reasons, who
 from cf_mtls.report.style import STYLE
+from cf_mtls.report.terminal import alike
 from cf_mtls.report.timeline import days_left, mood, timeline
 from cf_mtls.verify.claim import by_url, claim
 from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
@@ -105,11 +106,13 @@ def _files(proofs: Sequence[Proof], now: datetime) -> str:
 
 
 def _problems(proof: Proof) -> str:
+    shown, rest = alike(proof.problems)
     items = "".join(
         f'<li><strong class="inconclusive">? {text(p.code.summary)}</strong> '
         f"[{text(p.code.code)}] {text(p.detail)}</li>"
-        for p in proof.problems
+        for p in shown
     )
+    items += "".join(f"<li>{text(line)}</li>" for line in rest)
     return f"<ul>{items}</ul>" if items else ""
 
 

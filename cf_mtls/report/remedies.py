@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Remedy = tuple[str, tuple[str, ...]]
 
 BACK = "To put the account back to what the file declares; or change the file, if the account is right:"
+KEPT_ELSEWHERE = ("policy/", "group/")
+"""How the addresses begin of what no file holds and an application of ours refers to."""
+
+ELSEWHERE = "Rules kept elsewhere are mended there, by whoever owns them, or written into the file; apply leaves them."
 IN_THE_WAY = "Something is in the way of an apply; this says what, and the ways out:"
 REMEDIES: tuple[tuple[Class, str, tuple[str, ...]], ...] = (
     (
@@ -46,13 +50,19 @@ def remedies(stack: dict[str, Any]) -> Iterator[Remedy]:
     """What to do about a stack's alarms, in the order of the classes; nothing where there are none."""
     alarms = [found for found in stack["findings"] if found["alarm"]]
     is_refused, classes = any(map(_is_in_the_way, stack["findings"])), {found["class"] for found in alarms}
-    if Class.DRIFT.value in classes and not is_refused:
+    if any(found["class"] == Class.DRIFT.value and found["action"] for found in alarms) and not is_refused:
         yield BACK, _typed(("plan {file}", "apply {file}"), stack["file"])
-    if classes & {Class.DRIFT.value, Class.PENDING.value} and is_refused:
+    if is_refused and classes & {Class.DRIFT.value, Class.PENDING.value}:
         yield IN_THE_WAY, _typed(("plan {file}",), stack["file"])
+    if any(found["class"] == Class.DRIFT.value and _is_kept_elsewhere(found) for found in alarms):
+        yield ELSEWHERE, ()
     for kind, sentence, commands in REMEDIES:
         if kind.value in classes and not (is_refused and kind is Class.PENDING):
             yield sentence, _typed(commands, stack["file"])
+
+
+def _is_kept_elsewhere(found: dict[str, Any]) -> bool:
+    return not found["action"] and found["address"].startswith(KEPT_ELSEWHERE)
 
 
 def _is_in_the_way(found: dict[str, Any]) -> bool:
@@ -60,7 +70,7 @@ def _is_in_the_way(found: dict[str, Any]) -> bool:
     return (
         found["class"] == Class.DRIFT.value
         and not found["action"]
-        and not found["address"].startswith("stack/")
+        and not found["address"].startswith(("stack/", *KEPT_ELSEWHERE))
     )
 
 

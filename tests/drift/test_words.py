@@ -17,9 +17,13 @@ from tests.ci.reports import a_finding, a_report, a_stack
 REFUSED = "refused"
 """A difference that no apply mends: something else is in the way."""
 
+WATCHED = "watched"
+"""A rule that no file holds, to which ours refers, is another."""
+
 FINDINGS: dict[str, dict[str, Any]] = {
     Class.DRIFT.value: a_finding(),
     REFUSED: a_finding(address="application/b.net", action=""),
+    WATCHED: a_finding(address="group/g", action=""),
     Class.WEAKENED.value: a_finding("weakened", "application/c.net", action=""),
     Class.UNENFORCED.value: a_finding("unenforced", "proof/https://a.net/ jean", action=""),
     Class.EXPIRING.value: a_finding("expiring", "client/jean", action="", alarm=True),

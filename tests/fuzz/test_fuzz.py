@@ -29,7 +29,7 @@ SAMPLE, MANY = 1_110, 1_000_000
 def test_no_reader_lets_anything_out(counted: Counted) -> None:
     """Every reader, in child processes, by the work that they did and the memory that they took."""
     if BUDGET == 1:
-        found = [measured(seed(), SAMPLE // len(READERS), *names())]
+        found = [measured(seed(), -(-SAMPLE // len(READERS)), *names())]
     else:
         found = [counts for _, counts in run(MANY, seed(), os.cpu_count() or 1, names())]
     total = summed(found)

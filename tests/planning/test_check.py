@@ -146,6 +146,8 @@ def test_settings_alone_are_a_stack_too() -> None:
     assert found(State(), State({at: HostnameSettings("a.net")})) == {}
     assert found(State({at: set_}), State({at: set_})) == {}
     assert found(State(), State({at: set_})) == {Class.DRIFT: ["settings/a.net", "stack/s"]}
+    with_app = State({at: set_, app_at("a.net"): app("a.net")})
+    assert found(State({at: set_}), with_app) == {Class.DRIFT: ["application/a.net"]}
     pinned = State({app_at("a.net"): app("a.net", ANYONE, stack=None, id="1")})
     assert "stack/s" not in found(pinned, State({app_at("a.net"): app("a.net", id="1")}))[Class.DRIFT]
 
