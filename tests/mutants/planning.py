@@ -362,7 +362,6 @@ MUTANTS = (
         "planning/test_grounds.py",
         ("ORDERS", ', "host-first"', ""),
         ("IDLE", '"tags",', ""),
-        ("of_opening", '"below": domain,', ""),
         (
             "of_opening",
             '"instead": [other for other in _rivals(state, address, domains) if _meet(other, domain)],',
@@ -370,7 +369,12 @@ MUTANTS = (
         ),
         ("of_opening", '"trusted": gathering.trusted(domains, domain),', ""),
         ("_Gathering.trusted", ', "on": sorted(on)', ""),
-        ("of_change", '"there": gathering.thing(change.before), "decides"', '"decides"'),
+        (
+            "of_change",
+            '"there": gathering.thing(change.before), "decides"',
+            '"decides"',
+            "= what is there decides at its own domain, so it is said twice",
+        ),
         ("of_change", '"decides": {domain: gathering.deciding(domain) for domain in domains},', ""),
         ("of_change", "if is_ca else None", "if False else None"),
         ("_Gathering.made", "[content, self._groups]", "[content]"),

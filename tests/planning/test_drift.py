@@ -97,10 +97,11 @@ def test_a_waiver_holds_through_its_last_day_and_no_longer(until: date, holds: b
 
 def test_what_could_not_be_checked_cannot_be_waived() -> None:
     """A waiver is for a difference that somebody has seen; the stack stays unchecked."""
-    (marked,), unused = waived([finding(Class.UNCHECKED)], [waiver()], TODAY)
+    known = waiver(of=finding(Class.UNCHECKED))
+    (marked,), unused = waived([finding(Class.UNCHECKED)], [known], TODAY)
     assert marked.waiver is None
     assert checked(marked).status is Status.ERROR
-    assert unused == (waiver(),)
+    assert unused == (known,)
 
 
 def test_a_waiver_covers_the_one_difference_that_it_names() -> None:
