@@ -724,4 +724,11 @@ MUTANTS = (
         ("emptied", "if not policy.reusable:", "if True:"),
         ("_emptied", 'inner in ("", None)', 'inner == ""'),
     ),
+    *of(
+        "planning/duplicates",
+        "planning/test_duplicates.py",
+        ("not_told", "for change in changes if twins else ():", "for change in changes:"),
+        ("not_told", "other.contents is not Contents.KNOWN and", ""),
+        ("not_told", "and address not in found.get(change.address, ())", ""),
+    ),
 )
