@@ -243,6 +243,17 @@ def test_a_run_that_looked_at_other_urls_does_not_speak_for_the_file() -> None:
     assert sentence(seen).startswith("Proven: what this run could affect, 1 URL,")
 
 
+def test_where_a_proof_failed_is_not_among_what_is_proven() -> None:
+    """Of two URLs of which one is open to all, the other alone."""
+    ajar = found(
+        declared({ONE: CLOSED, "a.net/y": CLOSED}),
+        [JEAN],
+        lambda probe: open_to_all(probe) if probe.target.url.endswith(ONE) else right(probe),
+    )
+    made = claim(ajar)
+    assert (made.failed, made.proven) == ((f"https://{ONE}",), ("https://a.net/y",))
+
+
 @pytest.mark.parametrize("edge", [open_to_all, refuses_all, right, dead])
 def test_unknown_trust_makes_cannot_be_told_and_never_a_failure(edge: Edge) -> None:
     """A CA of unknown contents stands there: its client may get in or not; somebody without a certificate may not."""
