@@ -107,6 +107,8 @@ def _details(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _tail(stack: dict[str, Any]) -> Iterator[str]:
+    if stack["notes"]:
+        yield "\n".join(f"- Note: {code(note)}" for note in stack["notes"])
     if stack["unused_waivers"]:
         yield "\n".join(
             f"- Unused waiver for {code(w['address'])}: {why_unused(w, stack)}."

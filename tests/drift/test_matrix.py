@@ -33,6 +33,7 @@ from cf_mtls.planning.saved import Saved
 from cf_mtls.remote.pace import Pace
 from cf_mtls.remote.snapshot import read
 from cf_mtls.report.drift_data import drift_data
+from cf_mtls.report.markdown import drift_markdown
 from cf_mtls.workflow import Account, validate
 from tests.conftest import Counted, Pki
 from tests.drift import openings
@@ -340,7 +341,7 @@ def _is_unrecorded(name: str, data: dict[str, Any]) -> bool:
         "group inner": f"group/{INNER}",
     }
     address = rules.get(name.partition(":")[0])
-    notes = " ".join(data["stacks"][0]["notes"])
+    notes = drift_markdown(data["stacks"])
     return address is not None and "[access.rules-not-recorded]" in notes and address in notes
 
 
