@@ -81,7 +81,14 @@ def drift(
     ] = None,
     host_elsewhere: HostElsewhere = None,
     expiring_within: Annotated[
-        int, typer.Option("--expiring-within", metavar="DAYS", help="Report what ends sooner.", min=0)
+        int,
+        typer.Option(
+            "--expiring-within",
+            metavar="DAYS",
+            help="Report what ends sooner; within 7, always.",
+            min=0,
+            max=36500,
+        ),
     ] = 30,
     alarm: Annotated[
         list[str] | None,
@@ -168,10 +175,12 @@ def checked(
         proof.open_what_can_be,
         console.bug,
         kept_out,
-        _seconds_to_confirm(confirm),
+        seconds_to_confirm(confirm),
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
+        proof.given_passphrase,
+        searched.is_whole,
         searched.unread,
         said,
         console.variables(),
@@ -187,7 +196,7 @@ CONFIRM_S = 10.0
 """Seconds after which an alarm is read again in CI."""
 
 
-def _seconds_to_confirm(typed: float | None) -> float:
+def seconds_to_confirm(typed: float | None) -> float:
     """After how long an alarm is read again: as typed, as the environment says, else in CI alone."""
     if typed is not None:
         return typed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,14 +12,17 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
-from cf_mtls.model.evidence import Dossier, Proof
+from cf_mtls.model.evidence import Dossier, Outcome, Proof
 from cf_mtls.planning.drift import Checked, Class, Finding
 from cf_mtls.report.drift_data import drift_data
 from cf_mtls.report.drift_text import drift_text
+from cf_mtls.report.html import page
 from cf_mtls.report.junit import junit
 from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
+from cf_mtls.report.proof_text import proof_text
 from cf_mtls.report.terminal import MOST_ALIKE, Paint
+from tests.verify.test_reports import verdict
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -84,3 +88,20 @@ def test_problems_alike_of_a_file_that_could_not_be_asked_are_counted() -> None:
     assert len(re.findall("wrong [0-9]+", text)) == MOST_ALIKE + 1  # the first is the message too
     assert "480 more of: something is wrong [x.wrong]" in text
     assert "Once." in text
+
+
+@pytest.mark.parametrize(
+    "form", [lambda d: proof_text(d, Paint()), lambda d: page([Proof("p.yaml", d)], NOW)]
+)
+def test_reasons_alike_of_a_proof_are_counted(form: Callable[[Dossier], str]) -> None:
+    """The same sentence at five hundred URLs; another one beside them is not lost among them."""
+    one = verdict(Outcome.FAIL)
+    urls = [f"https://a.net/{n}" for n in range(500)]
+    made = [
+        replace(one, probe=replace(one.probe, target=replace(one.probe.target, url=url)), why="it is open")
+        for url in urls
+    ]
+    text = " ".join(form(Dossier((*made, replace(made[0], why="something else")))).split())
+    assert text.count(": it is open") == MOST_ALIKE + 1
+    assert "480 more URLs: it is open" in text
+    assert "something else" in text

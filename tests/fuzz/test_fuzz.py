@@ -92,6 +92,9 @@ def test_mutations_are_many_and_the_same_for_the_same_seed() -> None:
     assert mutated_json(Random(1), value) == mutated_json(Random(1), value)
     assert len({mutated_json(Random(n), value) for n in range(300)}) > 290
     assert len({mutated(Random(n), b"some bytes to change") for n in range(300)}) > 200
+    before = json.dumps(VALUES)
+    assert len({mutated_json(Random(n), {"a": {}}) for n in range(3000)}) > 100
+    assert json.dumps(VALUES) == before, "an input was altered that others are made of"
     kinds = Counter[str]()
     for number in range(300):
         try:
