@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,11 +24,12 @@ from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
 from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
 from cf_mtls.pki.pem import read_certificates
-from cf_mtls.planning import host_settings
+from cf_mtls.planning import host_settings, watched
+from cf_mtls.planning.admission import with_bundles, with_contents
 from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
 from cf_mtls.planning.drift import ALARMING, Checked, Class, Finding, Status, confirmed, of_diagnostic, waived
 from cf_mtls.planning.host_settings import Declaring
-from cf_mtls.planning.ownership import homes
+from cf_mtls.planning.ownership import homes, merge
 from cf_mtls.quick import dataclass
 from cf_mtls.remote.gateway import Reader, client_for
 from cf_mtls.remote.snapshot import Snapshot, read
@@ -39,6 +41,7 @@ from cf_mtls.verify.witness import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
@@ -52,6 +55,13 @@ AT_ONCE = 4
 """Stacks and accounts side by side."""
 
 SOON = timedelta(days=30)
+
+
+@contextmanager
+def _reading(account: Account) -> Iterator[Reader]:
+    """Who reads an account, for as long as it is read."""
+    with client_for(account.token, account.base_url, account.pace.run) as client:
+        yield Reader(client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,9 @@ class Asked:
     """What is to be said of plans given as applied, and of which stack and scope; None is said of all."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of the environment: those that a file names for a passphrase are looked up."""
+
+    reading: Callable[[Account], AbstractContextManager[Reader]] = _reading
+    """Who reads an account; it can only GET."""
 
     def problems(self, error: Exception) -> tuple[Diagnostic, ...]:
         """What an exception has to say: a failure's own diagnostics, or that this is a bug."""
@@ -176,8 +189,7 @@ def _seen(scope: Scope, items: Sequence[_Stack], account: Account, asked: Asked)
     hosts = frozenset(host for stack in stacks for host in stack.hosts)
     names = {stack.name for stack in stacks}
     try:
-        with client_for(account.token, account.base_url, account.pace.run) as client:
-            reader = Reader(client)
+        with asked.reading(account) as reader:
             snapshot = read(reader, scope, account.pace, hosts, names)
             ends = token_ends(reader, scope, account.pace)
             known = (ends, ()) if isinstance(ends, datetime) else (None, (ends,) if ends else ())
@@ -209,6 +221,8 @@ def _judged(
     if not asked.witness:
         coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
     found += unread(coverage, Place(file))
+    rested, kept_elsewhere = _watched(stack, snapshot.state, known)
+    found += rested
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
     marked, unmet = waived(found, stack.waivers, asked.now.date())
@@ -224,10 +238,24 @@ def _judged(
             *snapshot.diagnostics,
             *there.notes,
             *said_of_contents(known, snapshot.state, asked.now),
+            *kept_elsewhere,
         ),
         turned(known, snapshot.state),
         coverage,
     )
+
+
+def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], tuple[Diagnostic, ...]]:
+    """What is found of rules that no file holds, and what of them nobody can tell."""
+    merged = merge(stack.state, actual, stack.name, removed=stack.removed)
+    ours = [actual[address] for address in merged.ours if address in actual]
+    people = workflow.people_of(stack, actual)
+    there = with_contents(with_bundles(actual, people.beside, stack.name), merged.desired)
+    found = [
+        *watched.moved(ours, actual, known.applied, known.file),
+        *watched.let_down(people, there, merged.desired, known.file),
+    ]
+    return found, tuple(watched.not_recorded(ours, actual, known.applied))
 
 
 def _unused(

@@ -34,7 +34,7 @@ from cf_mtls.planning.approval import losses, not_counted
 from cf_mtls.planning.basis import resting
 from cf_mtls.planning.contents import doubts
 from cf_mtls.planning.diff import diff
-from cf_mtls.planning.duplicates import refusals, rivals
+from cf_mtls.planning.duplicates import not_told, refusals, rivals
 from cf_mtls.planning.feasible import NO_ZONE, beyond_limits, in_no_zone, without_ca
 from cf_mtls.planning.foreign import weakenings
 from cf_mtls.planning.gates import (
@@ -336,6 +336,7 @@ def planned(
         *not_judged,
         *_partial(left_out),
         *refusals(beside, changes, everything),
+        *not_told(changes, actual, allowed.twins, beside),
         *no_order(ordered.glitches, everything, one_ca=allowed.one_ca_per_hostname, twins=bool(beside)),
         *beyond_limits(ordered.steps, actual),
         *wildcards(changes, allowed=allowed.wildcard_hostnames),

@@ -17,6 +17,7 @@ from cf_mtls.cli import validate
 from cf_mtls.declare.clients import CLIENT_ABSENT, KEY_ABSENT, NOT_CHECKED
 from cf_mtls.declare.resolve import Stack
 from cf_mtls.diagnostics import Diagnostic, Place
+from cf_mtls.model.asked import EMULATOR_HEADER, NOBODY, of_api
 from cf_mtls.model.coverage import Coverage, Incomplete, Part, Whole, seen
 from cf_mtls.model.doors import Decision, Door, Doorway, Outcome, Reach
 from cf_mtls.model.evidence import Dossier
@@ -166,6 +167,24 @@ def _sentence(pairs: object) -> str:
 STACK = Stack("s", None, None, State(), {}, (), (), (), {})
 
 
+def emulator() -> Iterator[tuple[str, str]]:
+    mark = ((EMULATOR_HEADER, "1"),)
+    local, real = (
+        of_api("http://127.0.0.1:8443/client/v4", emulated=False),
+        of_api("https://x.net", emulated=False),
+    )
+    probes = expect([Target("https://a.net/x", "a.net/x")], [JEAN], declared({"a.net/x": CLOSED}))
+    yield "", str(of_api("https://api.cloudflare.com/client/v4", emulated=True))
+    yield "an address of this machine", str(local)
+    yield "nobody was asked", str(NOBODY)
+    yield "an edge that nobody reached", str(Dossier((), asked=real).whom)
+    from_origin = [
+        (p, replace(right(p), headers=(*right(p).headers, *mark)) if right(p).status == 200 else right(p))
+        for p in probes
+    ]
+    yield "an origin that says so behind the real edge", str(Dossier(judge(from_origin), asked=real).whom)
+
+
 def valid() -> Iterator[tuple[str, str]]:
     yield "", validate.verdict("f.yaml", STACK)
     for code in (CLIENT_ABSENT, KEY_ABSENT, NOT_CHECKED):
@@ -188,6 +207,7 @@ PURE: dict[str, tuple[str, Callable[[], Iterator[tuple[str, str]]]]] = {
     "unchanged": (r"unchanged", unchanged),
     "clean": (r"^clean$", clean),
     "Proven": (r"^Proven", proven),
+    "EMULATOR: not Cloudflare": (r"EMULATOR", emulator),
     "is valid": (r"is valid:", valid),
     "Nothing stands in the way": (r"^Nothing stands in the way", nothing_in_the_way),
 }
@@ -315,6 +335,7 @@ PHRASES = {
     "unchanged": r"\(unchanged\)",
     "clean": r"^clean$",
     "Proven": r"^Proven\b",
+    "EMULATOR: not Cloudflare": r": not Cloudflare",
     "is valid": r"(^|file) is valid",
     "accepted under": r"\baccepted under\b",
     "Nothing stands in the way": r"Nothing stands in the way",

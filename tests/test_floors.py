@@ -43,7 +43,10 @@ ROOMS: tuple[tuple[str, str], ...] = (
         "diff ownership moves codec | grounds | foreign | basis",
     ),
     ("planning", "admission board | succession | guard | search | gates order reliance"),
-    ("planning", "saved approval | planfile declared_again | planfile_reader | drift baseline | check"),
+    (
+        "planning",
+        "saved approval | planfile declared_again | planfile_reader | drift baseline | check watched",
+    ),
     ("bring", "match select yaml_out | entries | draft first | folder"),
     ("remote", "bounds shape stages | gateway wire | conflicts | pace errors | pages token_end"),
     ("remote", "elsewhere apply | snapshot doctor_shapes | doctor | findings"),

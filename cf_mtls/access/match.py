@@ -149,7 +149,7 @@ class _Index:
 
 
 def _places(state: State) -> _Index:
-    return _Index((a, app, domain) for a, app in state.of(AccessApplication) for domain in app.domains)
+    return _Index((a, app, domain) for a, app in state.of(AccessApplication) for domain in app.guarded)
 
 
 def _stem(path: str) -> str:

@@ -90,7 +90,7 @@ class Scene:
             (address, app, domain)
             for address, app in here
             if isinstance(app, AccessApplication)
-            for domain in app.domains
+            for domain in app.guarded
             if covers(domain, spot.host, spot.path)
         ]
         governing = most_specific(places, spot.path)

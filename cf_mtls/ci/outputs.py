@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Pure: texts come out, `cli/` writes them where the environment says.
-- `drift` is empty when it could not be told: never "false".
+- What could not be told is empty, never "false" and never 0; nor does the summary say a number of it.
 - A value of several lines ends at 128 random bits that nobody could put into it beforehand.
 """
 
@@ -15,9 +15,10 @@ from cf_mtls.ci.event import FORK
 from cf_mtls.diagnostics import Exit, Place
 from cf_mtls.planning.drift import Class, Status
 from cf_mtls.report.plan_text import no_changes
-from cf_mtls.report.proof_many import together, worst
+from cf_mtls.report.proof_many import sentence, together, worst
 from cf_mtls.report.proof_text import numbers
 from cf_mtls.report.safe import command, redacted
+from cf_mtls.report.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,17 +36,25 @@ ACTIONS = {"add": "create", "change": "update", "delete": "delete"}
 
 
 def outputs(data: dict[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
-    """The outputs of a check. paths: further outputs, such as `report-path`."""
+    """The outputs of a check. paths: further outputs, such as `report-path`.
+
+    Beside a drift the counts are of what was found; `complete` says whether there may be more.
+    """
     status = Status(data["status"])
-    findings = [f for stack in data["stacks"] for f in stack["findings"]]
+    findings = [
+        f for stack in data["stacks"] for f in stack["findings"] if f["class"] != Class.UNCHECKED.value
+    ]
     prints = [s["fingerprint"] for s in data["stacks"] if s["fingerprint"]]
-    return {
-        **_states(status),
-        "complete": str(data["complete"]).lower(),
+    told = {
         "changes": str(sum(bool(f["action"]) for f in findings)),
         **{word: str(sum(f["action"] == action for f in findings)) for word, action in ACTIONS.items()},
         "alarms": str(sum(f["alarm"] for f in findings)),
         "fingerprint": prints[0] if len(prints) == 1 else _together(prints),
+    }
+    return {
+        **_states(status),
+        **(dict.fromkeys(told, "") if status is Status.ERROR else told),
+        "complete": str(data["complete"]).lower(),
         "summary": summary(data),
         **paths,
     }
@@ -62,32 +71,41 @@ def summary(data: dict[str, Any]) -> str:
     states = [stack["status"] for stack in data["stacks"]]
     words = {Status.DRIFT: "drifted", Status.ERROR: "could not be checked", Status.CLEAN: "clean"}
     counts = [f"{states.count(s.value)} {words[s]}" for s in words if states.count(s.value)]
-    return f"{len(states)} checked: {', '.join(counts)}" if states else "nothing to check"
+    return f"{plural(len(states), 'plan file')}: {', '.join(counts)}" if states else "nothing to check"
 
 
-def plan_outputs(plans: Sequence[Plan], code: Exit) -> dict[str, str]:
-    """The outputs of plans. code: the worst; neither an error nor a refusal can tell whether there are changes."""
+def plan_outputs(plans: Sequence[Plan], code: Exit, files: int) -> dict[str, str]:
+    """The outputs of plans. code: the worst; neither an error nor a refusal can tell whether there are changes.
+
+    files: how many were to be planned.
+    """
     from cf_mtls.planning.planfile import digest_of
 
     count = Counter(change.action.value for plan in plans for change in plan.changes)
     status = {Exit.OK: Status.CLEAN, Exit.DIFFERENCES: Status.DRIFT}.get(code, Status.ERROR)
     if status is Status.CLEAN and not all(plan.left_out or no_changes(plan) for plan in plans):
         status = Status.ERROR  # nothing differs in what could be read, and not everything could be
-    prints = [digest_of(plan) for plan in plans if not plan.is_empty]
     counts = {word: str(count[action]) for word, action in ACTIONS.items()}
+    if status is Status.ERROR:
+        word = "refused" if code is Exit.REFUSED else "could not be told"
+        said = f"{word}: {plural(files, 'plan file')}, of which {len(plans)} could be planned"
+        return {**_states(status), **dict.fromkeys(("changes", *counts, "fingerprint"), ""), "summary": said}
+    prints = [digest_of(plan) for plan in plans if not plan.is_empty]
+    listed = ", ".join(f"{n} to {word}" for word, n in counts.items())
     return {
         **_states(status),
         "changes": str(count.total()),
         **counts,
         "fingerprint": prints[0] if len(prints) == 1 else _together(prints),
-        "summary": f"{count.total()} changes: {', '.join(f'{n} to {word}' for word, n in counts.items())}",
+        "summary": f"{plural(count.total(), 'change')}: {listed}",
     }
 
 
 def proof_outputs(proofs: Sequence[Proof]) -> dict[str, str]:
     """The outputs of proofs: `drift` when a request was treated otherwise than declared."""
     status = {Exit.OK: Status.CLEAN, Exit.VERIFY_FAILED: Status.DRIFT}.get(worst(proofs), Status.ERROR)
-    return {**_states(status), "summary": numbers(together(proofs).verdicts)}
+    told = sentence(proofs) if status is Status.ERROR else numbers(together(proofs).verdicts)
+    return {**_states(status), "summary": told}
 
 
 def _states(status: Status) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """`cf-mtls ci`: what a CI job does around a drift check; the action's steps are these and nothing else.
 
 Rules of this file:
-- `check` and `plan` use Cloudflare's token, `issue` and `comment` GitHub's; none has both.
+- `check` and `plan` use Cloudflare's token, `issue` and `comment` GitHub's; no verb runs where both are held.
 - Between them are files: report.json is the interface, on GitHub, GitLab or in a crontab.
 """
 
@@ -24,14 +24,14 @@ from cf_mtls.cli.ci_step import (
     begun,
     kept_out,
     listed,
-    one_token,
+    one_side,
     output,
     repository,
     summarised,
 )
 from cf_mtls.cli.options import now, witness
 from cf_mtls.diagnostics import Code, Diagnostic, Exit, Failure, Fault, Severity
-from cf_mtls.report.terminal import harmless
+from cf_mtls.report.terminal import harmless, plural
 
 if TYPE_CHECKING:
     from cf_mtls.ci.github import GitHub
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     """Add the verb's sub-verbs."""
     ci = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Drift checks inside a CI job.")
     for verb in (check, plan, verify, gate, issue, comment):
-        ci.command(verb.__name__)(verb)
+        ci.command(verb.__name__)(one_side(verb))
     app.add_typer(ci, name="ci")
 
 
@@ -69,6 +69,12 @@ def check(
         list[str] | None,
         typer.Option("--applied", metavar="PLANFILE", help="As for drift; else CF_MTLS_APPLIED, one a line."),
     ] = None,
+    confirm: Annotated[
+        float | None,
+        typer.Option(
+            "--confirm", metavar="SECONDS", min=0, help="As for drift; else CF_MTLS_CONFIRM, else 10."
+        ),
+    ] = None,
     summary: Summary = True,
     annotate: Annotate = True,
 ) -> int:
@@ -76,7 +82,6 @@ def check(
 
     Exit code 0 whatever was found, so that the steps after it run; `gate` says it with an exit code.
     """
-    one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
     paths = begun(folder, REPORTS)
     asking = witness("httpx", None, None) if verify else None
     data, _ = drift.checked(
@@ -86,6 +91,7 @@ def check(
         timedelta(days=30),
         drift.classes(alarm or []),
         kept_out(),
+        confirm=confirm,
     )
     json_path, md_path, xml_path = map(str, paths.values())
     drift.written(data, {"json": json_path, "markdown": md_path, "junit": xml_path})
@@ -120,16 +126,19 @@ def gate(
     """
     from cf_mtls.ci.event import is_only_kept_out
     from cf_mtls.planning.drift import EXITS, Status, worst
+    from cf_mtls.report.drift_text import WORDS
 
     stacks = _stacks(reports)
     if stacks and all(map(is_only_kept_out, stacks)):
-        console.say(f"{len(stacks)} valid, and not checked: a fork's pull request has no token")
+        console.say(
+            f"{plural(len(stacks), 'plan file')} valid, and not checked: a fork's pull request has no token"
+        )
         return Exit.OK
     states = [Status(stack["status"]) for stack in stacks]
     if not fail_on_drift:
         states = [Status.CLEAN if stack["complete"] else Status.ERROR for stack in stacks]
     state = worst(states)
-    console.say(f"{len(stacks)} checked: {state.value}")
+    console.say(f"{plural(len(stacks), 'plan file')}: {WORDS[state]}")
     return EXITS[state]
 
 
@@ -206,7 +215,6 @@ def _bytes(name: str) -> bytes:
 def _github() -> GitHub:
     from cf_mtls.ci.github import GitHub
 
-    one_token("CLOUDFLARE_API_TOKEN", "GITHUB_TOKEN")
     return GitHub(
         console.environment("GITHUB_TOKEN") or "",
         console.environment("GITHUB_API_URL") or "https://api.github.com",

@@ -22,7 +22,6 @@ from cf_mtls.cli.ci_step import (
     begun,
     kept_out,
     listed,
-    one_token,
     output,
     summarised,
     write,
@@ -59,7 +58,6 @@ def plan(
     """
     from cf_mtls.ci.outputs import plan_outputs
 
-    one_token("GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN")
     paths = begun(folder, PLAN_FILES)
     named = plan_files(listed(files, "CF_MTLS_FILES"))
     barred = kept_out()
@@ -79,7 +77,7 @@ def plan(
         plan_verb.save(made[0], paths["plan-json"])
         where["plan-json"] = str(paths["plan-json"])
     _tell(_plan_texts(results, str(asked(here))), paths, summary=summary)
-    output({**plan_outputs(made, worst), **where})
+    output({**plan_outputs(made, worst, len(results)), **where})
     _annotate((d for _, result in results for d in result.diagnostics), annotate=annotate)
     return Exit.OK if worst is Exit.DIFFERENCES else worst
 

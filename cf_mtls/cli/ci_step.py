@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import json
 import secrets
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cf_mtls.diagnostics import Diagnostic
 
@@ -37,12 +38,32 @@ Annotate = Annotated[bool, typer.Option("--annotate/--no-annotate", envvar="CF_M
 FOLDER = "cf-mtls-report"
 
 
-def one_token(other: str, mine: str) -> None:
-    """Raise Failure (refused) in a step that holds both."""
-    if console.environment(other) and console.environment(mine):
-        detail = f"{other} is set beside {mine}."
-        fix = "Give each step its own token; between them are files."
-        raise Failure([BOTH_TOKENS.found(detail, fix)], Exit.REFUSED)
+CLOUDFLARES = (
+    "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_TOKEN_FILE", "CLOUDFLARE_API_KEY", "CLOUDFLARE_API_USER_SERVICE_KEY",
+    "CF_API_TOKEN", "CF_API_KEY",
+)  # fmt: skip
+"""Where a credential of Cloudflare stands, for this program or for others in the same step."""
+
+GITHUBS = ("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN")
+"""Where one of GitHub stands. Not ACTIONS_ID_TOKEN_REQUEST_TOKEN: it writes nothing at GitHub, no step can take it out
+of its environment, and it is how a job gets Cloudflare's token from a store."""
+
+
+def one_side(verb: Callable[..., int]) -> Callable[..., int]:
+    """The verb, refused (4) in a step that holds credentials of both sides, before it does anything."""
+
+    @wraps(verb)
+    def guarded(*words: Any, **more: Any) -> int:
+        cloudflares, githubs = (
+            [n for n in names if console.environment(n)] for names in (CLOUDFLARES, GITHUBS)
+        )
+        if cloudflares and githubs:
+            detail = f"{', '.join(githubs)} beside {', '.join(cloudflares)}."
+            fix = "Give each step its own token, and set the other to nothing; between them are files."
+            raise Failure([BOTH_TOKENS.found(detail, fix)], Exit.REFUSED)
+        return verb(*words, **more)
+
+    return guarded
 
 
 def listed(named: list[str] | None, variable: str) -> list[str]:

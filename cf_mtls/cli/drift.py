@@ -168,7 +168,7 @@ def checked(
         proof.open_what_can_be,
         console.bug,
         kept_out,
-        _seconds_to_confirm(confirm),
+        seconds_to_confirm(confirm),
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
@@ -187,7 +187,7 @@ CONFIRM_S = 10.0
 """Seconds after which an alarm is read again in CI."""
 
 
-def _seconds_to_confirm(typed: float | None) -> float:
+def seconds_to_confirm(typed: float | None) -> float:
     """After how long an alarm is read again: as typed, as the environment says, else in CI alone."""
     if typed is not None:
         return typed

@@ -15,6 +15,7 @@ import typer
 from cf_mtls import input_file
 from cf_mtls.cli import console
 from cf_mtls.diagnostics import Code, Exit, Failure, Fault, Severity
+from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -201,14 +202,32 @@ def plan_file(named: str | None) -> Path:
     """The plan file to use: the argument, CF_MTLS_CONFIG, or what lies here."""
     from cf_mtls.declare.files import choose
 
-    return choose(named or console.environment("CF_MTLS_CONFIG"), Path())
+    return _said(choose(named or console.environment("CF_MTLS_CONFIG"), Path()))
+
+
+LARGE = 300_000
+"""Bytes of a plan file from which reading it takes more than a second or two."""
+
+
+def _said(path: Path) -> Path:
+    """The path, after it was said that reading a large file takes a while."""
+    try:
+        size = path.stat().st_size if path.is_file() else 0
+    except (OSError, ValueError):
+        size = 0
+    if size > LARGE:
+        console.say(f"Reading {harmless(str(path))}, {size / 1_000_000:.1f} MB: that may take some seconds.")
+    return path
 
 
 def plan_files(named: list[str] | None) -> Found:
     """The plan files to use, folders searched, each once. Raises Failure when there are none."""
     from cf_mtls.declare import search
 
-    return search.plan_files(named) if named else search.Found((plan_file(None),))
+    found = search.plan_files(named) if named else search.Found((plan_file(None),))
+    for path in found.paths if named else ():
+        _said(path)
+    return found
 
 
 def now() -> datetime:

@@ -128,6 +128,10 @@ class AccessPolicy:
     reusable: bool = False
 
 
+GUARDS_NOTHING = frozenset({"bookmark", "saas", "dash_sso", "app_launcher", "warp", "biso", "infrastructure"})
+"""Types of applications behind whose URL the origin stands open: second look 2.1. One that is not known decides."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessApplication:
     """A self-hosted Access application: destinations, policies in order, and all other settings."""
@@ -147,6 +151,11 @@ class AccessApplication:
         """The `host/path` of each public destination, in order."""
         uris = (d.get("uri") for d in self.destinations if d.get("type") == "public")
         return tuple(uri for uri in uris if isinstance(uri, str))
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """The domains at which it decides: none of a type that guards no URL, whatever its policies say."""
+        return () if self.fields.get("type") in GUARDS_NOTHING else self.domains
 
     @property
     def domain(self) -> str:

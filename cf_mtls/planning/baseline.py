@@ -173,16 +173,12 @@ def _beyond(waiting: Sequence[Change], applied: Applied, actual: State, desired:
 
 def _paths(applied: State, actual: State, desired: State, host: str) -> frozenset[str] | None:
     """Where on a host that is so, None when it cannot be told: whether Access honours a CA's wildcard or not."""
-    found = frozenset[str]()
-    for one, between, other in (
-        (applied, actual, desired),
-        tuple(with_wildcards(s, host, _wild(s)) for s in (applied, actual, desired)),
-    ):
-        bad = beyond_both(one, between, other, host)
-        if bad is None:
-            return None
-        found |= bad
-    return found
+    found = beyond_both(applied, actual, desired, host)
+    if found is None or not any(map(_wild, (applied, actual, desired))):
+        return found
+    one, there, other = (with_wildcards(s, host, _wild(s)) for s in (applied, actual, desired))
+    more = beyond_both(one, there, other, host)
+    return None if more is None else found | more
 
 
 def _wild(state: State) -> list[tuple[Address, CaCertificate]]:
@@ -205,7 +201,21 @@ def _covers(pattern: str, host: str) -> bool:
     return concrete(pattern) == host or covers(pattern, host, "/")
 
 
-# Without evidence
+# Hints
+
+
+def as_before_applied(plans: Sequence[Saved], actual: State) -> frozenset[Address]:
+    """What plans changed and the account has as it was before: an apply that was cut leaves that, and so does somebody
+    who undoes it, so it excuses nothing.
+    """
+    changes = (change for plan in plans for change in plan.changes)
+    return frozenset(c.address for c in changes if _is_same(c.before, actual.get(c.address)))
+
+
+def _is_same(before: Resource | None, there: Resource | None) -> bool:
+    if before is None or there is None:
+        return before is there
+    return not differing(before, there)
 
 
 def as_declared_before(

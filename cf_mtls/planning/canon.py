@@ -36,6 +36,7 @@ FALSE_IS_ABSENT = (
 
 DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(FALSE_IS_ABSENT, False),
+    "type": "self_hosted",  # what we make; facts 3.3
     "app_launcher_visible": True,  # facts 3.3
     "http_only_cookie_attribute": True,  # facts 3.3: null equals true
     "eager_redirect_cookie_setting": True,  # facts 3.3

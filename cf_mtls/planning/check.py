@@ -129,7 +129,7 @@ def turned(known: Known, actual: State) -> frozenset[str]:
 
 def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[Change]) -> Iterator[Finding]:
     homes = {home: declared for declared, home in merged.moved.items()}
-    pending, hinted = _pending(known, actual, merged, changes), _hinted(known, actual, changes)
+    pending, hints = _pending(known, actual, merged, changes), _hints(known, actual, changes)
     for change in changes:
         place = known.places.get(homes.get(change.address, change.address), Place(known.file))
         waiting = pending.get(change.address, frozenset())
@@ -140,7 +140,8 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
             if names:
                 differs = replace(change, attributes=tuple(sorted(names)))
                 found = drift.of_change(differs, kind, place, grounds.of_change(actual, differs))
-                yield replace(found, says=found.says + HINT) if change.address in hinted else found
+                hint = hints.get(change.address, "") if kind is Class.DRIFT else ""
+                yield replace(found, says=found.says + hint) if hint else found
     addresses = {str(a): a for a in (*known.declared, *actual)}
     problems = [d for d in merged.diagnostics if d.is_error]
     # A foreign thing in our place, a pinned one that is gone.
@@ -156,10 +157,11 @@ def _differences(known: Known, actual: State, merged: Merged, changes: Sequence[
         yield Finding(Class.DRIFT, f"stack/{known.stack}", ABSENT, "absent", place=Place(known.file))
 
 
-HINT = (
+AS_COMMITTED = (
     "; as the file said before its last commit: if that was not applied yet, apply it"
     " (--applied PLANFILE tells pending from drift)"
 )
+AS_BEFORE = "; as before the plan that was applied: its apply did not end, or somebody undid it"
 
 ABSENT = (
     "never applied, or all removed: nothing that the file declares is in the account, nothing there carries the mark"
@@ -175,16 +177,19 @@ def _pending(
     return baseline.pending(applied, merged, actual, changes, known.stack) if applied else {}
 
 
-def _hinted(known: Known, actual: State, changes: Sequence[Change]) -> frozenset[Address]:
-    """The changes of which git makes it likely that the file's last edit waits to be applied. It proves nothing."""
-    if known.applied or known.before is None:
-        return frozenset()
-    return baseline.as_declared_before(known.stack, known.before, actual, changes)
+def _hints(known: Known, actual: State, changes: Sequence[Change]) -> Mapping[Address, str]:
+    """What is likely of a change, and proves nothing: the applied plan undone, or the file's last edit not applied."""
+    if known.applied:
+        return dict.fromkeys(baseline.as_before_applied(known.applied, actual), AS_BEFORE)
+    if known.before is None:
+        return {}
+    likely = baseline.as_declared_before(known.stack, known.before, actual, changes)
+    return dict.fromkeys(likely, AS_COMMITTED)
 
 
 def _is_absent(known: Known, actual: State, merged: Merged) -> bool:
-    """Whether nothing of a stack that declares something is in the account, by mark, by id or as settings."""
-    if not known.declared or any(is_ours(there, known.stack) for there in actual.values()):
+    """Whether nothing of a stack is in the account, by mark, by id or as settings."""
+    if any(is_ours(there, known.stack) for there in actual.values()):
         return False
     there = ((wanted, actual[address]) for address, wanted in merged.ours.items() if address in actual)
     return not any(wanted == r or is_pinned(wanted, r) for wanted, r in there)

@@ -17,7 +17,7 @@ from cf_mtls.model.resources import CaCertificate, Contents
 from cf_mtls.pki.pem import read_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cf_mtls.model.plan import Change
     from cf_mtls.model.resources import Address
@@ -34,6 +34,12 @@ NO_RIVALS: Rivals = {}
 STAYS = Code(
     "plan.duplicate-stays", Severity.ERROR, Fault.FILE, "the account refuses a CA beside one that stays"
 )
+NOT_TOLD = Code(
+    "plan.duplicate-not-told", Severity.NOTE, Fault.ACCOUNT, "only the upload tells whether a CA is refused"
+)
+MOST = 5
+"""CAs that a note names."""
+
 NO_WAY_BACK = Code(
     "plan.no-way-back", Severity.ERROR, Fault.FILE, "a CA could not be put back if its successor is refused"
 )
@@ -56,6 +62,24 @@ def rivals(changes: Iterable[Change], actual: State, twins: Collection[str]) -> 
         for address, ca in new.items()
     }
     return {address: others for address, others in found.items() if others}
+
+
+def not_told(
+    changes: Iterable[Change], actual: State, twins: Collection[str], found: Rivals
+) -> Iterator[Diagnostic]:
+    """A note for each CA to be uploaded beside CAs whose contents are not known, where the account refuses any twice.
+
+    found: beside which it is known to be refused.
+    """
+    for change in changes if twins else ():
+        if change.before is None and isinstance(change.after, CaCertificate):
+            unknown = [
+                _named(actual, address)
+                for address, other in actual.of(CaCertificate)
+                if other.contents is not Contents.KNOWN and address not in found.get(change.address, ())
+            ]
+            if unknown:
+                yield _not_told(f"{change.address} ({shown(change.after.name)})", unknown)
 
 
 def _shares(new: CaCertificate, other: CaCertificate, twin: str) -> bool:
@@ -94,6 +118,15 @@ def refusals(found: Rivals, changes: Iterable[Change], names: State) -> Iterator
 def _named(names: State, address: Address) -> str:
     ca = names.get(address)
     return f"{address} ({shown(ca.name)})" if isinstance(ca, CaCertificate) else str(address)
+
+
+def _not_told(new: str, unknown: Sequence[str]) -> Diagnostic:
+    more = f" and {len(unknown) - MOST} more" if unknown[MOST:] else ""
+    detail = (
+        f"Whether the account refuses {new} is told by the upload alone: what it holds of these is not known here: "
+        f"{', '.join(unknown[:MOST])}{more}. If it is refused, the run stops there."
+    )
+    return NOT_TOLD.found(detail)
 
 
 def _stays(new: str, other: str) -> Diagnostic:

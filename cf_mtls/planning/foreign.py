@@ -32,7 +32,7 @@ from cf_mtls.quick import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cf_mtls.access.match import Standing
+    from cf_mtls.access.match import Governor, Standing
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.doors import Door
     from cf_mtls.model.resources import AccessPolicy, Resource
@@ -227,6 +227,22 @@ def _opened(state: State, ours: Mapping[Address, Resource], host: str, path: str
             warning = OPENING.found(detail, "Give it the certificate rule of yours, or remove it.")
             rests_on = partial(of_opening, state, address, mine.domain)
             yield Weakening(address, mine.domain, door.reach, warning, rests_on)
+        yield from _preflights(state, mine, address, app, url(host, path))
+
+
+def _preflights(
+    state: State, mine: Governor, address: Address, app: AccessApplication, where: str
+) -> Iterator[Weakening]:
+    """Where the application that decides lets requests past its policies, and ours does not."""
+    for name, what in LETS_THROUGH.items():
+        if app.fields.get(name) is True and mine.application.fields.get(name) is not True:
+            detail = (
+                f"{address}, named {app.name} (id {app.id}), decides at {where}, which {mine.domain} covers, and {name}"
+                f" is on: {what}."
+            )
+            warning = OPENING.found(detail, f"Turn its {name} off, or remove it.")
+            rests_on = partial(of_opening, state, address, mine.domain)
+            yield Weakening(address, mine.domain, Reach.ANYONE, warning, rests_on)
 
 
 WHO = {

@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
-from cf_mtls.model.frozen import EMPTY
+from cf_mtls.model.frozen import EMPTY, freeze_object
 from cf_mtls.model.marks import stack_of
 from cf_mtls.model.resources import (
+    GUARDS_NOTHING,
     AccessApplication,
     AccessPolicy,
     Address,
@@ -372,11 +373,18 @@ def complete(wanted: Resource, there: Resource) -> Resource:
                 name=there.name if is_pinned(wanted, there) else wanted.name,
                 destinations=_destinations(wanted, there),
                 policies=_policies(wanted.policies, there.policies),
-                fields=there.fields.merged(wanted.fields),
+                fields=_guarding(there.fields).merged(wanted.fields),
             )
         case _:
             return wanted
 
+
+def _guarding(fields: Record) -> Record:
+    """The undeclared fields of the application that is there; a type that guards nothing is none of them."""
+    return fields.merged(SELF_HOSTED) if fields.get("type") in GUARDS_NOTHING else fields
+
+
+SELF_HOSTED = freeze_object({"type": "self_hosted"})
 
 OF_A_DESTINATION = ("type", "uri", "overrides")
 """What is managed of a public destination; what else the account has there is kept: facts 3.3."""

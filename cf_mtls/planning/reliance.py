@@ -32,10 +32,10 @@ def relied_on(changes: Iterable[Change], actual: State, stack: str) -> State:
     changed = {change.address for change in listed}
     found = {a: r for a, r in actual.items() if a in close or a in changed or is_ours(r, stack)}
     after = (change.after for change in listed if change.after is not None)
-    return State(found | _referred((*found.values(), *after), actual))
+    return State(found | referred((*found.values(), *after), actual))
 
 
-def _referred(resources: Iterable[Resource], actual: State) -> dict[Address, Resource]:
+def referred(resources: Iterable[Resource], actual: State) -> dict[Address, Resource]:
     """The account's policies and groups that resources refer to, by whatever way."""
     found: dict[Address, Resource] = {}
     waiting = list(resources)

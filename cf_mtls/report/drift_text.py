@@ -3,17 +3,22 @@
 Rules of this file:
 - It reads report data only; whatever comes from an account is made harmless for logs as well.
 - The verdicts come last and say the state first: clean, drift, could not check.
+- Of findings alike the first twenty are shown in every form that people read, and the rest counted. The JSON report
+  lists every one: a machine reads it, and `counts` says how many there are.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
+from cf_mtls.quick import dataclass
 from cf_mtls.report.safe import logged
+from cf_mtls.report.terminal import MOST_ALIKE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cf_mtls.report.terminal import Paint
 
@@ -30,15 +35,58 @@ def drift_text(data: dict[str, Any], paint: Paint) -> str:
     return "\n\n".join([*filter(None, blocks), "\n".join(filter(None, [whom, verdicts, last]))])
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How many findings of one kind are not shown."""
+
+    kind: str
+    is_alarm: bool
+    is_waived: bool
+    count: int
+
+    def __str__(self) -> str:
+        """`480 more of: drift, waived; the JSON report lists them`."""
+        return f"{self.count} more of: {self.kind}{', waived' * self.is_waived}; the JSON report lists them"
+
+
+def alike(findings: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Rest]]:
+    """The first `MOST_ALIKE` of each kind, in their order, and what is left of the kinds with more.
+
+    A kind is a class, whether it alarms, and whether it is waived.
+    """
+    counts: Counter[tuple[str, bool, bool]] = Counter()
+    shown = []
+    for found in findings:
+        kind = (found["class"], bool(found["alarm"]), bool(found["waiver"]))
+        counts[kind] += 1
+        if counts[kind] <= MOST_ALIKE:
+            shown.append(found)
+    return shown, [Rest(*kind, n - MOST_ALIKE) for kind, n in counts.items() if n > MOST_ALIKE]
+
+
+def _notes(stack: dict[str, Any]) -> Iterator[str]:
+    """The notes of a stack, those of one code as `alike`."""
+    codes = Counter(note.partition(": ")[0] for note in stack["notes"])
+    shown: Counter[str] = Counter()
+    for note in stack["notes"]:
+        code = note.partition(": ")[0]
+        shown[code] += 1
+        if shown[code] <= MOST_ALIKE:
+            yield note
+    yield from (f"{n - MOST_ALIKE} more of: {code}" for code, n in codes.items() if n > MOST_ALIKE)
+
+
 def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
-    for found in stack["findings"]:
+    shown, rest = alike(stack["findings"])
+    for found in shown:
         word = paint.red(found["class"]) if found["alarm"] else paint.yellow(found["class"])
         yield f"{word} {paint.bold(logged(found['address']))} ({found['digest']})"
         yield from (f"  {logged(line)}" for line in found["says"].splitlines())
         yield f"  {logged(place(found))}"
         yield from (f"    {_colour(line, paint)}" for line in found["diff"])
         yield from (f"  {logged(line)}" for line in waiver_lines(found))
-    yield from (f"note: {logged(note)}" for note in stack["notes"])
+    yield from (str(left) for left in rest)
+    yield from (f"note: {logged(note)}" for note in _notes(stack))
     for waiver in stack["unused_waivers"]:
         address, owner = logged(waiver["address"]), logged(waiver["owner"])
         yield f"unused waiver for {address}, {owner}: {why_unused(waiver, stack)}"

@@ -18,8 +18,10 @@ from cf_mtls.report.markup import section, table, text
 from cf_mtls.report.proof_many import WORDS as FILE_WORDS
 from cf_mtls.report.proof_many import exit_of, sentence, together, worst
 from cf_mtls.report.proof_many import said as file_said
-from cf_mtls.report.proof_text import advice, got, handshake_text, reasons, who
+from cf_mtls.report.proof_text import advice, got, handshake_text, who
+from cf_mtls.report.proof_text import alike as reasons_alike
 from cf_mtls.report.style import STYLE
+from cf_mtls.report.terminal import alike
 from cf_mtls.report.timeline import days_left, mood, timeline
 from cf_mtls.verify.claim import by_url, claim
 from cf_mtls.verify.proofs import BY_NUMBER, PROOFS
@@ -105,21 +107,25 @@ def _files(proofs: Sequence[Proof], now: datetime) -> str:
 
 
 def _problems(proof: Proof) -> str:
+    shown, rest = alike(proof.problems)
     items = "".join(
         f'<li><strong class="inconclusive">? {text(p.code.summary)}</strong> '
         f"[{text(p.code.code)}] {text(p.detail)}</li>"
-        for p in proof.problems
+        for p in shown
     )
+    items += "".join(f"<li>{text(line)}</li>" for line in rest)
     return f"<ul>{items}</ul>" if items else ""
 
 
 def _reasons(found: Dossier) -> str:
     """What failed, what could not be told, what cannot be proven here, and what would make more provable."""
+    shown, left = reasons_alike(found)
     items = "".join(
         f'<li><strong class="{r.outcome.value}">{SIGNS[r.outcome]} {r.word}</strong> {text(r.url)}: '
         f"{text(': '.join(filter(None, ('; '.join(r.who), r.why))))}</li>"
-        for r in reasons(found)
+        for r in shown
     )
+    items += "".join(f"<li>{text(line)}</li>" for line in left)
     items += "".join(
         f"<li>{text(url)}: declared, not provable here: only credentials that cannot be presented here get in</li>"
         for url in claim(found).elsewhere

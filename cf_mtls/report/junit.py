@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from cf_mtls.model.evidence import Outcome
 from cf_mtls.report.proof_many import together
 from cf_mtls.report.proof_text import got, sentence, who
-from cf_mtls.report.terminal import harmless
+from cf_mtls.report.terminal import alike, harmless
 from cf_mtls.verify.claim import by_url, claim
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def _broken(root: ET.Element, proof: Proof) -> None:
     file = harmless(proof.file)
     suite = ET.SubElement(root, "testsuite", _counts((), 1), name=file)
     case = ET.SubElement(suite, "testcase", classname=file, name="could not be asked", time="0.000")
-    said = [f"{p.code.summary} [{p.code.code}]: {p.detail}" for p in proof.problems]
-    lines = [harmless(line) for text in said for line in text.splitlines()]
+    shown, rest = alike(proof.problems)
+    said = [f"{p.code.summary} [{p.code.code}]: {p.detail}" for p in shown]
+    lines = [harmless(line) for text in (*said, *rest) for line in text.splitlines()]
     ET.SubElement(case, "error", message=lines[0]).text = "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 Rules of this file:
 - A stack is a suite, a finding a case; a clean stack has one case that passed.
+- Of findings alike the first twenty have a case each, the rest one together.
 - An alarm is a failure, what could not be checked an error, a waived finding skipped.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Class, Status
-from cf_mtls.report.drift_text import WORDS
+from cf_mtls.report.drift_text import WORDS, Rest, alike
 from cf_mtls.report.safe import xml
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def drift_junit(data: dict[str, Any]) -> str:
 
 
 def _suite(stack: dict[str, Any]) -> Iterator[str]:
-    cases = [_case(found, stack) for found in stack["findings"]] or [_nothing_found(stack)]
+    shown, rest = alike(stack["findings"])
+    cases = [_case(found, stack) for found in shown] or [_nothing_found(stack)]
+    cases += [_rest(left, stack) for left in rest]
     counts = {word: sum(f"<{word} " in case for case in cases) for word in ("failure", "error")}
     skipped = sum("<skipped " in case for case in cases)
     yield (
@@ -45,6 +48,17 @@ def _nothing_found(stack: dict[str, Any]) -> str:
     if stack["status"] == Status.CLEAN.value:
         return f"{head}/>"
     return f'{head}><error message="not everything could be checked"></error></testcase>'
+
+
+def _rest(left: Rest, stack: dict[str, Any]) -> str:
+    """One case for the findings of a kind that are only counted: it ends as each of them would."""
+    head = f'<testcase classname="{xml(stack["file"])}" name="{xml(str(left))}"'
+    says = xml(str(left))
+    if left.kind == Class.UNCHECKED.value:
+        return f'{head}><error message="{says}"></error></testcase>'
+    if left.is_alarm:
+        return f'{head}><failure message="{says}"></failure></testcase>'
+    return f'{head}><skipped message="{says}"/></testcase>' if left.is_waived else f"{head}/>"
 
 
 def _case(found: dict[str, Any], stack: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
-from cf_mtls.report.drift_text import WORDS, place, waiver_lines, why_unused
+from cf_mtls.report.drift_text import WORDS, alike, place, waiver_lines, why_unused
 from cf_mtls.report.safe import code, fenced
 
 if TYPE_CHECKING:
@@ -42,13 +42,15 @@ def _verdicts(stacks: Sequence[dict[str, Any]], most: int) -> str:
 
 def stack_markdown(stack: dict[str, Any], most: int = LONGEST) -> str:
     """The report on one stack, at most so many characters."""
-    whole = "\n\n".join([*_head(stack), *_table(stack), *_details(stack["findings"]), *_tail(stack)])
+    whole = "\n\n".join(
+        [*_head(stack), *_table(stack), *_details(alike(stack["findings"])[0]), *_tail(stack)]
+    )
     if len(whole) <= most:
         return whole
     head = "\n\n".join(_head(stack))
-    rows = _rows(stack["findings"])
+    rows = _rows(alike(stack["findings"])[0])
     for kept in range(len(rows), -1, -1):
-        left = len(rows) - kept
+        left = len(stack["findings"]) - kept
         note = f"The differences{f' and {left} more findings' if left else ''} are left out: too long for this place."
         text = "\n\n".join([head, "\n".join([*TABLE, *rows[:kept]]), note])
         if len(text) <= most:
@@ -77,7 +79,9 @@ def _missing(stack: dict[str, Any]) -> str:
 
 def _table(stack: dict[str, Any]) -> Iterator[str]:
     if stack["findings"]:
-        yield "\n".join([*TABLE, *_rows(stack["findings"])])
+        shown, rest = alike(stack["findings"])
+        yield "\n".join([*TABLE, *_rows(shown)])
+        yield from (f"And {left}." for left in rest)
     elif stack["status"] == Status.CLEAN.value:
         yield "Nothing to report."
 

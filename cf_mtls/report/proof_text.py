@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.model.asked import NOBODY
 from cf_mtls.model.evidence import Dossier, Extent, Outcome
 from cf_mtls.quick import dataclass
-from cf_mtls.report.terminal import harmless, plural
+from cf_mtls.report.terminal import MOST_ALIKE, harmless, plural
 from cf_mtls.verify.claim import TWO_LINES, Standing, by_url, claim
 from cf_mtls.verify.proofs import REQUIRED
 
@@ -36,10 +36,11 @@ def proof_text(found: Dossier, paint: Paint, width: int | None = None) -> str:
     """The table by URL, what the handshakes said, the reasons, and the sentence. width: in columns, None for any."""
     groups = by_url(found.verdicts)
     remarks = [*map(handshake_text, found.handshakes), *found.notes]
+    shown, left = alike(found)
     parts = [
         *_blocks(groups, paint, width),
         "\n".join(_wrapped(harmless(line), width) for line in remarks),
-        "\n".join(_reason(reason, paint, width) for reason in reasons(found)),
+        "\n".join([*(_reason(reason, paint, width) for reason in shown), *left]),
         advice(found),
         "" if found.whom == NOBODY else paint.dim(_wrapped(harmless(str(found.whom)), width)),
         paint.bold(_wrapped(sentence(found), width)),
@@ -158,6 +159,21 @@ def reasons(found: Dossier) -> list[Reason]:
     missing = [Reason(Outcome.INCONCLUSIVE, gap.url, gap.why) for gap in made.gaps if gap.verdict is None]
     told = [Reason(o, url, why, tuple(names), o_) for (o, url, why, o_), names in grouped.items()]
     return sorted([*told, *missing], key=lambda r: (r.outcome is not Outcome.FAIL, r.is_optional))
+
+
+def alike(found: Dossier) -> tuple[list[Reason], list[str]]:
+    """The first `MOST_ALIKE` reasons of each kind, and a line for each kind with more: how many. The JSON has them all.
+
+    A kind is what is said of a URL, whatever the URL.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    shown = []
+    for reason in reasons(found):
+        counts[reason.word, reason.why] += 1
+        if counts[reason.word, reason.why] <= MOST_ALIKE:
+            shown.append(reason)
+    left = [(word, why, n - MOST_ALIKE) for (word, why), n in counts.items() if n > MOST_ALIKE]
+    return shown, [f"{word}: {n} more URLs: {harmless(why)}" for word, why, n in left]
 
 
 def _is_optional(verdict: Verdict, made: Claim) -> bool:

@@ -134,15 +134,26 @@ def messages(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
 
     Of those of one code the first `MOST_ALIKE` are shown, the rest counted behind them all.
     """
+    shown, left = _alike(sorted(diagnostics, key=lambda d: d.is_error))
+    counted = (f"{paint.severity(code.severity)}: {_more(code, count)}" for code, count in left)
+    return "\n\n".join([*(message(diagnostic, paint) for diagnostic in shown), *counted])
+
+
+def alike(diagnostics: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[str]]:
+    """The first `MOST_ALIKE` of each code, in their order, and a line for each code with more: how many."""
+    shown, left = _alike(diagnostics)
+    return shown, [_more(code, count) for code, count in left]
+
+
+def _alike(diagnostics: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[tuple[Code, int]]]:
     seen: dict[Code, int] = {}
     shown = []
-    for diagnostic in sorted(diagnostics, key=lambda d: d.is_error):
+    for diagnostic in diagnostics:
         seen[diagnostic.code] = seen.get(diagnostic.code, 0) + 1
         if seen[diagnostic.code] <= MOST_ALIKE:
-            shown.append(message(diagnostic, paint))
-    counted = [
-        f"{paint.severity(code.severity)}: {count - MOST_ALIKE} more of: {code.summary} [{code.code}]"
-        for code, count in seen.items()
-        if count > MOST_ALIKE
-    ]
-    return "\n\n".join(shown + counted)
+            shown.append(diagnostic)
+    return shown, [(code, count - MOST_ALIKE) for code, count in seen.items() if count > MOST_ALIKE]
+
+
+def _more(code: Code, count: int) -> str:
+    return f"{count} more of: {code.summary} [{code.code}]"

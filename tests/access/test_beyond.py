@@ -90,8 +90,14 @@ def test_both_orders_of_specificity_count() -> None:
         assert "/x/y" in bad
 
 
-def test_stars_inside_of_several_segments_are_not_decided() -> None:
-    """No path that stands for all is known then; one such segment, or whole stars, are."""
-    for domains, decided in ((("a.net/a*", "a.net/*/b"), True), (("a.net/a*", "a.net/*c"), False)):
+def test_paths_of_which_none_stands_for_all_are_not_decided() -> None:
+    """Stars inside of several segments, or too many whole ones to fill each with every word; one or few are."""
+    few, many = ("/".join(["a.net", *"*" * n]) for n in (2, 7))
+    for domains, decided in (
+        (("a.net/a*", "a.net/*/b"), True),
+        (("a.net/a*", "a.net/*c"), False),
+        ((few, "a.net/a/b/c/d/e/f/g"), True),
+        ((many, "a.net/a/b/c/d/e/f/g"), False),
+    ):
         state = State({app_at(d): app(d) for d in domains})
         assert (beyond_both(state, state, state, "a.net") is not None) is decided

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cf_mtls.access.match import covers, disputed, governor, specificity
-from cf_mtls.model.resources import AccessApplication, Address, Kind, public
+from cf_mtls.model.frozen import freeze_object
+from cf_mtls.model.resources import GUARDS_NOTHING, AccessApplication, Address, Kind, public
 from cf_mtls.model.state import State
 
 
@@ -74,3 +75,19 @@ def test_a_longer_path_on_a_wildcard_host_against_an_exact_host_is_disputed() ->
     assert not disputed(state, "a.net", "/y")
     assert specificity("*.net/x", "path-first") > specificity("a.net", "path-first")
     assert specificity("*.net/x", "host-first") < specificity("a.net", "host-first")
+
+
+@pytest.mark.parametrize("kind", sorted(GUARDS_NOTHING))
+def test_an_application_of_a_type_that_guards_no_url_decides_nowhere(kind: str) -> None:
+    """Whatever its policies say, the next one decides, or none; one of a type that is not known decides."""
+    address, below = Address(Kind.APPLICATION, "a.net"), Address(Kind.APPLICATION, "a.net/x")
+    app = AccessApplication("a", (public("a.net"),), ())
+    inner = AccessApplication("b", (public("a.net/x"),), (), freeze_object({"type": kind}))
+    found = governor(State({address: app, below: inner}), "a.net", "/x")
+    assert found
+    assert found.address == address
+    assert governor(State({below: inner}), "a.net", "/x") is None
+    unknown = AccessApplication("b", (public("a.net/x"),), (), freeze_object({"type": "of tomorrow"}))
+    found = governor(State({address: app, below: unknown}), "a.net", "/x")
+    assert found
+    assert found.address == below

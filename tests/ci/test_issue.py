@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cf_mtls.ci.github import GitHub
 from cf_mtls.ci.issue import Done, Run, sync
 from cf_mtls.ci.mark import Mark, key_of, mark_of, old_key_of
 from cf_mtls.ci.reading import told
-from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, inside, serving
+from tests.ci.fake_github import BOT, TOKEN, Answer, FakeGitHub, inside, serving
 from tests.ci.reports import FILE, SCOPE, a_finding, a_report, a_stack
 
 RUN = Run("2026-11-24T08:00:00Z", "https://github.example/o/r/actions/runs/1", BOT, ("cf-mtls", "drift"))
@@ -326,6 +327,25 @@ def test_a_run_opens_only_so_many_issues() -> None:
     assert sum("not made" in line for line in done.lines) == 3
 
 
+@pytest.mark.parametrize(("failing", "made", "problems"), [({1}, 4, 1), ({1, 3}, 3, 2), ({0, 1, 2}, 0, 3)])
+def test_a_stack_that_github_fails_at_hides_no_other(failing: set[int], made: int, problems: int) -> None:
+    """The rest is done and what failed is said; after three in a row the rest is left to the next run."""
+    fake, asked = FakeGitHub(), iter(range(99))
+
+    def around(request: str, do: Callable[[], Answer]) -> Answer:
+        refused = request.startswith("POST") and next(asked) in failing
+        return (502, {}) if refused else do()
+
+    stacks = [a_stack(file=f"plans/{n}.yaml", stack=f"s{n}") for n in range(5)]
+    with inside(fake, around) as github:
+        done = sync(github, told([a_report(*stacks)], "o/r"), RUN, 10)
+    assert (len(fake.issues), len(done.problems)) == (made, problems)
+    assert {problem.code.code for problem in done.problems} == {"ci.github"}
+    assert any("left to the next run: 2 issues" in line for line in done.lines) is (made == 0)
+    synced(fake, *stacks)
+    assert states(fake) == ["open"] * 5
+
+
 def test_an_issue_is_found_on_any_page() -> None:
     """With 250 newer issues of the label, ours is still the one that is edited."""
     with serving() as fake, GitHub(TOKEN, fake.url, "o/r") as github:
@@ -340,7 +360,7 @@ def test_an_issue_is_found_on_any_page() -> None:
 def test_a_huge_report_still_fits() -> None:
     """3,000 findings with long differences: at most 60,000 characters, and what is left out is counted."""
     findings = [
-        a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 500]) for n in range(3000)
+        a_finding(address=f"application/{n}.net/" + "x" * 50, diff=["+ " + "y" * 5000]) for n in range(3000)
     ]
     fake = FakeGitHub()
     synced(fake, a_stack(findings=findings))

@@ -23,6 +23,7 @@ from cf_mtls.ci.issue import Done, Run, sync
 from cf_mtls.ci.reading import report, told
 from cf_mtls.declare import search
 from cf_mtls.diagnostics import Failure
+from cf_mtls.model.coverage import Part, seen
 from cf_mtls.planning.drift import Checked, Class, Finding
 from cf_mtls.report.drift_data import drift_data
 from tests.ci.fake_github import BOT, Answer, FakeGitHub, inside
@@ -87,7 +88,7 @@ def checked(file: str, stack: str, state: str) -> Checked:
     """What a check finds of a stack in this state."""
     if state == "error":
         return Checked(file, stack, SCOPE, (Finding(Class.UNCHECKED, "api", "no answer", "x"),))
-    return Checked(file, stack, SCOPE, (finding(state),) if state in DRIFTS else ())
+    return Checked(file, stack, SCOPE, (finding(state),) if state in DRIFTS else (), coverage=seen(Part))
 
 
 def a_run(fake: FakeGitHub, trouble: Trouble, reports: list[dict[str, Any]], at: datetime) -> Done | None:

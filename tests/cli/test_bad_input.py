@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cf_mtls.cli.options import LARGE
 from cf_mtls.declare.example import GEORGETOWN
 from tests.drift.inside import said
 
@@ -114,3 +115,14 @@ def test_no_arguments_and_an_unknown_verb_are_usage_errors(folder: Path) -> None
     """Both print how to go on."""
     assert said(folder).returncode == 64
     assert said(folder, "plam").returncode == 64
+
+
+@pytest.mark.parametrize("verb", [["validate"], ["plan"], ["apply", "-y"], ["drift"]])
+@pytest.mark.parametrize(("size", "is_said"), [(LARGE // 2, False), (LARGE + 1, True)])
+def test_reading_a_large_plan_file_is_said(tmp_path: Path, verb: list[str], size: int, is_said: bool) -> None:
+    """On stderr, before the seconds that it takes; a file of the usual size is read without a word."""
+    (tmp_path / "p.yaml").write_text("version: 1\nstack: s\nsurprise: 1\n# " + "x" * size + "\n", "utf-8")
+    ran = said(tmp_path, *verb, "p.yaml", **REAL)
+    assert ("Reading p.yaml, " in ran.stderr) is is_said
+    assert "Reading" not in ran.stdout
+    assert ran.returncode == 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from cf_mtls.ci.github import Post
-from cf_mtls.ci.issue import Deed, Run, body, deeds
+from cf_mtls.ci.issue import Run, sync
 from cf_mtls.ci.outputs import annotated, outputs
+from cf_mtls.ci.reading import Told
 from cf_mtls.report.drift_text import drift_text
 from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
@@ -77,15 +79,40 @@ def _annotations(lines: list[str], stack: dict[str, Any]) -> str:
     return ALARM if any(f["alarm"] for f in stack["findings"]) else UNTOLD
 
 
+class _Issues:
+    """The issues of one repository, in memory, as `GitHub` has them."""
+
+    def __init__(self) -> None:
+        self.posts: dict[int, Post] = {}
+
+    def issues(self, _: str) -> list[Post]:
+        return list(self.posts.values())
+
+    def create(self, _: str, text: str, __: list[str]) -> Post:
+        self.posts[len(self.posts) + 1] = made = Post(len(self.posts) + 1, "bot", text)
+        return made
+
+    def edit(self, number: int, changes: dict[str, str]) -> None:
+        old = self.posts[number]
+        is_open = changes.get("state", "open" if old.is_open else "closed") == "open"
+        self.posts[number] = replace(old, body=changes.get("body", old.body), is_open=is_open)
+
+    def comments(self, _: int) -> list[Post]:
+        return []
+
+    def comment(self, _: int, __: str) -> None:
+        pass
+
+
 def _issue(stack: dict[str, Any]) -> str:
     """What becomes of an issue that an earlier drift opened: closed is good, edited or left alone is not."""
-    run = Run("2026-01-01T00:00:00Z", "", "bot", ("cf-mtls",))
-    earlier = {**stack, "fingerprint": "0" * 64}
-    post = Post(1, "bot", body(earlier, None, run), is_open=True)
-    done = deeds(stack, post)
-    if Deed.CLOSE in done or Deed.SAY_RESOLVED in done:
-        return GOOD
-    return ALARM if Deed.EDIT in done else UNTOLD
+    github: Any = _Issues()
+    here = {**stack, "repository": "1", "path": stack["file"]}
+    for at, now in (("2026-01-01T00:00:00Z", {**here, "status": "drift", "fingerprint": "0" * 64}),
+                    ("2026-01-02T00:00:00Z", here)):  # fmt: skip
+        sync(github, Told((now,)), Run(at, "", "bot", ("cf-mtls",)), 1)
+    (post,) = github.posts.values()
+    return GOOD if not post.is_open else ALARM if "2026-01-02" in post.body else UNTOLD
 
 
 def worst(kinds: list[str]) -> str:

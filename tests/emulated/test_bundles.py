@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.model.plan import Allowed
 from cf_mtls.pki.authority import Authority, root
 from cf_mtls.pki.pem import Chain
+from cf_mtls.planning import codec
 from tests.emulated.edge import Asking, Prober, files, lever
 
 NOW = datetime.now(UTC)
@@ -170,6 +172,29 @@ def test_what_an_account_refuses_twice_is_told_learned_and_done_through_a_gap(
     assert account.names() == [named("both")]
     code, said = account.cf_mtls("apply", "one", *GAP, *flag)
     assert code == 0, said
+    assert account.names() == [named("one")]
+    assert account.admits() == {"one": True, "two": False}
+
+
+@pytest.mark.parametrize("refused", ["first", "any"])
+def test_a_saved_plan_carries_what_the_account_refuses_twice(account: Account, refused: str) -> None:
+    """Through the gap with the approved digest; without it that is refused, and so is a file with another word."""
+    account.switch(refuse_duplicate_certificate=refused)
+    account.applied("both")
+    flag = ("--refuse-duplicate-certificate", refused)
+    assert account.cf_mtls("plan", "one", *GAP, *flag, "--out", "p.json")[0] == 0
+    raw = json.loads((account.folder / "p.json").read_text("utf-8"))
+    ours = raw["cf_mtls"]
+    assert ours["allowed"]["twins"] == [refused]
+    assert [step["phase"] for step in ours["steps"]] == ["narrow", "delete", "upload", "widen"]
+    forged = {**ours, "allowed": {**ours["allowed"], "twins": []}}
+    content = {k: v for k, v in forged.items() if k not in {"schema", "version", "digest"}}
+    forged["digest"] = codec.digest(content)
+    (account.folder / "forged.json").write_text(json.dumps({**raw, "cf_mtls": forged}), "utf-8")
+    assert run(["apply", "forged.json", "--expect", forged["digest"]]) == 4
+    assert run(["apply", "p.json"]) == 4
+    assert account.names() == [named("both")]
+    assert run(["apply", "p.json", "--expect", ours["digest"]]) == 0
     assert account.names() == [named("one")]
     assert account.admits() == {"one": True, "two": False}
 

@@ -24,6 +24,7 @@ from cf_mtls.planning.drift import Class, Status
 from cf_mtls.remote.pace import Pace
 from cf_mtls.workflow import Account
 from tests.ci.steps import parsed
+from tests.conftest import Pki
 from tests.drift.inside import run
 from tests.emulated.edge import lever
 from tests.emulated.test_main_job import PLAN, seen
@@ -234,12 +235,11 @@ def test_weakened_unmanaged_and_a_foreign_mark(closed: Path, ready: Ready) -> No
     assert drift(closed, ready, PLAN, "--alarm", "unmanaged")[0] == 2
 
 
-def test_what_ends_soon_informs_and_at_last_alarms(closed: Path, ready: Ready) -> None:
+def test_what_ends_soon_informs_and_at_last_alarms(closed: Path, ready: Ready, pki: Pki) -> None:
     """A client with 20 days left informs; with 3 days it is an alarm; --expiring-within widens the view."""
     certs = closed / "plans/certs"
-    authority = root("Short", now=NOW)
     for days, code in ((20, 0), (3, 2)):
-        jean = authority.issue("jean", now=NOW, days=days)
+        jean = pki.clients.issue("jean", now=NOW, days=days)
         (certs / "clientcert.pem").write_text(jean.certificate_pem)
         (certs / "clientcert.key").write_text(jean.key_pem)
         got, data = drift(closed, ready, PLAN)

@@ -203,7 +203,7 @@ def _alter(random: Random, slot: tuple[Any, Any]) -> None:
     elif choice == 1 and isinstance(holder, dict):
         holder[str(random.choice(VALUES))[:50]] = holder.pop(key)
     elif choice == 2 and isinstance(holder, dict):
-        holder["more"] = random.choice(VALUES)
+        holder["more"] = json.loads(json.dumps(random.choice(VALUES)))  # its own, for it may be altered next
     elif choice == 3 and isinstance(holder[key], list) and holder[key]:
         holder[key] = holder[key] * random.choice((2, 30))
     elif choice == 4 and isinstance(holder[key], str):

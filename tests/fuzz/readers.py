@@ -77,6 +77,7 @@ from cf_mtls.report.plan_text import plan_text
 from cf_mtls.report.terminal import Paint, messages
 from cf_mtls.verify.answer import evidence, parse, replayable
 from tests.ci.reports import a_report, a_stack
+from tests.fuzz import writes
 from tests.fuzz.mutate import mutated, mutated_json
 from tests.planning.saved_worlds import a_plan
 
@@ -584,6 +585,7 @@ READERS: Mapping[str, Fuzzed] = {
         f"doctor {name}": of_json(lambda name=name: (envelope(ANSWERS[name]),), read_doctor(name))  # type: ignore[misc]
         for name in ANSWERS
     },
+    "API writes": of_json(writes.answers, writes.write),
     "API error": of_json(lambda: (ERRORS, envelope([CA])), read_envelope),
     "API headers": of_bytes(lambda: HEADERS, read_headers),
     "edge headers": of_bytes(lambda: EDGE, read_edge),

@@ -29,7 +29,7 @@ SAMPLE, MANY = 1_110, 1_000_000
 def test_no_reader_lets_anything_out(counted: Counted) -> None:
     """Every reader, in child processes, by the work that they did and the memory that they took."""
     if BUDGET == 1:
-        found = [measured(seed(), SAMPLE // len(READERS), *names())]
+        found = [measured(seed(), -(-SAMPLE // len(READERS)), *names())]
     else:
         found = [counts for _, counts in run(MANY, seed(), os.cpu_count() or 1, names())]
     total = summed(found)
@@ -92,6 +92,9 @@ def test_mutations_are_many_and_the_same_for_the_same_seed() -> None:
     assert mutated_json(Random(1), value) == mutated_json(Random(1), value)
     assert len({mutated_json(Random(n), value) for n in range(300)}) > 290
     assert len({mutated(Random(n), b"some bytes to change") for n in range(300)}) > 200
+    before = json.dumps(VALUES)
+    assert len({mutated_json(Random(n), {"a": {}}) for n in range(3000)}) > 100
+    assert json.dumps(VALUES) == before, "an input was altered that others are made of"
     kinds = Counter[str]()
     for number in range(300):
         try:

@@ -219,4 +219,18 @@ MUTANTS = (
         "verify/test_asked.py",
         ("of_api", 'parts._replace(netloc=parts.netloc.rpartition("@")[2])', "parts"),
     ),
+    *of(
+        "report/drift_text",
+        "drift/test_alike.py",
+        ("alike", "if counts[kind] <= MOST_ALIKE:", "if True:"),
+        ("alike", 'bool(found["alarm"])', "True"),
+        ("alike", "if n > MOST_ALIKE", "if False"),
+        ("_notes", "if shown[code] <= MOST_ALIKE:", "if True:"),
+    ),
+    *of(
+        "report/junit_drift",
+        "drift/test_alike.py",
+        ("_rest", "if left.kind == Class.UNCHECKED.value:", "if False:"),
+        ("_rest", "if left.is_alarm:", "if False:"),
+    ),
 )

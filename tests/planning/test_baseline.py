@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from cf_mtls.model.frozen import freeze_object
 from cf_mtls.model.plan import Removed
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -19,12 +21,14 @@ from cf_mtls.model.resources import (
 )
 from cf_mtls.model.state import State
 from cf_mtls.planning.baseline import as_applied, as_declared_before, pending
+from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.diff import diff
+from cf_mtls.planning.drift import Class
 from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.planfile import saved_of
 from cf_mtls.planning.saved import Saved
 from cf_mtls.workflow import Allowed, planned
-from tests.planning.things import ANYONE, CERTIFICATE, app, app_at, ca, ca_at, policy, rule
+from tests.planning.things import ANYONE, CERTIFICATE, END, app, app_at, ca, ca_at, policy, rule
 
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
 AT = app_at("a.net")
@@ -164,15 +168,26 @@ def test_a_thing_that_was_rebuilt_by_somebody_else_is_not_as_it_was_left() -> No
     """Deleted and made again at its place without the mark, then pinned by the file: what it was is not known."""
     saved = applied(State(), FILE)
     theirs = OURS.put(AT, app("a.net", ANYONE, stack=None, id="9"))
-    assert pending_of(saved, theirs, FILE.put(AT, replace(app("a.net"), id="9"))) == {}
+    wanted = FILE.put(AT, replace(app("a.net"), id="9"))
+    assert pending_of(saved, theirs, wanted) == {}
+    assert pending_of(saved, theirs, wanted.put(CA_AT, replace(CA, id=None))) == {}
+    assert set(pending_of(saved, OURS, FILE.put(CA_AT, replace(CA, id=None)))) == {CA_AT}
+
+
+def test_what_the_file_takes_in_now_was_never_applied() -> None:
+    """Somebody's application that stood there all the time or came since, pinned by the file and not as that says."""
+    saved = applied(State(), FILE)
+    at, theirs = app_at("c.net"), app("c.net", ANYONE, stack=None, id="9")
+    assert pending_of(saved, OURS.put(at, theirs), FILE.put(at, app("c.net", id="9"))) == {}
 
 
 def test_a_thing_that_moved_in_the_file_and_is_gone_in_the_account_is_not_pending() -> None:
-    """The file gave it another first domain; somebody deleted it: it is not new."""
-    two = replace(app("a.net/x"), destinations=(public("a.net/x"), public("a.net/y")))
-    saved = applied(State(), State({app_at("a.net/x"): two}))
-    other = replace(two, destinations=(public("a.net/y"), public("a.net/z")))
-    assert pending_of(saved, State(), State({app_at("a.net/y"): other})) == {}
+    """The file gave it another first domain; somebody deleted it: it is not new, also where anyone got in anyway."""
+    for rules in ((), (ANYONE,)):
+        two = replace(app("a.net/x", *rules), destinations=(public("a.net/x"), public("a.net/y")))
+        saved = applied(State(), State({app_at("a.net/x"): two}))
+        other = replace(two, destinations=(public("a.net/y"), public("a.net/z")))
+        assert pending_of(saved, State(), State({app_at("a.net/y"): other})) == {}
     fresh = app("a.net/z")
     assert set(pending_of(saved, State(), State({app_at("a.net/z"): fresh}))) == {app_at("a.net/z")}
 
@@ -220,6 +235,19 @@ def test_an_application_that_is_half_as_applied_and_half_as_the_file_is_nobodys_
         assert pending_of(saved, OURS.put(AT, app("a.net", fields=there, id="1")), wanted) == waiting
 
 
+def test_a_member_counts_where_the_file_says_it_or_the_applied_one_did() -> None:
+    """Somebody changed it: with nobody's member the file's own edit is pending; else the two are not one request."""
+    for before, now, waiting in (
+        ({}, {}, {AT: {"policies"}}),
+        ({"logo_url": "a"}, {}, {}),
+        ({}, {"logo_url": "b"}, {}),
+    ):
+        was = OURS.put(AT, app("a.net", fields={"logo_url": "a"}, id="1"))
+        saved = applied(was, FILE.put(AT, app("a.net", fields=before)))
+        there = OURS.put(AT, app("a.net", fields={"logo_url": "b"}, id="1"))
+        assert pending_of(saved, there, FILE.put(AT, replace(NAMED, fields=freeze_object(now)))) == waiting
+
+
 def test_what_the_file_drops_is_pending_only_as_it_was_left() -> None:
     """Whole or not at all."""
     saved = applied(State(), FILE)
@@ -255,6 +283,9 @@ def test_a_targeted_plan_is_evidence_of_what_it_left_out_only_with_the_plan_befo
     back = now.put(B_AT, OURS[B_AT])
     assert pending_of(part, back, file_too) == {AT: {"tags"}}
     assert pending_of([applied(State(), FILE), part], back, file_too) == {AT: {"tags"}, B_AT: {"tags"}}
+    new = wanted.put(app_at("c.net"), app("c.net"))
+    parts = [left_by(wide, new, allowed=Allowed(delete=9, targets=frozenset({AT})))] * 2
+    assert pending_of(parts, now, new) == pending_of(parts[:1], now, new) == {}
     below = app_at("b.net/x")
     assert set(pending_of(part, back, file_too.put(below, app("b.net/x")))) == {AT}
 
@@ -297,3 +328,50 @@ def test_settings_that_nobody_declared_are_as_they_were_seen() -> None:
     off = FILE.put(SETTINGS, HostnameSettings("a.net", china_network=True))
     assert pending_of(never, OURS.put(SETTINGS, FORWARDING), off) == {SETTINGS: {"china_network"}}
     assert pending_of(never, OURS, off) == {SETTINGS: {"china_network", "client_certificate_forwarding"}}
+
+
+def test_an_apply_that_was_cut_excuses_nothing() -> None:
+    """What is still as before the plan is drift, for somebody who undoes it leaves the same; that is said beside it.
+
+    What only the file changed since is pending all the same.
+    """
+    wanted = FILE.put(AT, NAMED).put(B_AT, app("b.net", NAMED.policies[0]))
+    saved = applied(OURS, wanted)
+    cut = OURS.put(AT, replace(NAMED, id="1"))
+    since = wanted.put(app_at("a.net/new"), app("a.net/new")).put(
+        AT, replace(NAMED, fields=freeze_object({"tags": ["x"]}))
+    )
+    assert pending_of(saved, cut, wanted) == {}
+    assert {a: "tags" in names for a, names in pending_of(saved, cut, since).items()} == {
+        AT: True,
+        app_at("a.net/new"): False,
+    }
+    found = findings(Known("p.yaml", "s", since, applied=(saved,)), cut, END, timedelta(0))
+    hinted = {
+        f.address: "its apply did not end" in f.says for f in found if f.kind in {Class.DRIFT, Class.PENDING}
+    }
+    assert hinted == {str(AT): False, str(B_AT): True, "application/a.net/new": False}
+
+
+def test_a_wildcard_of_a_ca_counts_as_if_access_honoured_it() -> None:
+    """Whether it does is not known (facts 1.7): by it the client of a CA gets in where neither state says so."""
+    wild = ca("1", "*.a.net", sha256="1" * 64, pem="PEM", id="c")
+    other = ca("2", "x.a.net", sha256="2" * 64, pem="PEM", id="d")
+    shut = app("x.a.net", NAMED.policies[0])
+    at = app_at("x.a.net")
+    saved = applied(State(), of_file(State({ca_at("1"): wild, ca_at("2"): other, at: shut})))
+    wanted = of_file(State({ca_at("2"): other, at: app("x.a.net")}))
+    left = State({ca_at("1"): wild, ca_at("2"): other, at: replace(shut, id="1")})
+    assert set(pending_of(saved, left, wanted)) == {at, ca_at("1")}
+    assert pending_of(saved, left.put(at, app("x.a.net", id="1")), wanted) == {}
+
+
+def test_where_it_cannot_be_decided_it_is_drift_once_the_account_moved_there() -> None:
+    """Stars inside of several paths: no path stands for all. Until somebody moves the host, nothing is to decide."""
+    stars = {app_at(d): app(d, id=d) for d in ("a.net/p*", "a.net/*q")}
+    there = State({**OURS, **stars})
+    saved = applied(State(), of_file(there))
+    wanted = of_file(there).put(AT, NAMED)
+    assert pending_of(saved, there, wanted) == {AT: {"policies"}}
+    moved = there.put(app_at("a.net/p*"), app("a.net/p*", fields={"tags": ["x"]}, id="a.net/p*"))
+    assert pending_of(saved, moved, wanted) == {}

@@ -9,7 +9,7 @@ import pytest
 
 from cf_mtls.diagnostics import Code, Fault, Place, Severity
 from cf_mtls.model.coverage import Part, seen
-from cf_mtls.model.plan import NOTHING, Removed
+from cf_mtls.model.plan import NOTHING
 from cf_mtls.model.resources import Address, HostnameSettings, Kind, Resource, Scope
 from cf_mtls.model.state import State
 from cf_mtls.planning.check import Known, findings, unread
@@ -120,18 +120,10 @@ def test_settings_alone_are_a_stack_too() -> None:
     assert found(State(), State({at: HostnameSettings("a.net")})) == {}
     assert found(State({at: set_}), State({at: set_})) == {}
     assert found(State(), State({at: set_})) == {Class.DRIFT: ["settings/a.net", "stack/s"]}
-    half = State({at: set_, app_at("a.net"): app("a.net")})
-    assert found(State({at: set_}), half) == {Class.DRIFT: ["application/a.net"]}
+    with_app = State({at: set_, app_at("a.net"): app("a.net")})
+    assert found(State({at: set_}), with_app) == {Class.DRIFT: ["application/a.net"]}
     pinned = State({app_at("a.net"): app("a.net", ANYONE, stack=None, id="1")})
     assert "stack/s" not in found(pinned, State({app_at("a.net"): app("a.net", id="1")}))[Class.DRIFT]
-
-
-def test_a_file_that_declares_nothing_is_not_absent() -> None:
-    """What it wants removed and may not is said, and no more."""
-    beside = put("2", replace(ca("2", "b.net", stack=None), id="9", elsewhere="zone:1"))
-    told = found(beside.put_all(dict.fromkeys(THERE)), State(), removed=(Removed("9", destroy=True),))
-    assert Class.DRIFT in told
-    assert "stack/s" not in told[Class.DRIFT]
 
 
 def nothing_applied() -> Saved:

@@ -96,10 +96,12 @@ def test_a_waiver_holds_through_its_last_day_and_no_longer(until: date, holds: b
 
 def test_what_could_not_be_checked_cannot_be_waived() -> None:
     """A waiver is for a difference that somebody has seen; the stack stays unchecked."""
-    (marked,), unused = waived([finding(Class.UNCHECKED)], [waiver()], TODAY)
-    assert marked.waiver is None
-    assert checked(marked).status is Status.ERROR
-    assert unused == (waiver(),)
+    unchecked = finding(Class.UNCHECKED)
+    for one in (waiver(), waiver(of=unchecked)):
+        (marked,), unused = waived([unchecked], [one], TODAY)
+        assert marked.waiver is None
+        assert checked(marked).status is Status.ERROR
+        assert unused == (one,)
 
 
 def test_a_waiver_covers_the_one_difference_that_it_names() -> None:
@@ -171,6 +173,13 @@ def test_a_differences_digest_tells_both_sides() -> None:
         for one, two in ((0, 2), (1, 2), (0, 1))
     ]
     assert len({of_change(change, Class.DRIFT, None, Grounds("")).digest for change in changes}) == 3
+    assert len({of_change(changes[0], Class.DRIFT, None, Grounds(g)).digest for g in ("one", "other")}) == 2
+
+
+def test_what_nobody_looked_at_is_not_whole() -> None:
+    """Without a finding, too."""
+    assert checked().is_whole
+    assert not Checked("f.yaml", "s", "account:1").is_whole
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 
 from cf_mtls.diagnostics import Diagnostic
 from cf_mtls.model.marks import certificate_name
-from cf_mtls.model.plan import Allowed, Phase, Plan
+from cf_mtls.model.plan import Action, Allowed, Change, Phase, Plan
 from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind, Resource, Scope
 from cf_mtls.model.state import State
 from cf_mtls.pki.authority import root
 from cf_mtls.pki.pem import Chain
-from cf_mtls.planning.duplicates import refusals, rivals
+from cf_mtls.planning.duplicates import not_told, refusals, rivals
 from cf_mtls.workflow import planned
 from tests.planning.things import HOLDERS, app, app_at
 from tests.planning.worlds import END
@@ -144,3 +144,24 @@ def test_two_that_stay_cannot_stand_beside_each_other() -> None:
     assert codes(plan(replace(STRANGE, id="old"), NEW, OTHER, twins="any", shut="a.net")).count(
         "plan.duplicate-stays"
     ) == 2  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "twins", "told"),
+    [
+        (replace(STRANGE, id="x", contents=Contents.UNKNOWN), "any", False),
+        (replace(STRANGE, id="x", contents=Contents.RECORDED), "first", False),
+        (replace(STRANGE, id="x", contents=Contents.UNKNOWN), "", True),
+        (replace(STRANGE, id="x"), "any", True),
+        (replace(NEW, id="x", contents=Contents.UNKNOWN), "any", True),
+    ],
+)
+def test_what_only_the_upload_can_tell_is_said(there: CaCertificate, twins: str, told: bool) -> None:
+    """A CA of unknown contents beside the new one, where the account refuses anything twice; a known rival is told."""
+    actual = State({at(there): there})
+    create = Change(
+        at(OTHER), Action.CREATE, None, replace(OTHER, fingerprints=(*OTHER.fingerprints, "i1")), ()
+    )
+    typed = frozenset({twins} if twins else ())
+    found = list(not_told([create], actual, typed, rivals([create], actual, typed)))
+    assert [d.code.code for d in found] == ([] if told else ["plan.duplicate-not-told"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cf_mtls.model.doors import Reach
-from cf_mtls.model.frozen import freeze, freeze_object
+from cf_mtls.model.frozen import EMPTY, freeze, freeze_object
 from cf_mtls.model.resources import (
     AccessApplication,
     AccessGroup,
@@ -268,3 +268,14 @@ def test_groups_are_blamed_for_what_they_open() -> None:
     either = AccessPolicy("q", "non_identity", (rule("g-1"), rule("g-2"), rule("g-3")))
     assert culprits(either, opened, shut, idle) == ["g-1"]
     assert culprits(either, opened, replace(opened, id="g-2"), idle) == ["g-1", "g-2", "g-3"]
+
+
+def test_a_foreign_application_that_lets_preflights_through_opens_ours() -> None:
+    """Though its policies are ours: OPTIONS passes them by. Not where ours is declared to do the same."""
+    through = freeze_object({"options_preflight_bypass": True})
+    same = AccessApplication("theirs", (public("a.net/x/y"),), (HOLDERS,), through, id="a-1")
+    (found,) = weakenings(state(app=same), DECLARED)
+    assert (found.culprit.key, found.domain, found.reach) == ("a.net/x/y", "a.net/x", Reach.ANYONE)
+    ours = replace(APP, fields=through)
+    assert [*weakenings(state(app=same).put(OURS, ours), {**DECLARED, OURS: ours})] == []
+    assert [*weakenings(state(app=replace(same, fields=EMPTY)), DECLARED)] == []

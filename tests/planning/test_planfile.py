@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from cf_mtls.diagnostics import Diagnostic, Exit, Failure, has_errors
+from cf_mtls.model.asked import Asked
 from cf_mtls.model.frozen import Record, freeze, freeze_object
 from cf_mtls.model.people import Client, Shown, Target
 from cf_mtls.model.plan import NOTHING, Allowed, Change, Inputs, Plan, Promise, Removed, Step
@@ -273,7 +274,7 @@ def test_nothing_that_a_plan_is_made_from_is_forgotten() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [Allowed, Client, Promise, Removed, Shown, Target, *codec.TYPES.values()],
+    [Allowed, Asked, Client, Promise, Removed, Shown, Target, *codec.TYPES.values()],
     ids=lambda k: k.__name__,
 )
 def test_every_field_of_a_class_is_carried(kind: Any) -> None:

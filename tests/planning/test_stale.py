@@ -20,11 +20,20 @@ from tests.planning.things import ANYONE, CERTIFICATE, app, app_at, ca, ca_at, p
 NOW = datetime.now(UTC)
 SCOPE = Scope("account", "0123456789abcdef0123456789abcdef")
 GROUP = Address(Kind.GROUP, "g")
-STAFF = AccessGroup("staff", (rule("email", email="a@x.net"),), (), (), "g")
+STAFF = AccessGroup("staff", (rule("email", email="a@x.net"), rule("group", id="inner")), (), (), "g")
 BY_GROUP = policy("non_identity", CERTIFICATE, require=(rule("group", id="g"),))
+INNER, DEEP, THEIRS = (Address(Kind.GROUP, name) for name in ("inner", "deep", "theirs"))
+SHARED, THEIR_POLICY = Address(Kind.POLICY, "p"), Address(Kind.POLICY, "q")
+PLAIN_GROUP = AccessGroup("inner", (rule("email", email="b@x.net"),), (), (), "inner")
+REUSABLE = replace(
+    policy("non_identity", CERTIFICATE, require=(rule("group", id="deep"),)), id="p", reusable=True
+)
+THEIRS_BY_ID = replace(
+    policy("non_identity", CERTIFICATE, exclude=(rule("group", id="theirs"),)), id="q", reusable=True
+)
 OURS = replace(app("a.net"), id="1")
-FOREIGN_APP = replace(app("a.net/theirs", stack=None), id="2")
-OWN = replace(app("own.net"), id="10")
+FOREIGN_APP = replace(app("a.net/theirs", THEIRS_BY_ID, stack=None), id="2")
+OWN = replace(app("own.net", REUSABLE), id="10")
 DEFAULTS = freeze_object({"session_duration": "24h", "tags": []})
 FOREIGN_CA = replace(ca("9", "a.net", stack=None), id="3")
 ACTUAL = State(
@@ -34,6 +43,11 @@ ACTUAL = State(
         app_at("a.net/theirs"): FOREIGN_APP,
         ca_at("9"): FOREIGN_CA,
         GROUP: STAFF,
+        INNER: PLAIN_GROUP,
+        DEEP: replace(PLAIN_GROUP, id="deep"),
+        THEIRS: replace(PLAIN_GROUP, id="theirs"),
+        SHARED: REUSABLE,
+        THEIR_POLICY: THEIRS_BY_ID,
         app_at("own.net"): OWN,
         app_at("far.net"): replace(app("far.net", stack=None), id="5"),
         ca_at("8"): replace(ca("8", "far.net", stack=None), id="6"),
@@ -45,7 +59,11 @@ def saved() -> Saved:
     """A plan that changes the application on a.net, as it is saved."""
     own = app_at("own.net")
     declared = State(
-        {app_at("a.net"): app("a.net", BY_GROUP), ca_at("1"): ca("1", "a.net"), own: app("own.net")}
+        {
+            app_at("a.net"): app("a.net", BY_GROUP),
+            ca_at("1"): ca("1", "a.net"),
+            own: app("own.net", replace(REUSABLE, name="", decision="", include=(), require=())),
+        }
     )
     made = planned("s", SCOPE, declared, ACTUAL, Allowed(weaken=frozenset({"https://a.net/"})))
     assert not [d for d in made.diagnostics if d.is_error]
@@ -67,6 +85,15 @@ MOVES: list[tuple[str, Address, Resource | None, str]] = [
     ("a group was opened", GROUP, replace(STAFF, include=(Rule("everyone"),)), "changed"),
     ("a group's requirement went", GROUP, replace(STAFF, require=(Rule("certificate"),)), "changed"),
     ("a group is gone", GROUP, None, "is gone"),
+    ("a group within a group was opened", INNER, replace(PLAIN_GROUP, include=(Rule("everyone"),)), "changed"),
+    ("a reusable policy of ours was opened", SHARED, replace(REUSABLE, decision="bypass"), "changed"),
+    ("a requirement of a reusable policy of ours went", SHARED, replace(REUSABLE, require=()), "changed"),
+    ("a group of a reusable policy of ours was opened", DEEP,
+     replace(PLAIN_GROUP, id="deep", include=(Rule("everyone"),)), "changed"),
+    ("a reusable policy of a foreign application was opened", THEIR_POLICY,
+     replace(THEIRS_BY_ID, include=(Rule("everyone"),)), "changed"),
+    ("a group of a foreign application's reusable policy moved", THEIRS,
+     replace(PLAIN_GROUP, id="theirs", include=(Rule("certificate"),)), "changed"),
     ("a wildcard covers the host now", app_at("*.net"), replace(app("*.net", ANYONE, stack=None), id="8"), "appeared"),
 ]  # fmt: skip
 

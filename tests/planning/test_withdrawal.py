@@ -35,7 +35,8 @@ def bundle(*authorities: Authority, hosts: tuple[str, ...] = ("a.net",)) -> tupl
     return Address(Kind.CERTIFICATE, chain.sha256), ca
 
 
-OLD = bundle(ONE, TWO, TOP)
+FULL, TWO_HOSTS = (ONE, TWO, TOP), ("a.net", "b.net")
+OLD = bundle(*FULL)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,24 @@ def test_drift_says_it_while_the_account_still_has_the_old_bundle(
 ) -> None:
     """Without any evidence: its name says what it holds, and the file that was uploaded lies beside."""
     assert codes(Known("p.yaml", "s", State([NEW]), beside=beside), actual) == said
+
+
+def test_a_bundle_that_stays_beside_another_is_not_taken_out() -> None:
+    """The account has it by its id and the file by what it holds: the applied plan only gave it a hostname more."""
+    marked = [
+        (a, replace(ca, name=certificate_name("c", a.key, "s")))
+        for a, ca in (bundle(*FULL, hosts=TWO_HOSTS), NEW)
+    ]
+    plan = planned("s", SCOPE, State(marked), State([in_account(OLD)]), Allowed(weaken=frozenset(TWO_HOSTS)))
+    known = Known("p.yaml", "s", State(marked), applied=(saved_of(plan),))
+    assert codes(known) == []
+    assert codes(replace(known, declared=State(marked[1:]))) == ["certificate.still-vouched"]
+
+
+def test_a_ca_that_stays_is_no_withdrawal_whatever_its_address() -> None:
+    """The applied plan found it by its id and gave it one more hostname; the file has it by its content."""
+    wider = replace(OLD[1], associated_hostnames=("a.net", "b.net"))
+    both = State((a, replace(ca, name=certificate_name("c", a.key, "s"))) for a, ca in ((OLD[0], wider), NEW))
+    people = replace(NO_PEOPLE, at=NOW, beside=(OLD[1].pem or "",))
+    made = planned("s", SCOPE, both, State([in_account(OLD)]), Allowed(lockout=frozenset({"a.net"})), people)
+    assert codes(Known("p.yaml", "s", both, applied=(saved_of(made),))) == []
