@@ -165,3 +165,14 @@ def test_a_ca_that_stays_is_no_withdrawal_whatever_its_address() -> None:
     people = replace(NO_PEOPLE, at=NOW, beside=(OLD[1].pem or "",))
     made = planned("s", SCOPE, both, State([in_account(OLD)]), Allowed(lockout=frozenset({"a.net"})), people)
     assert codes(Known("p.yaml", "s", both, applied=(saved_of(made),))) == []
+
+
+def test_every_ca_that_stays_is_looked_at() -> None:
+    """Each has the root of another one that was taken out."""
+    three = OTHER.intermediate("Three", now=NOW)
+    old = bundle(ONE, three, TOP, OTHER)
+    found = list(withdrawals(State([old]), State([bundle(TOP), bundle(OTHER)]), NOW))
+    assert {name for name in ("CN=One", "CN=Three") for d in found if name in d.detail} == {
+        "CN=One",
+        "CN=Three",
+    }
