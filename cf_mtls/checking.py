@@ -13,17 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cf_mtls import diagnostics, input_file, proving, workflow
+from cf_mtls import diagnostics, proving, workflow
 from cf_mtls.declare.fleet import twice
 from cf_mtls.declare.trust import OVERDUE
 from cf_mtls.diagnostics import Diagnostic, Failure, Place
+from cf_mtls.ends import Ends, ends_of
+from cf_mtls.model.ends import End
 from cf_mtls.model.evidence import Dossier, Outcome, says_emulator
+from cf_mtls.model.plan import Action
 from cf_mtls.model.resources import CaCertificate, HostnameSettings
 from cf_mtls.model.state import State
-from cf_mtls.pki.pem import read_certificates
 from cf_mtls.planning import host_settings, watched
 from cf_mtls.planning.admission import with_bundles, with_contents
 from cf_mtls.planning.check import Known, ends, findings, said_of_contents, turned, unread
@@ -42,6 +43,7 @@ from cf_mtls.verify.witness import shared
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from cf_mtls.declare.resolve import Stack
     from cf_mtls.model.people import Client
@@ -90,6 +92,10 @@ class Asked:
     """Hosts that lie in no zone which the token sees, and are meant all the same."""
     heard: Callable[[], None] = lambda: None
     """Called when the edge that answered said that it is an emulator's."""
+    passphrase: Callable[[Client], bytes | None] = lambda _: None
+    """Of a client whose file is encrypted, as far as it can be had without asking anybody."""
+    in_folders: bool = False
+    """Whether every plan file of the folders is here: then of a stack that none declares that can be said."""
     unread: Mapping[Path, Diagnostic] = field(default_factory=dict)
     """What a folder has and could not be read, and why: each could not be checked, and is not opened again."""
     of_evidence: tuple[tuple[tuple[str, str] | None, Diagnostic], ...] = ()
@@ -215,11 +221,14 @@ def _judged(
 ) -> Checked:
     """The verdict on a stack whose account could be read."""
     file, scope = str(item.path), item.scope
-    known = _known(item, stack, items, there, asked)
-    found = [*findings(known, snapshot.state, asked.now, asked.within), *_overdue(file, stack)]
+    ending = ends_of(stack, asked.passphrase)
+    known = _known(item, stack, items, there, asked, ending)
+    found = list(findings(known, snapshot.state, asked.now, asked.within))
+    found += _overdue(file, stack, found)
     coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
-    if not asked.witness:
-        coverage = replace(coverage, not_asked=coverage.not_asked | {"the edge"})
+    left_out = {"the edge"} if not asked.witness else set[str]()
+    left_out |= {f"the end of client {name}" for name, _ in ending.unknown}
+    coverage = replace(coverage, not_asked=coverage.not_asked | left_out)
     found += unread(coverage, Place(file))
     rested, kept_elsewhere = _watched(stack, snapshot.state, known)
     found += rested
@@ -232,11 +241,12 @@ def _judged(
         str(scope),
         marked,
         asked.alarming,
-        _unused(unmet, marked, known, stack, there, snapshot.state, asked) if unmet else (),
+        _unused(unmet, marked, known, ending, there, asked) if unmet else (),
         (
             *(note for whose, note in asked.of_evidence if whose in {None, (stack.name, str(scope))}),
             *snapshot.diagnostics,
             *there.notes,
+            *(note for _, note in ending.unknown),
             *said_of_contents(known, snapshot.state, asked.now),
             *kept_elsewhere,
         ),
@@ -262,9 +272,8 @@ def _unused(
     unmet: Sequence[Waiver],
     found: Sequence[Finding],
     known: Known,
-    stack: Stack,
+    ending: Ends,
     there: _Seen,
-    actual: State,
     asked: Asked,
 ) -> tuple[Waiver, ...]:
     """Of the waivers that met nothing those that can go: what they are for was looked at, and is not there."""
@@ -273,10 +282,10 @@ def _unused(
         return ()
     proven = asked.witness and not any(address.startswith("proof/") for address in unseen_at)
     # An end that is too far away to be reported is there all the same.
+    actual = there.snapshot.state if there.snapshot else State()
     ever = ends(known, actual, asked.now, timedelta.max)
     _, left = waived(ever, unmet, asked.now.date())
-    opened = {address for address in known.ends if address.startswith("client/")}
-    closed = {f"client/{client.name}" for client in stack.clients} - opened
+    closed = {f"client/{name}" for name, _ in ending.unknown}
     return tuple(
         waiver
         for waiver in left
@@ -293,23 +302,33 @@ def _unchecked(file: str, failed: Sequence[Diagnostic]) -> Iterator[Finding]:
             yield replace(found, says=" ".join(found.says.split()))
 
 
-def _known(item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, asked: Asked) -> Known:
+def _known(
+    item: _Stack, stack: Stack, items: Sequence[_Stack], there: _Seen, asked: Asked, ending: Ends
+) -> Known:
     actual = there.snapshot.state if there.snapshot else None
     others = [i.stack for i in items if i.stack and i.scope == item.scope and i is not item]
-    ends = dict(_client_ends(stack)) | ({"token": there.token_ends} if there.token_ends else {})
+    token = (End("token", there.token_ends),) if there.token_ends else ()
     applied = tuple(p for p in asked.applied if (p.stack, p.scope) == (stack.name, item.scope))
     return Known(
         str(item.path),
         stack.name,
         stack.state,
         stack.places,
-        ends,
+        (*ending.known, *token),
         frozenset(a for other in others if actual is not None for a in _cas_of(other, actual)),
         applied,
         None if applied else asked.before(item.path),
         stack.removed,
+        _stacks_here(item, items) if asked.in_folders else None,
         workflow.people_of(stack, actual).beside if actual is not None else (),
     )
+
+
+def _stacks_here(item: _Stack, items: Sequence[_Stack]) -> frozenset[str] | None:
+    """The stacks that the files declare in a scope; None where a file could not be read: it may declare any."""
+    if any(i.stack is None or i.scope is None for i in items):
+        return None
+    return frozenset(i.stack.name for i in items if i.stack and i.scope == item.scope)
 
 
 def _cas_of(stack: Stack, actual: State) -> Iterator[Address]:
@@ -317,22 +336,18 @@ def _cas_of(stack: Stack, actual: State) -> Iterator[Address]:
     yield from homes(State(stack.state.of(CaCertificate)), actual, stack.name).values()
 
 
-def _client_ends(stack: Stack) -> Iterator[tuple[str, datetime]]:
-    """When each client's certificate ends, of those that are here and readable."""
-    for client in stack.clients:
-        data = input_file.read(Path(client.certificate))
-        if isinstance(data, bytes):
-            certificates, _ = read_certificates(data)
-            if certificates:
-                yield f"client/{client.name}", certificates[0].not_after
-
-
-def _overdue(file: str, stack: Stack) -> Iterator[Finding]:
+def _overdue(file: str, stack: Stack, found: Sequence[Finding]) -> Iterator[Finding]:
+    """The CAs that are overdue for removal and still there: of one that is not, nothing is to be removed."""
+    addresses = {place.path: address for address, place in stack.places.items()}
+    absent = {f.change.address for f in found if f.change and f.change.action is Action.CREATE}
     for problem in stack.diagnostics:
-        if problem.code is OVERDUE:
-            address = problem.place.path if problem.place else OVERDUE.code
+        path = problem.place.path if problem.place else ""
+        if problem.code is OVERDUE and addresses.get(path) not in absent:
             says = f"{problem.code.summary}: {problem.detail}"
-            yield Finding(Class.EXPIRING, address, says, OVERDUE.code, place=problem.place or Place(file))
+            essence = f"{OVERDUE.code} {addresses.get(path)}"
+            yield Finding(
+                Class.EXPIRING, path or OVERDUE.code, says, essence, place=problem.place or Place(file)
+            )
 
 
 def _proven(stack: Stack, asked: Asked, witness: Witness) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("", "__init__ child_process quick | diagnostics | input_file output_file"),
     (
         "model",
-        "asked coverage frozen marks waiver | resources | people | evidence | rules state doors | plan",
+        "asked coverage ends frozen marks waiver | resources | people | evidence | rules state doors | plan",
     ),
     ("access", "groups match | decide | reach | beyond scene | doors | explain"),
     ("report", "terminal"),
@@ -55,7 +55,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ("verify", "ca_keys handshake resumption wallet wrong tunnel"),
     ("verify", "browser_page witness httpx_probe | browser_probe curl_probe"),
     ("report", "door_text safe | plan_text proof_text pki markup style doctor_text"),
-    ("report", "account_text explain_text proof_many timeline drift_data drift_text"),
+    ("report", "account_text explain_text proof_many timeline remedies drift_data | drift_text"),
     ("report", "html junit junit_drift markdown proof_json"),
     ("ci", "github event | mark outputs reading | comment issue"),
     ("emulator", "clock http peer pem policy store switches | answers http1 minting origin registry options"),
@@ -65,7 +65,7 @@ ROOMS: tuple[tuple[str, str], ...] = (
     ),
     ("emulator", "paging | catalogue certificates edge groups mischief | policies settings | attach | apps"),
     ("emulator", "apppolicies state | management routes | api | nginx | machine | server"),
-    ("", "workflow proving | rotation | bringing settle story checking"),
+    ("", "workflow proving ends | rotation | bringing settle story checking"),
     (
         "cli",
         "console | options journal passphrase live history many ci_step applied_plans waivers",

@@ -81,7 +81,14 @@ def drift(
     ] = None,
     host_elsewhere: HostElsewhere = None,
     expiring_within: Annotated[
-        int, typer.Option("--expiring-within", metavar="DAYS", help="Report what ends sooner.", min=0)
+        int,
+        typer.Option(
+            "--expiring-within",
+            metavar="DAYS",
+            help="Report what ends sooner; within 7, always.",
+            min=0,
+            max=36500,
+        ),
     ] = 30,
     alarm: Annotated[
         list[str] | None,
@@ -172,6 +179,8 @@ def checked(
         here.pace.clock.sleep,
         hosts_elsewhere(elsewhere),
         lambda: here.pace.run.heard(0, emulated=True),
+        proof.given_passphrase,
+        searched.is_whole,
         searched.unread,
         said,
         console.variables(),

@@ -104,9 +104,17 @@ def open_what_can_be(clients: Sequence[Client]) -> Wallet:
     return wallet
 
 
-def _passphrase(client: Client) -> bytes | None:
+def given_passphrase(client: Client) -> bytes | None:
+    """The passphrase of a client's file, from where the plan file says; nobody is asked. None where it says nothing.
+
+    Raises Failure when it is not there.
+    """
     file = Path(client.passphrase_file) if client.passphrase_file else None
-    found = passphrase.given(client.passphrase_env, file, pipes=False)
+    return passphrase.given(client.passphrase_env, file, pipes=False)
+
+
+def _passphrase(client: Client) -> bytes | None:
+    found = given_passphrase(client)
     if found is None and console.interactive():
         return passphrase.asked(f"the key of {client.name}", "passphrase_env in the plan file")
     return found

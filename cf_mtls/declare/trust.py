@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cf_mtls.declare.document import ChainDocument
 from cf_mtls.declare.values import UNKNOWN
 from cf_mtls.diagnostics import Code, Diagnostic, Fault, Severity
+from cf_mtls.model.ends import counted
 from cf_mtls.model.marks import application_name, certificate_name
 from cf_mtls.model.resources import Address, CaCertificate, Contents, Kind
 from cf_mtls.pki.lint import check_chain_file
@@ -93,7 +94,7 @@ class Trust:
     def _overdue(self, item: ChainDocument, path: Path) -> None:
         if item.until and item.until < self._ledger.at.date():
             days = (self._ledger.at.date() - item.until).days
-            detail = f"{item.file} was to be gone after {item.until}, {days} days ago."
+            detail = f"{item.file} was to be gone after {item.until}, {counted(days, 'day')} ago."
             self._ledger.problem(OVERDUE, path, detail, "Take it out of the list, plan and apply.")
 
     def _recorded(self, item: ChainDocument, chain: Chain, path: Path) -> None:

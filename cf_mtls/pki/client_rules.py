@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.ends import distance
 from cf_mtls.pki import kin, traits
 from cf_mtls.pki.chain import SSLCLIENT, Judgement, judge
 from cf_mtls.pki.keys import CURVES
@@ -130,8 +131,7 @@ def expiring(client: Client) -> Iterator[str]:
     """Ends within the days asked for."""
     c = client.certificate
     if client.at <= c.not_after < client.at + client.soon:
-        left = traits.days_left(c, client.at)
-        yield f"{short(c)} ends on {c.not_after:%Y-%m-%d %H:%M} UTC, in {left} days."
+        yield f"{short(c)} ends on {c.not_after:%Y-%m-%d %H:%M} UTC, {distance(c.not_after, client.at)}."
 
 
 def version_1(client: Client) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.ends import counted, distance
 from cf_mtls.pki import kin, traits
 from cf_mtls.pki.rules import Bundle, Rule, error, note, warning
 from cf_mtls.pki.traits import short
@@ -91,10 +92,9 @@ def expiring(bundle: Bundle) -> Iterator[str]:
     """Ends within the days asked for."""
     for c in bundle.authorities:
         if bundle.at <= c.not_after < bundle.at + bundle.soon:
-            left = traits.days_left(c, bundle.at)
             yield (
-                f"{short(c)} ends on {c.not_after:%Y-%m-%d %H:%M} UTC, in {left} days; "
-                f"{bundle.soon.days} days are asked for."
+                f"{short(c)} ends on {c.not_after:%Y-%m-%d %H:%M} UTC, {distance(c.not_after, bundle.at)}; "
+                f"{counted(bundle.soon.days, 'day')} asked for."
             )
 
 

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING
 from cf_mtls.access.doors import doorways
 from cf_mtls.access.reach import concrete
 from cf_mtls.diagnostics import Place
+from cf_mtls.model.ends import End
 from cf_mtls.model.marks import stack_of
-from cf_mtls.model.resources import Address, CaCertificate, HostnameSettings, Kind, host_of, hosts_on
+from cf_mtls.model.resources import (
+    AccessApplication,
+    Address,
+    CaCertificate,
+    HostnameSettings,
+    Kind,
+    host_of,
+    hosts_on,
+)
 from cf_mtls.model.state import State
 from cf_mtls.planning import baseline, drift, grounds
 from cf_mtls.planning.admission import with_bundles
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.coverage import Coverage
     from cf_mtls.model.plan import Change, Removed
+    from cf_mtls.model.resources import Resource
     from cf_mtls.planning.ownership import Merged
     from cf_mtls.planning.saved import Saved
 
@@ -46,8 +56,8 @@ class Known:
     stack: str
     declared: State
     places: Mapping[Address, Place] = field(default_factory=dict)
-    ends: Mapping[str, datetime] = field(default_factory=dict)
-    """When clients and the token end, by the address they are reported under."""
+    ends: Sequence[End] = ()
+    """When clients, the token and each certificate of a CA's file end."""
     managed: frozenset[Address] = frozenset()
     """The account's CAs that other stacks of the same run declare."""
     applied: tuple[Saved, ...] = ()
@@ -56,6 +66,8 @@ class Known:
     """What the file declared before its last commit."""
     removed: Sequence[Removed] = ()
     """Ids that the file retires or forgets."""
+    stacks: frozenset[str] | None = None
+    """Every stack that is declared in this scope; None where not every plan file was given and read."""
     beside: Sequence[str] = ()
     """The PEM of CAs of ours that left the file, as far as it was found beside its chains."""
 
@@ -68,7 +80,7 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
     found = [
         *_differences(known, actual, merged, changes),
         *weak,
-        *_expiring(known, merged, now, within),
+        *_expiring(known, actual, merged, now, within),
         *_unmanaged(known, actual, merged, {finding.address for finding in weak}),
     ]
     order = list(Class)
@@ -77,7 +89,7 @@ def findings(known: Known, actual: State, now: datetime, within: timedelta) -> t
 
 def ends(known: Known, actual: State, now: datetime, within: timedelta) -> tuple[Finding, ...]:
     """What of the stack ends within a time, or has ended. now: aware."""
-    return tuple(_expiring(known, merge(known.declared, actual, known.stack), now, within))
+    return tuple(_expiring(known, actual, merge(known.declared, actual, known.stack), now, within))
 
 
 def said_of_contents(known: Known, actual: State, now: datetime) -> tuple[Diagnostic, ...]:
@@ -206,20 +218,29 @@ def unread(coverage: Coverage, place: Place) -> Iterator[Finding]:
 
 def _weakened(known: Known, merged: Merged) -> Iterator[Finding]:
     for found in weakenings(merged.desired, merged.ours):
-        says = f"{found.warning.code.summary}: {found.warning.detail}"
+        says = f"{found.warning.code.summary}: {found.warning.detail}\n{found.warning.fix}"
         place = Place(known.file)
         rests_on = found.recognised()
         essence = f"{found.warning.code.code} {found.domain} {rests_on.content}"
         yield Finding(Class.WEAKENED, str(found.culprit), says, essence, place=place, unread=rests_on.unread)
 
 
-def _expiring(known: Known, merged: Merged, now: datetime, within: timedelta) -> Iterator[Finding]:
-    for declared in known.declared:
-        ca = merged.desired.get(merged.moved.get(declared, declared))
-        if isinstance(ca, CaCertificate):
-            yield from drift.ending(str(declared), ca.expires_on, now, within, known.places.get(declared))
-    for address, at in known.ends.items():
-        yield from drift.ending(address, at, now, within, Place(known.file))
+def _expiring(
+    known: Known, actual: State, merged: Merged, now: datetime, within: timedelta
+) -> Iterator[Finding]:
+    """What ends of the declared CAs, as their files and the account show it, of clients, and the token."""
+    told = {(end.address, end.at) for end in known.ends}
+    shown = {
+        End(str(declared), at)
+        for declared, wanted in known.declared.items()
+        for ca in (wanted, actual.get(merged.moved.get(declared, declared)))
+        if isinstance(ca, CaCertificate)
+        for at in ca.expirations
+        if (str(declared), at) not in told
+    }
+    places = {str(address): place for address, place in known.places.items()}
+    for end in (*known.ends, *sorted(shown, key=lambda end: (end.address, end.at))):
+        yield from drift.ending(end, now, within, places.get(end.address, Place(known.file)))
 
 
 def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str]) -> Iterator[Finding]:
@@ -230,9 +251,25 @@ def _unmanaged(known: Known, actual: State, merged: Merged, weak: Collection[str
             says = f"{unmanaged_note(address, there).detail} {unmanaged_note(address, there).fix}"
             essence = f"unmanaged {grounds.of_thing(actual, address).content}"
             yield Finding(Class.UNMANAGED, str(address), says, essence, place=Place(known.file))
-    for address, ca in actual.of(CaCertificate):
-        if address not in ours and stack_of(ca.name) is None and str(address) not in weak:
-            hosts = ", ".join(ca.associated_hostnames) or "no hostname"
-            says = f"no stack declares this CA, named {ca.name}, on {hosts}"
+    for address, thing in actual.items():
+        why = _of_nobody(thing, known.stacks) if address not in ours and str(address) not in weak else ""
+        if why:
             essence = f"unmanaged {grounds.of_thing(actual, address).content}"
-            yield Finding(Class.UNMANAGED, str(address), says, essence)
+            yield Finding(Class.UNMANAGED, str(address), why, essence)
+
+
+def _of_nobody(thing: Resource, stacks: frozenset[str] | None) -> str:
+    """Why a thing is nobody's as far as this run sees, '' where it is not. stacks: as of `Known`.
+
+    Applications without a mark are other people's: an account has hundreds. Other scopes are for their own files.
+    """
+    if not isinstance(thing, CaCertificate | AccessApplication) or thing.elsewhere:
+        return ""
+    mark, where = stack_of(thing.name), ", ".join(sorted(hosts_on(thing))) or "no hostname"
+    if mark is not None:
+        if stacks is None or mark in stacks:
+            return ""
+        why = f"carries the mark of stack {mark}, which no plan file of this run declares here"
+        return f"{why}: {thing.name}, on {where}"
+    is_ca = isinstance(thing, CaCertificate)
+    return f"no plan file of this run declares this CA, named {thing.name}, on {where}" if is_ca else ""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Exit, Place
 from cf_mtls.model.coverage import Coverage
+from cf_mtls.model.ends import distance
 from cf_mtls.model.plan import Action
 from cf_mtls.planning.canon import meaning
 from cf_mtls.planning.codec import digest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cf_mtls.diagnostics import Diagnostic
     from cf_mtls.model.coverage import Whole
+    from cf_mtls.model.ends import End
     from cf_mtls.model.plan import Change
     from cf_mtls.model.waiver import Waiver
     from cf_mtls.planning.grounds import Grounds
@@ -226,17 +228,19 @@ def of_diagnostic(
     return Finding(kind, address, says, essence, place=found.place or place, unread=unread)
 
 
-def ending(
-    address: str, at: datetime, now: datetime, within: timedelta, place: Place | None
-) -> list[Finding]:
-    """What ends within a time, or has ended; nothing for what lasts longer. Aware datetimes."""
-    left = at - now
-    if left > within:
+def ending(end: End, now: datetime, within: timedelta, place: Place | None) -> list[Finding]:
+    """What ends within a time, or has ended; nothing for what lasts longer. now: aware.
+
+    What is urgent is found whatever the time. The very moment of the end is still valid: RFC 5280, 4.1.2.5.
+    """
+    left = end.at - now
+    if left > max(within, URGENT):
         return []
-    word = "ended" if left < timedelta(0) else "ends"
-    days = f"{abs(left.days)} days ago" if left.days < 0 else f"in {left.days} days"
-    says = f"{word} on {at:%Y-%m-%d}, {days}"
-    return [Finding(Class.EXPIRING, address, says, f"ends {at:%Y-%m-%d}", place=place, urgent=left <= URGENT)]
+    word = "ends" if left >= timedelta(0) else "ended"
+    what = f"{end.what} " if end.what else ""
+    says = f"{what}{word} on {end.at:%Y-%m-%d}, {distance(end.at, now)}"
+    essence = f"{what}ends {end.at.isoformat()}"
+    return [Finding(Class.EXPIRING, end.address, says, essence, place=place, urgent=left <= URGENT)]
 
 
 NO_OPENINGS = frozenset({Class.PENDING, Class.EXPIRING, Class.UNMANAGED})

@@ -84,7 +84,6 @@ def of_opening(state: State, address: Address, domain: str) -> Grounds:
     own = app.domains if isinstance(app, AccessApplication) else ()
     domains = [own_domain for own_domain in own if _meet(own_domain, domain)]
     return gathering.made({
-        "below": domain,
         "thing": gathering.thing(app),
         "instead": [other for other in _rivals(state, address, domains) if _meet(other, domain)],
         "trusted": gathering.trusted(domains, domain),

@@ -9,8 +9,10 @@ Source: facts, cloudflare-api 1.6, 3.7 and 7.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.model.ends import distance
 from cf_mtls.remote.doctor import ZoneReading
 from cf_mtls.remote.findings import Declared, Finding, Grade, count, either, ok, refused
 from cf_mtls.remote.gateway import Answer
@@ -74,9 +76,10 @@ def _token_expiry(r: Readings, declared: Declared) -> Iterator[Finding]:
         )
         yield Finding("token.expiry", grade, said)
         return
-    left = (instant(ends) - declared.at).days
-    grade = Grade.FAIL if left < 0 else Grade.WARN if left < SOON_DAYS else Grade.OK
-    said = f"it ended {-left} days ago" if left < 0 else f"it ends on {ends[:10]}, in {left} days"
+    left = instant(ends) - declared.at
+    ended, far = left < timedelta(), distance(instant(ends), declared.at)
+    grade = Grade.FAIL if ended else Grade.WARN if left.days < SOON_DAYS else Grade.OK
+    said = f"it ended {far}" if ended else f"it ends on {ends[:10]}, {far}"
     yield Finding("token.expiry", grade, said, "" if grade is Grade.OK else "Roll it, or make a new one.")
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.model.ends import distance
 from cf_mtls.model.marks import digits_of, shown, stack_of
 from cf_mtls.model.resources import AccessApplication, CaCertificate, HostnameSettings
-from cf_mtls.report.plan_text import days
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def account_text(state: State, paint: Paint, now: datetime) -> str:
 
 def _certificates(state: State, paint: Paint, now: datetime) -> Iterator[str]:
     for address, ca in state.of(CaCertificate):
-        left = days(ca.expires_on, now)
+        left = distance(ca.expires_on, now)
         soon = (ca.expires_on - now).days < 30
         yield f"{harmless(str(address))}  {_named(ca.name, paint)}"
         yield f"  expires {ca.expires_on:%Y-%m-%d}, {paint.yellow(left) if soon else left}"

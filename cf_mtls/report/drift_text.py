@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
 from cf_mtls.quick import dataclass
+from cf_mtls.report.remedies import remedies
 from cf_mtls.report.safe import logged
 from cf_mtls.report.terminal import MOST_ALIKE
 
@@ -90,6 +91,9 @@ def _block(stack: dict[str, Any], paint: Paint) -> Iterator[str]:
     for waiver in stack["unused_waivers"]:
         address, owner = logged(waiver["address"]), logged(waiver["owner"])
         yield f"unused waiver for {address}, {owner}: {why_unused(waiver, stack)}"
+    for sentence, commands in remedies(stack):
+        yield sentence
+        yield from (f"    {logged(command)}" for command in commands)
 
 
 def why_unused(waiver: dict[str, Any], stack: dict[str, Any]) -> str:

@@ -36,8 +36,11 @@ def _suite(stack: dict[str, Any]) -> Iterator[str]:
         f'<testsuite name="{xml(stack["file"])}" tests="{len(cases)}" failures="{counts["failure"]}" '
         f'errors="{counts["error"]}" skipped="{skipped}">'
     )
-    if stack.get("asked"):
-        yield f'<properties><property name="asked" value="{xml(stack["asked"])}"/></properties>'
+    told = [("asked", stack["asked"])] if stack.get("asked") else []
+    told += [("note", note) for note in stack["notes"]]
+    if told:
+        inner = "".join(f'<property name="{name}" value="{xml(value)}"/>' for name, value in told)
+        yield f"<properties>{inner}</properties>"
     yield from cases
     yield "</testsuite>"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
 from cf_mtls.report.drift_text import WORDS, alike, place, waiver_lines, why_unused
+from cf_mtls.report.remedies import remedies
 from cf_mtls.report.safe import code, fenced
 
 if TYPE_CHECKING:
@@ -107,14 +108,12 @@ def _details(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _tail(stack: dict[str, Any]) -> Iterator[str]:
+    if stack["notes"]:
+        yield "\n".join(f"- note: {code(note)}" for note in stack["notes"])
     if stack["unused_waivers"]:
         yield "\n".join(
             f"- Unused waiver for {code(w['address'])}: {why_unused(w, stack)}."
             for w in stack["unused_waivers"]
         )
-    if stack["status"] == Status.DRIFT.value:
-        yield "\n".join([
-            "To put the account back to what the file declares, or to let the file follow the account:",
-            "",
-            fenced([f"cf-mtls plan {stack['file']}", f"cf-mtls apply {stack['file']}"], "sh"),
-        ])  # fmt: skip
+    for sentence, commands in remedies(stack):
+        yield "\n\n".join([sentence, *([fenced(list(commands), "sh")] if commands else [])])

@@ -7,8 +7,10 @@ Rules of this file:
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.ends import span
 from cf_mtls.pki import traits
 from cf_mtls.pki.words import meaning
 from cf_mtls.report.terminal import INDENT, Paint, harmless
@@ -54,13 +56,15 @@ def _kind(certificate: Certificate) -> str:
 
 
 def _facts(certificate: Certificate, at: datetime) -> list[tuple[str, str]]:
-    left = traits.days_left(certificate, at)
     rows = [
         ("SHA-256", certificate.sha256),
         ("MD5", cloudflare_md5(certificate)),
         ("key", traits.key(certificate) or "of an unknown kind"),
         ("signature", traits.signature(certificate)),
-        ("valid", f"{_day(certificate.not_before)} to {_day(certificate.not_after)} UTC, {_left(left)}"),
+        (
+            "valid",
+            f"{_day(certificate.not_before)} to {_day(certificate.not_after)} UTC, {_left(certificate, at)}",
+        ),
         ("usages", ", ".join(traits.usages(certificate) or ()) or "not limited"),
         ("for", ", ".join(traits.purposes(certificate) or ()) or "not limited"),
         ("names", ", ".join(traits.alternative_names(certificate))),
@@ -75,8 +79,9 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _left(days: int) -> str:
-    return f"{days} days left" if days >= 0 else f"ended {-days} days ago"
+def _left(certificate: Certificate, at: datetime) -> str:
+    left = certificate.not_after - at
+    return f"{span(left)} left" if left >= timedelta() else f"ended {span(-left)} ago"
 
 
 def verdict(judgement: Judgement, paint: Paint) -> str:

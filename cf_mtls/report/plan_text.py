@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import has_errors
+from cf_mtls.model.ends import distance
 from cf_mtls.model.frozen import thaw
 from cf_mtls.model.marks import shown
 from cf_mtls.model.plan import Action, Phase
@@ -194,13 +195,7 @@ def attributes(resource: Resource, now: datetime) -> Iterator[tuple[str, list[st
 
 
 def _expiry(at: datetime, now: datetime) -> str:
-    return f"{at:%Y-%m-%d}, {days(at, now)}"
-
-
-def days(at: datetime, now: datetime) -> str:
-    """How far away a moment is, in whole days."""
-    left = (at - now).days
-    return f"in {left} days" if left >= 0 else f"{-left} days ago"
+    return f"{at:%Y-%m-%d}, {distance(at, now)}"
 
 
 def _destination(raw: dict[str, object]) -> str:

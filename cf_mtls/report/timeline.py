@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cf_mtls.model.ends import span
 from cf_mtls.report.markup import text
 
 if TYPE_CHECKING:
@@ -81,6 +82,4 @@ def mood(left: timedelta) -> str:
 
 def days_left(left: timedelta) -> str:
     """`in 30 days`, `2 days ago`."""
-    days = abs(left) // timedelta(days=1)
-    said = f"{days} day" if days == 1 else f"{days} days"
-    return f"{said} ago" if left < timedelta() else f"in {said}"
+    return f"in {span(left)}" if left >= timedelta() else f"{span(-left)} ago"

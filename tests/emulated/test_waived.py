@@ -294,3 +294,24 @@ def test_a_waiver_is_unused_only_where_its_thing_was_looked_at(closed: Path, rea
     )  # fmt: skip
     text = run(closed, ready, "drift", PLAN).stdout
     assert f"unused waiver for application/{HOST}{PATH}, o: what is there is another difference (" in text
+
+
+def test_what_a_stack_left_behind_is_told_in_a_run_over_its_folder(closed: Path, ready: Ready) -> None:
+    """Of one file alone it is said of nothing; with another file that cannot be read neither, for it may be its."""
+    late = ca("late.jeann.net", name="late (cf-mtls gone)")
+    changed(
+        ready, all_of(add("certificates", late), add("apps", app("late.jeann.net", "late (cf-mtls gone)")))
+    )
+
+    def unmanaged(*files: str) -> list[str]:
+        data = json.loads(run(closed, ready, "drift", *files, "--json").stdout)
+        return [f["says"] for s in data["stacks"] for f in s["findings"] if f["class"] == "unmanaged"]
+
+    assert unmanaged(PLAN) == []
+    told = unmanaged("plans")
+    assert len(told) == 2
+    assert all("the mark of stack gone" in says for says in told)
+    (closed / "plans/gone.yaml").write_text("version: 1\nstack: [\n", "utf-8")
+    assert unmanaged("plans") == []
+    (closed / "plans/gone.yaml").write_text("version: 1\nstack: gone\n", "utf-8")
+    assert unmanaged("plans") == []

@@ -23,7 +23,6 @@ from cf_mtls.model.state import State
 from cf_mtls.planning.baseline import as_applied, as_declared_before, pending
 from cf_mtls.planning.check import Known, findings
 from cf_mtls.planning.diff import diff
-from cf_mtls.planning.drift import Class
 from cf_mtls.planning.ownership import merge
 from cf_mtls.planning.planfile import saved_of
 from cf_mtls.planning.saved import Saved
@@ -286,6 +285,10 @@ def test_a_targeted_plan_is_evidence_of_what_it_left_out_only_with_the_plan_befo
     new = wanted.put(app_at("c.net"), app("c.net"))
     parts = [left_by(wide, new, allowed=Allowed(delete=9, targets=frozenset({AT})))] * 2
     assert pending_of(parts, now, new) == pending_of(parts[:1], now, new) == {}
+    set_ = wanted.put(SETTINGS, FORWARDING)
+    assert (
+        pending_of(left_by(wide, set_, allowed=Allowed(delete=9, targets=frozenset({AT}))), now, set_) == {}
+    )
     below = app_at("b.net/x")
     assert set(pending_of(part, back, file_too.put(below, app("b.net/x")))) == {AT}
 
@@ -346,11 +349,21 @@ def test_an_apply_that_was_cut_excuses_nothing() -> None:
         AT: True,
         app_at("a.net/new"): False,
     }
-    found = findings(Known("p.yaml", "s", since, applied=(saved,)), cut, END, timedelta(0))
-    hinted = {
-        f.address: "its apply did not end" in f.says for f in found if f.kind in {Class.DRIFT, Class.PENDING}
+    tagged = since.put(B_AT, app("b.net", NAMED.policies[0], fields={"tags": ["y"]}))
+    assert hinted(saved, cut, tagged) == {
+        ("pending", AT): False,
+        ("pending", B_AT): False,
+        ("drift", B_AT): True,
+        ("pending", app_at("a.net/new")): False,
     }
-    assert hinted == {str(AT): False, str(B_AT): True, "application/a.net/new": False}
+    neither = cut.put(B_AT, app("b.net", ANYONE, id="2"))
+    assert hinted(saved, neither, wanted) == {("drift", B_AT): False}
+
+
+def hinted(saved: Saved, now: State, wanted: State) -> dict[tuple[str, Address], bool]:
+    """The differences that a check finds, and of which it says that they are as before the plan."""
+    found = findings(Known("p.yaml", "s", wanted, applied=(saved,)), now, END, timedelta(0))
+    return {(f.kind, f.change.address): "its apply did not end" in f.says for f in found if f.change}
 
 
 def test_a_wildcard_of_a_ca_counts_as_if_access_honoured_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cf_mtls.diagnostics import Code, Fault, Place, Severity
 from cf_mtls.model.coverage import Part, seen
+from cf_mtls.model.ends import End
 from cf_mtls.model.plan import NOTHING
 from cf_mtls.model.resources import Address, HostnameSettings, Kind, Resource, Scope
 from cf_mtls.model.state import State
@@ -65,6 +66,31 @@ def test_each_thing_is_found_once_in_its_class(actual: State, kinds: dict[Class,
     assert found(actual) == kinds
 
 
+LEFT = (
+    ("certificate/2", put("2", replace(ca("2", "b.net", stack="gone"), id="9"))),
+    ("application/b.net", put("b.net", replace(app("b.net", stack="gone"), id="9"))),
+)
+
+
+@pytest.mark.parametrize(("address", "actual"), LEFT, ids=["CA", "application"])
+@pytest.mark.parametrize(
+    ("stacks", "is_told"),
+    [(None, False), (frozenset({"s"}), True), (frozenset({"s", "gone"}), False)],
+    ids=["not every file", "none declares it", "one declares it"],
+)
+def test_what_a_stack_left_behind_is_unmanaged_where_every_file_was_read(
+    address: str, actual: State, stacks: frozenset[str] | None, is_told: bool
+) -> None:
+    """In a run of one file the things of other stacks are nothing to be told, nor those of another scope."""
+    assert found(actual, stacks=stacks) == ({Class.UNMANAGED: [address]} if is_told else {})
+    at, thing = next((a, r) for a, r in actual.items() if str(a) == address)
+    elsewhere = actual.put(at, replace(thing, elsewhere="zone:1"))  # type: ignore[call-arg]
+    assert found(elsewhere, stacks=stacks) == {}
+    if is_told:
+        (seen,) = findings(Known("f.yaml", "s", DECLARED, stacks=stacks), actual, EARLY, MONTH)
+        assert "the mark of stack gone" in seen.says
+
+
 def test_what_another_stack_of_the_same_run_declares_is_not_unmanaged() -> None:
     """It knows its own."""
     actual = put("2", replace(ca("2", "b.net", stack=None), id="9"))
@@ -78,7 +104,7 @@ def test_what_ends_soon_is_found(days: int, expires: bool) -> None:
     ending = State({**DECLARED, ca_at("1"): ca("1", "a.net", expirations=(soon,))})
     actual = State({a: replace(r, id=str(a)) for a, r in ending.items()})  # type: ignore[call-arg]
     assert found(actual, ending) == ({Class.EXPIRING: ["certificate/1"]} if expires else {})
-    assert found(THERE, ends={"token": soon}) == ({Class.EXPIRING: ["token"]} if expires else {})
+    assert found(THERE, ends=(End("token", soon),)) == ({Class.EXPIRING: ["token"]} if expires else {})
 
 
 def test_without_an_applied_plan_nothing_is_pending() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cf_mtls.diagnostics import Code, Exit, Fault, Place, Severity
 from cf_mtls.model.coverage import seen
+from cf_mtls.model.ends import End
 from cf_mtls.model.plan import Action, Change
 from cf_mtls.model.waiver import Waiver
 from cf_mtls.planning.drift import (
@@ -96,12 +97,11 @@ def test_a_waiver_holds_through_its_last_day_and_no_longer(until: date, holds: b
 
 def test_what_could_not_be_checked_cannot_be_waived() -> None:
     """A waiver is for a difference that somebody has seen; the stack stays unchecked."""
-    unchecked = finding(Class.UNCHECKED)
-    for one in (waiver(), waiver(of=unchecked)):
-        (marked,), unused = waived([unchecked], [one], TODAY)
-        assert marked.waiver is None
-        assert checked(marked).status is Status.ERROR
-        assert unused == (one,)
+    known = waiver(of=finding(Class.UNCHECKED))
+    (marked,), unused = waived([finding(Class.UNCHECKED)], [known], TODAY)
+    assert marked.waiver is None
+    assert checked(marked).status is Status.ERROR
+    assert unused == (known,)
 
 
 def test_a_waiver_covers_the_one_difference_that_it_names() -> None:
@@ -182,19 +182,60 @@ def test_what_nobody_looked_at_is_not_whole() -> None:
     assert not Checked("f.yaml", "s", "account:1").is_whole
 
 
-@pytest.mark.parametrize(
-    ("left", "found", "urgent"),
-    [(31 * DAY, False, False), (30 * DAY, True, False), (8 * DAY, True, False), (7 * DAY, True, True),
-     (timedelta(0), True, True), (-DAY, True, True)],
-)  # fmt: skip
-def test_what_ends_soon_is_said_and_within_a_week_is_urgent(
-    left: timedelta, found: bool, urgent: bool
-) -> None:
-    """To the second: at the end of the span it counts."""
-    seen = ending("client/jean", NOW + left, NOW, 30 * DAY, None)
-    assert [f.urgent for f in seen] == ([urgent] if found else [])
-    if found:
-        assert ("ended" in seen[0].says) is (left < timedelta(0))
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+ENDS = [
+    (31 * DAY, None, False),
+    (30 * DAY + SECOND, None, False),
+    (30 * DAY, "ends, in 30 days", False),
+    (8 * DAY, "ends, in 8 days", False),
+    (7 * DAY + SECOND, "ends, in 7 days", False),
+    (7 * DAY, "ends, in 7 days", True),
+    (7 * DAY - SECOND, "ends, in 6 days", True),
+    (2 * DAY, "ends, in 2 days", True),
+    (2 * DAY - SECOND, "ends, in 1 day", True),
+    (DAY, "ends, in 1 day", True),
+    (DAY - SECOND, "ends, in 23 hours", True),
+    (HOUR, "ends, in 1 hour", True),
+    (HOUR - SECOND, "ends, in 59 minutes", True),
+    (60 * SECOND, "ends, in 1 minute", True),
+    (SECOND, "ends, in less than a minute", True),
+    (0 * DAY, "ends, in less than a minute", True),
+    (-SECOND, "ended, less than a minute ago", True),
+    (-60 * SECOND, "ended, 1 minute ago", True),
+    (-HOUR, "ended, 1 hour ago", True),
+    (-(DAY - SECOND), "ended, 23 hours ago", True),
+    (-DAY, "ended, 1 day ago", True),
+    (-(2 * DAY - SECOND), "ended, 1 day ago", True),
+    (-2 * DAY, "ended, 2 days ago", True),
+    (-900 * DAY, "ended, 900 days ago", True),
+]
+"""How much is left, what is said with a window of thirty days, and whether it is urgent."""
+
+
+@pytest.mark.parametrize(("left", "said", "urgent"), ENDS)
+def test_what_ends_is_said_to_the_second(left: timedelta, said: str | None, urgent: bool) -> None:
+    """At the end of the window and at the very moment it counts; never more than is left or has passed."""
+    seen = ending(End("client/jean", NOW + left), NOW, 30 * DAY, None)
+    assert [f.urgent for f in seen] == ([urgent] if said else [])
+    if said:
+        word, far = said.split(", ")
+        assert seen[0].says == f"{word} on {NOW + left:%Y-%m-%d}, {far}"
+
+
+@pytest.mark.parametrize("within", [0, 3, 6, 7, 8, 30, 36500])
+@pytest.mark.parametrize(("left", "said", "urgent"), ENDS)
+def test_no_window_hides_what_is_urgent(left: timedelta, said: str | None, urgent: bool, within: int) -> None:
+    """What alarms is found whatever is asked for; the rest as it was asked."""
+    seen = ending(End("client/jean", NOW + left), NOW, within * DAY, None)
+    assert bool(seen) is (urgent or left <= within * DAY)
+
+
+def test_each_end_at_an_address_is_a_finding_of_its_own() -> None:
+    """Another certificate, or another moment, is another digest."""
+    ends = [End("a", NOW), End("a", NOW, "CN=x"), End("a", NOW + SECOND), End("b", NOW)]
+    found = [f for end in ends for f in ending(end, NOW, DAY, None)]
+    assert len({f.digest for f in found}) == 4
+    assert found[1].says.startswith("CN=x ends on ")
 
 
 def test_a_diagnostic_stands_at_the_address_it_speaks_of() -> None:

@@ -303,6 +303,9 @@ EDITS: dict[str, tuple[Callable[[State], State], bool]] = {
     "an emptied selector": (
         lambda s: s.put(app_at("a.net/x"), app("a.net/x", replace(BY_GROUP, exclude=(rule("email"),)))), True
     ),
+    "the decision": (
+        lambda s: s.put(app_at("a.net/x"), app("a.net/x", replace(BY_GROUP, decision="allow"))), False
+    ),
     "the scope": (lambda s: s.put(app_at("a.net/x"), app("a.net/x", BY_GROUP, elsewhere="zone:1")), False),
     "the decision": (
         lambda s: s.put(app_at("a.net/x"), app("a.net/x", replace(BY_GROUP, decision="allow"), stack=None)), False
@@ -349,6 +352,15 @@ def test_where_nobody_is_asked_for_a_certificate_no_ca_counts() -> None:
         one, two = (of_opening(State({app_at(at): there, **more}), app_at(at), at).content
                     for more in ({}, {ca_at("2"): ca("2", "a.net")}))  # fmt: skip
         assert (one != two) is counts
+
+
+def test_a_ca_counts_where_an_application_of_many_hosts_is_below_ours() -> None:
+    """One that moves from another host of a wildcard to ours is another finding."""
+    at = app_at("*.net/x")
+    wild = State({at: app("*.net/x", policy("non_identity", CERTIFICATE), stack=None)})
+    hosts = [("b.net",), ("c.net",), ("a.net",)]
+    found = [of_opening(wild.put(ca_at("2"), ca("2", *on)), at, "a.net").content for on in hosts]
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_reusable_policy_is_what_the_account_says() -> None:
