@@ -307,9 +307,6 @@ EDITS: dict[str, tuple[Callable[[State], State], bool]] = {
         lambda s: s.put(app_at("a.net/x"), app("a.net/x", replace(BY_GROUP, decision="allow"))), False
     ),
     "the scope": (lambda s: s.put(app_at("a.net/x"), app("a.net/x", BY_GROUP, elsewhere="zone:1")), False),
-    "the decision": (
-        lambda s: s.put(app_at("a.net/x"), app("a.net/x", replace(BY_GROUP, decision="allow"), stack=None)), False
-    ),
     "a setting": (
         lambda s: s.put(app_at("a.net/x"), app("a.net/x", BY_GROUP, fields={"unknown_setting": True})), False
     ),
@@ -334,13 +331,6 @@ def test_an_opening_is_what_decides_there(name: str) -> None:
     before, after = (of_opening(state, app_at("a.net/x"), "a.net") for state in (THERE, edit(THERE)))
     assert (before.content == after.content) is is_same
     assert after.unread == (("group/g-2",) if name == "a group that is gone" else ())
-
-
-def test_an_opening_is_told_by_its_domain_and_by_where_a_ca_counts() -> None:
-    """The same application below two domains; the same CA on the host and on a wildcard of it."""
-    assert len({of_opening(THERE, app_at("a.net/x"), below).content for below in ("a.net", "a.net/x")}) == 2
-    two = [THERE.put(ca_at("2"), ca("2", host)) for host in ("a.net", "*.net")]
-    assert len({of_opening(state, app_at("a.net/x"), "a.net").content for state in two}) == 2
 
 
 def test_where_nobody_is_asked_for_a_certificate_no_ca_counts() -> None:
@@ -411,8 +401,3 @@ def test_a_difference_rests_on_what_decides_today() -> None:
         for one in (ca("1", "a.net"), ca("1", "b.net"))
     ]
     assert len({of_change(THERE, change).content for change in taken}) == 2
-    gone = [
-        Change(app_at("a.net/x"), Action.DELETE, app("a.net/x", who), None, ("policies",))
-        for who in (BY_GROUP, ANYONE)
-    ]
-    assert len({of_change(THERE, change).content for change in gone}) == 2
