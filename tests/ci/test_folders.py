@@ -124,7 +124,9 @@ def test_every_form_of_a_plan_file_is_judged(closed: Path, ready: Ready, verb: s
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_file_without_permission_is_no_bug(verb: str, closed: Path, ready: Ready) -> None:
+def test_a_file_without_permission_is_no_bug(
+    verb: str, closed: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It could not be read, and says so by its name; so does the named file alone."""
     (closed / "plans/shut.yaml").write_text("version: 1\nstack: shut\n")
     for path in (closed, *closed.parents[:-1]):
@@ -134,6 +136,10 @@ def test_a_file_without_permission_is_no_bug(verb: str, closed: Path, ready: Rea
     (closed / "cf-mtls-report").chmod(0o777)
     (closed / "plans/shut.yaml").chmod(0)
     (closed / "edge.pem").write_bytes(Path(ready.edge_ca).read_bytes())
+    monkeypatch.chdir("/")  # where the tests run, and the program's own files, need not be anybody's to read
+    run(closed, ready, *VERBS[verb])
+    for report in (closed / "cf-mtls-report").iterdir():
+        report.unlink()
     with as_nobody():
         ran = run(closed, ready, *VERBS[verb], CF_MTLS_CACERT="edge.pem")
     assert "internal.bug" not in ran.stdout + ran.stderr
@@ -141,13 +147,17 @@ def test_a_file_without_permission_is_no_bug(verb: str, closed: Path, ready: Rea
     assert "1 that could not be read" in ran.stdout
 
 
-def test_a_ca_file_that_may_not_be_looked_at_is_said(folder: Path, ready: Ready) -> None:
+def test_a_ca_file_that_may_not_be_looked_at_is_said(
+    folder: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its folder is shut: 64 and the file's name, and no bug of ours."""
     (folder / "shut").mkdir()
     (folder / "shut/ca.pem").write_text("")
     for path in (folder, *folder.parents[:-1]):
         path.chmod(path.stat().st_mode | 0o055)
     (folder / "shut").chmod(0)
+    monkeypatch.chdir("/")
+    run(folder, ready, "verify", PLAN, "--cacert", "none")
     with as_nobody():
         ran = run(folder, ready, "verify", PLAN, "--cacert", "shut/ca.pem")
     assert (ran.returncode, "[verify.cacert]" in ran.stderr) == (64, True), ran.stderr

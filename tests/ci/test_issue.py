@@ -254,6 +254,13 @@ def test_a_stack_that_is_gone_closes_its_issue_with_the_reason(change: dict[str,
     assert "It drifted again" in comments(fake)[-1]
 
 
+@pytest.mark.parametrize("folder", ["..", "../plans", "/srv/plans"])
+def test_what_lies_outside_of_the_repository_is_never_covered(folder: str) -> None:
+    """Its path says nothing on another machine: a stack missing there is not gone."""
+    file = f"{folder}/other.yaml"
+    assert told([{**a_report({**OTHER, "file": file}), **files(file, folder=folder)}], "o/r").covered == ()
+
+
 def test_a_matrix_covers_a_folder_together() -> None:
     """Jobs over named files and the account that `stacks` left: gone is closed once every job has reported."""
     account = {"cf_mtls": {"schema": 1, "kind": "stacks"}, **files("plans/a.yaml", "plans/b.yaml")}

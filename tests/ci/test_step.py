@@ -148,7 +148,7 @@ def test_no_step_holds_tokens_of_both_sides(folder: Path, verb: str) -> None:
             assert githubs in ran.stderr
             assert "canary" not in ran.stderr + ran.stdout
             tried += 1
-    assert tried == len(CLOUDFLARES) * len(GITHUBS) >= 20
+    assert tried == len(CLOUDFLARES) * len(GITHUBS) >= 6 * 4
     assert not (folder / "cf-mtls-report").exists()
     assert not (folder / "out").exists()
 

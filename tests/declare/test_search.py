@@ -93,6 +93,7 @@ UNREAD: dict[str, tuple[bytes, str]] = {
     "latin.yaml": (b"a: \xff\n", "file.not-text"),
     "utf16.yaml": ("version: 1\nstack: x\n".encode("utf-16"), "file.not-text"),
     "large.yaml": (b"a: b\n" * 500_000, "file.too-large"),
+    "deep.yaml": (b"a: " + b"[" * 60 + b"]" * 60 + b"\nstack: x\n", "yaml.too-deep"),
 }
 """Each could be a plan file, and nobody can tell."""
 
@@ -153,7 +154,7 @@ def test_what_could_be_one_and_cannot_be_read_is_said(tmp_path: Path, name: str)
     assert problem.code.code == code
     assert problem.place
     assert problem.place.file == str(tmp_path / name)
-    assert bool(problem.place.line) is (code == "yaml.syntax")
+    assert bool(problem.place.line) is code.startswith("yaml.")
     assert problem.source == ""  # it is nobody's plan file yet: its content is shown nowhere
     assert not found.is_whole
     assert "1 that could not be read" in found.line
@@ -263,6 +264,22 @@ def test_a_folder_without_a_plan_file_is_an_error(tmp_path: Path) -> None:
     assert names(tmp_path, found.unread) == {"b", "c"}
     assert names(tmp_path, found.paths) == {"a/x.yaml", "b", "c"}
     assert not found.is_whole
+
+
+def test_a_folder_of_what_cannot_be_read_has_no_other_fault(tmp_path: Path) -> None:
+    """It is not said to hold no plan file: that is not known."""
+    written(tmp_path, {"broken.yaml": b"a: [\n"})
+    found = search.plan_files([str(tmp_path)])
+    assert names(tmp_path, found.paths) == {"broken.yaml"}
+    assert [d.code.code for d in found.unread.values()] == ["yaml.syntax"]
+
+
+def test_what_the_program_wrote_may_be_large(tmp_path: Path) -> None:
+    """A saved plan beyond the size of a plan file is known as one."""
+    saved = b'{"format_version": "1.2", "cf_mtls": {}, "stack": "' + b"x" * 2_100_000 + b'"}'
+    written(tmp_path, {"one.yaml": PLANS["plain.yaml"], "saved.json": saved})
+    found = search.plan_files([str(tmp_path)])
+    assert (names(tmp_path, found.paths), found.is_whole) == ({"one.yaml"}, True)
 
 
 def test_files_that_are_named_are_taken_as_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ MUTANTS = (
         ("_is_meant", '"stack" in keys or', ""),
         ("_is_meant", '("version" in keys and any(section in keys for section in SECTIONS))', "False"),
         ("_may_be_one", ".lower()", ""),
-        ("_read", '"utf-8-sig"', '"utf-8"'),
+        ("_read", '"utf-8-sig"', '"utf-8"', "= the YAML reader passes over a byte order mark by itself"),
         ("_why_none", '"stack", *SECTIONS, "\\\\"', '"stack", *SECTIONS'),
         ("_why_none", "and yaml_text.is_yaml(text)", ""),
         ("_why_none", "if found.problem:", "if False:"),
