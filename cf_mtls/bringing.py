@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cf_mtls.diagnostics import Failure
+from cf_mtls.model.coverage import Coverage
 from cf_mtls.model.state import State
+from cf_mtls.planning.basis import resting
 from cf_mtls.planning.ownership import homes
 from cf_mtls.workflow import actual, covered, scope_of
 
@@ -101,6 +103,16 @@ def doctor(
         return diagnose(readings, Declared(name, declared, at, why=why))
     coverage = covered(seen, declared, name, {}, ())
     return diagnose(readings, Declared(name, declared, at, seen.state, coverage))
+
+
+def permissions(stack: Stack) -> tuple[str, ...]:
+    """What a token must be allowed for plan and drift of a file, by the file alone: nobody is asked.
+
+    Not known then: groups that reusable policies and other applications on its hostnames refer to.
+    """
+    from cf_mtls.remote.account_checks import needed
+
+    return needed(resting(Coverage(), stack.state, stack.state, stack.name).rests_on)
 
 
 def _as_plan_reads(

@@ -278,6 +278,7 @@ CLAIMS: dict[str, Callable[[Whole], object]] = {
 """The claims that rest on what was read, each made of that."""
 
 WELL = tuple(Looked(part, Grade.OK, "it is") for part in Part)
+ILL = (*WELL, Looked("x", Grade.FAIL, "no"))
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -314,8 +315,9 @@ AGAINST = (*ALARMING, Class.UNCHECKED)
         lambda: Clean((Finding(Class.PENDING, "x", "s", "e"),), ALARMING | {Class.PENDING}, Whole(READ)),
         lambda: Proven((), Whole(READ)),
         lambda: Proven(("https://never.read/",), Whole(READ)),
-        lambda: doctor_text.NothingInTheWay((*WELL, Looked("x", Grade.FAIL, "no")), Whole(READ)),
+        lambda: doctor_text.NothingInTheWay(ILL, Whole(READ)),
         lambda: doctor_text.NothingInTheWay(WELL[1:], Whole(READ)),
+        lambda: doctor_text.NothingInTheWay(ILL, Whole(doctor_text.coverage(ILL))),
     ],
 )
 def test_a_claim_cannot_be_constructed_against_what_was_found(make: Callable[[], object]) -> None:

@@ -35,6 +35,13 @@ def doctor(
     ] = False,
     connect_to: ConnectTo = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    permissions: Annotated[
+        bool,
+        typer.Option(
+            "--permissions",
+            help="Only name what the token of plan and drift needs for the file; asks nobody.",
+        ),
+    ] = False,
 ) -> int:
     """Look at token, permissions, entitlement, limits, and each hostname of the plan file. Only reads.
 
@@ -44,6 +51,8 @@ def doctor(
     from cf_mtls.report.doctor_text import doctor_json, doctor_text, is_well
 
     stack = _stack(file)
+    if permissions:
+        return _permissions(stack)
     look = _look(connect_to) if edge else None
     where = account()
     findings = bringing.doctor(where, stack, now(), look)
@@ -55,6 +64,24 @@ def doctor(
     if stack is None:
         console.say("No plan file was named or found, so no hostname was looked at.")
     return Exit.OK if is_well(findings) else Exit.ERROR
+
+
+def _permissions(stack: Stack | None) -> int:
+    """Name the permissions that a file needs, one a line."""
+    from cf_mtls import bringing
+
+    if stack is None:
+        console.say("No plan file was named or found.")
+        return Exit.ERROR
+    for name in bringing.permissions(stack):
+        console.data(name)
+    console.say(
+        "For the account and the zones of its hostnames. Groups that other applications there refer to need"
+    )
+    console.say(
+        "Access: Organizations, Identity Providers, and Groups Read too; doctor with an account tells."
+    )
+    return Exit.OK
 
 
 def _look(connect_to: list[str] | None) -> Callable[[str], Handshake]:

@@ -3,7 +3,8 @@
 Rules of this file:
 - Judged at HTTP time against one bundle, never in the handshake.
 - The chain comes from `X509Store`; that its members may serve TLS clients is read from the chain it built,
-  by OpenSSL's own rules for the purpose sslclient, so that only public functions are used.
+  by OpenSSL's own rules for the purpose sslclient, so that only public functions are used, but for one: OpenSSL
+  before 4.0 leaves what it found in the thread's queue of errors, where the next TLS call takes it for its own.
 - A bundle's certificates are all trusted to be there, but a chain must end in a self-signed one.
 
 Proof: tests/emulator/test_verdict.py asks `openssl verify -purpose sslclient` the same questions.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import crypto
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError
 
 from cf_mtls.emulator.pem import load
@@ -55,6 +57,7 @@ def judge(bundle: Sequence[bytes], leaf: bytes, sent: Sequence[bytes], at: float
         context = X509StoreContext(store, _openssl(leaf), [_openssl(der) for der in sent])
         chain = [c.to_cryptography() for c in context.get_verified_chain()]
     except X509StoreContextError as error:
+        crypto._lib.ERR_clear_error()  # type: ignore[attr-defined]  # noqa: SLF001 - see the rules of this file
         return Judgement(ok=False, reason=str(error.errors[2]))
     except ValueError:
         return Judgement(ok=False, reason="certificate could not be parsed")

@@ -71,6 +71,7 @@ def judge(
     try:
         crypto.X509StoreContext(store, certificate, between).verify_certificate()
     except crypto.X509StoreContextError as error:
+        _forget_errors()
         code, depth, reason = error.errors
         return Judgement(ok=False, code=code, depth=depth, reason=reason, subject=_subject(error.certificate))
     return Judgement(ok=True, code=OK, depth=0, reason="ok", subject=_subject(certificate))
@@ -105,6 +106,13 @@ def _set_purpose(store: crypto.X509Store, purpose: str) -> None:
     library = crypto._lib  # type: ignore[attr-defined]  # noqa: SLF001 - see above
     if library.X509_STORE_set_purpose(store._store, library.X509_PURPOSE_SSL_CLIENT) != 1:  # noqa: SLF001
         raise ValueError(f"OpenSSL refused the purpose: {purpose}")
+
+
+def _forget_errors() -> None:
+    """OpenSSL before 4.0 leaves what a verification found in this thread's queue of errors, and the next TLS call of
+    the thread takes it for its own. pyOpenSSL empties the queue only where a call of its own fails.
+    """
+    crypto._lib.ERR_clear_error()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _load(der: bytes) -> crypto.X509:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.model.coverage import Part
 from cf_mtls.model.ends import distance
 from cf_mtls.remote.doctor import ZoneReading
 from cf_mtls.remote.findings import Declared, Finding, Grade, count, either, ok, refused
@@ -19,7 +20,7 @@ from cf_mtls.remote.gateway import Answer
 from cf_mtls.remote.shape import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from cf_mtls.remote.doctor import Outcome, Readings
 
@@ -105,19 +106,43 @@ READ: tuple[tuple[str, tuple[str, ...], Grade, str], ...] = (
 )
 """Permission group, the readings that need it, how bad its lack is, and what does not work without it."""
 
+NEEDED_FOR: Mapping[str, str] = {
+    Part.CERTIFICATES: "Access: Mutual TLS Certificates",
+    Part.SETTINGS: "Access: Mutual TLS Certificates",
+    Part.APPLICATIONS: "Access: Apps and Policies",
+    Part.POLICIES: "Access: Apps and Policies",
+    Part.GROUPS: "Access: Organizations, Identity Providers, and Groups",
+    Part.BESIDE: "Zone",
+}
+"""The permission group with which each part is read: facts 7.1. Zones are read with those of their CAs and apps too."""
+
+
+def needed(rests_on: Collection[str]) -> tuple[str, ...]:
+    """The permissions that a token needs to read what a claim rests on, by name, in the order of the parts."""
+    return tuple(dict.fromkeys(f"{group} Read" for part, group in NEEDED_FOR.items() if part in rests_on))
+
+
 WRITE = ("Access: Mutual TLS Certificates Write", "Access: Apps and Policies Write")
 """What apply needs: facts 7.1."""
 
 
-def _permission_read(r: Readings, _: Declared) -> Iterator[Finding]:
-    for group, names, grade, without in READ:
+def _permission_needed(_: Readings, declared: Declared) -> Iterator[Finding]:
+    if found := needed(declared.coverage.rests_on):
+        yield Finding("permission.needed", Grade.OK, f"plan and drift of this file need {', '.join(found)}")
+
+
+def _permission_read(r: Readings, declared: Declared) -> Iterator[Finding]:
+    for group, names, usual, without in READ:
+        is_needed = f"{group} Read" in needed(declared.coverage.rests_on)
+        grade = Grade.FAIL if is_needed else usual
         outcomes = [o for name in names for o in _readings(r, name)]
         bad = next((o for o in outcomes if not ok(o)), None)
         if bad is None and outcomes:
             yield Finding("permission.read", Grade.OK, f"{group} Read")
         elif isinstance(bad, Answer) and bad.status == 403 and not bad.has(9999):
             fix = f'Give the token "{group} Read".'
-            yield Finding("permission.read", grade, f"{group} Read is missing: {without}", fix)
+            why = "; this file rests on it, so plan and drift cannot decide" if is_needed else ""
+            yield Finding("permission.read", grade, f"{group} Read is missing: {without}{why}", fix)
         elif bad is not None:
             yield refused("permission.read", grade, bad, "/access/" + names[0])
 
@@ -230,6 +255,7 @@ CHECKS: Mapping[str, Callable[[Readings, Declared], Iterator[Finding]]] = {
     "token.kind": _token_kind,
     "token.status": _token_status,
     "token.expiry": _token_expiry,
+    "permission.needed": _permission_needed,
     "permission.read": _permission_read,
     "permission.write": _permission_write,
     "account.reachable": _account,

@@ -17,8 +17,10 @@ import pytest
 
 from cf_mtls.emulator.server import Options, Ready, running
 from cf_mtls.emulator.tokens import READ
+from cf_mtls.model.coverage import Part
+from cf_mtls.remote.account_checks import needed
 from tests.ci.fake_github import serving
-from tests.ci.steps import parsed
+from tests.ci.steps import ROOT, parsed
 from tests.conftest import Pki
 from tests.drift.inside import run
 from tests.drift.inside import said as said_without
@@ -249,3 +251,37 @@ def test_everything_read_is_clean_in_every_form(folder: Path, ready: Ready) -> N
     assert (ran.returncode, set(said(data).values())) == (0, {GOOD}), data
     assert data["stacks"][0]["coverage"]["missing"] == []
     assert run(folder, ready, "plan", PLAN, "--detailed-exitcode", CLOUDFLARE_API_TOKEN=token).returncode == 0
+
+
+DOCUMENTED = (MTLS, APPS, GROUPS, "Zone Read")
+
+
+@pytest.mark.parametrize("file", ["README.md", ".github/workflows/drift-check.yml"])
+def test_the_documents_name_every_permission_that_a_file_can_need(file: str) -> None:
+    """The token that people are told to make; with these four everything is read (see above)."""
+    text = " ".join((ROOT / file).read_text("utf-8").split())
+    assert [name for name in DOCUMENTED if name.removesuffix(" Read") not in text] == []
+    assert set(needed(frozenset(Part))) == set(DOCUMENTED)
+
+
+@pytest.mark.parametrize(("own", "names"), [(PLAIN, (MTLS, APPS, "Zone Read")), (INLINE, DOCUMENTED)])
+def test_the_doctor_names_the_permissions_of_a_file(
+    folder: Path, ready: Ready, own: str, names: tuple[str, ...]
+) -> None:
+    """Of the file alone, without an account; and with one, where what is needed and missing fails."""
+    (folder / PLAN).write_text(PLAN_TEXT + own, "utf-8")
+    asked = said_without(folder, "doctor", PLAN, "--permissions")
+    assert (asked.returncode, asked.stdout.split("\n")[:-1]) == (0, list(names))
+    for lacking in (GROUPS, "Zone Read"):
+        prepared(folder, ready, Unread(own, switches=(("zones-without-permission", "refused"),)))
+        held = [name for name in ALL if name != lacking]
+        token = lever(ready, "token", {"permissions": held}, "POST")["token"]
+        ran = run(folder, ready, "doctor", PLAN, "--json", CLOUDFLARE_API_TOKEN=token)
+        found = json.loads(ran.stdout)["findings"]
+        (grade,) = {
+            f["grade"]
+            for f in found
+            if f["check"] == "permission.read" and f["said"].startswith(f"{lacking} is")
+        }
+        assert (grade == "fail", ran.returncode == 1) == (lacking in names, lacking in names), found
+        assert all(n in next(f["said"] for f in found if f["check"] == "permission.needed") for n in names)

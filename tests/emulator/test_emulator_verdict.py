@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from emulator_kit import DAY, NOW, Pair, Pki, issue, save
+from OpenSSL import SSL
 
 from cf_mtls.emulator.pem import blocks_of, load
 from cf_mtls.emulator.verdict import judge
+from cf_mtls.pki import chain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +152,32 @@ def test_blocks_keep_their_order(pki: Pki) -> None:
     """Text around the blocks and CRLF do not matter."""
     text = "# comment\r\n" + pki.chain.replace("\n", "\r\n") + "trailing"
     assert [b.der for b in blocks_of(text)] == [pki.intermediate.der, pki.root.der]
+
+
+def test_a_refusal_leaves_nothing_for_the_next_tls_call(pki: Pki) -> None:
+    """A connection in the same thread goes on as ever, and does not take a forged chain's errors for its own."""
+    bundle = [pki.intermediate.der, pki.root.der]
+    line = shaken(pki.good)
+    for ask in (
+        lambda: judge(bundle, pki.other_ca.der, [], NOW.timestamp()),
+        lambda: chain.judge(bundle, pki.other_ca.der, [], NOW, chain.SSLCLIENT),
+    ):
+        assert not ask().ok
+        with pytest.raises(SSL.WantReadError):
+            line.recv(1)
+
+
+def shaken(server: Pair) -> SSL.Connection:
+    """A client's end of a TLS connection in memory, after its handshake."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.use_certificate(server.certificate)
+    context.use_privatekey(server.key)
+    one, other = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None), SSL.Connection(context, None)
+    one.set_connect_state()
+    other.set_accept_state()
+    for here, there in ((one, other), (other, one)) * 3:
+        with suppress(SSL.WantReadError):
+            here.do_handshake()
+        with suppress(SSL.WantReadError):
+            there.bio_write(here.bio_read(65536))
+    return one

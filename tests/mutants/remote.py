@@ -6,6 +6,13 @@ from tests.mutants.rows import of
 
 MUTANTS = (
     *of(
+        "remote/account_checks",
+        "emulated/test_coverage.py",
+        ("needed", "if part in rests_on", ""),
+        ("_permission_read", "Grade.FAIL if is_needed else usual", "usual"),
+        ("NEEDED_FOR", 'Part.BESIDE: "Zone",', ""),
+    ),
+    *of(
         "remote/snapshot",
         "remote/test_elsewhere.py",
         ("_groups", "if [d.code for d in failed.diagnostics] != [PERMISSION]:", "if False:"),

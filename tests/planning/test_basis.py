@@ -63,6 +63,12 @@ def test_a_group_that_decides_near_a_stack_must_have_been_read(name: str) -> Non
     assert resting(EVERYTHING, DECLARED, actual, "s").missing == ("group g",)
 
 
+def test_a_host_on_which_nothing_stands_yet_counts() -> None:
+    """A wildcard of somebody else decides there until the file is applied."""
+    actual = State({app_at("*.net"): foreign("*.net", BY_GROUP)})
+    assert resting(NO_GROUPS, State({app_at("a.net"): app("a.net")}), actual, "s").missing == (Part.GROUPS,)
+
+
 FAR = [foreign(domain, BY_GROUP) for domain in ("b.net", "x.y.w.net", "w.net", "a.net.org")]
 
 

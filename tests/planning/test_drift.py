@@ -173,6 +173,13 @@ def test_a_differences_digest_tells_both_sides() -> None:
         for one, two in ((0, 2), (1, 2), (0, 1))
     ]
     assert len({of_change(change, Class.DRIFT, None, Grounds("")).digest for change in changes}) == 3
+    assert len({of_change(changes[0], Class.DRIFT, None, Grounds(g)).digest for g in ("one", "other")}) == 2
+
+
+def test_what_nobody_looked_at_is_not_whole() -> None:
+    """Without a finding, too."""
+    assert checked().is_whole
+    assert not Checked("f.yaml", "s", "account:1").is_whole
 
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

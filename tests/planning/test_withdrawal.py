@@ -156,3 +156,23 @@ def test_a_bundle_that_stays_beside_another_is_not_taken_out() -> None:
     known = Known("p.yaml", "s", State(marked), applied=(saved_of(plan),))
     assert codes(known) == []
     assert codes(replace(known, declared=State(marked[1:]))) == ["certificate.still-vouched"]
+
+
+def test_a_ca_that_stays_is_no_withdrawal_whatever_its_address() -> None:
+    """The applied plan found it by its id and gave it one more hostname; the file has it by its content."""
+    wider = replace(OLD[1], associated_hostnames=("a.net", "b.net"))
+    both = State((a, replace(ca, name=certificate_name("c", a.key, "s"))) for a, ca in ((OLD[0], wider), NEW))
+    people = replace(NO_PEOPLE, at=NOW, beside=(OLD[1].pem or "",))
+    made = planned("s", SCOPE, both, State([in_account(OLD)]), Allowed(lockout=frozenset({"a.net"})), people)
+    assert codes(Known("p.yaml", "s", both, applied=(saved_of(made),))) == []
+
+
+def test_every_ca_that_stays_is_looked_at() -> None:
+    """Each has the root of another one that was taken out."""
+    three = OTHER.intermediate("Three", now=NOW)
+    old = bundle(ONE, three, TOP, OTHER)
+    found = list(withdrawals(State([old]), State([bundle(TOP), bundle(OTHER)]), NOW))
+    assert {name for name in ("CN=One", "CN=Three") for d in found if name in d.detail} == {
+        "CN=One",
+        "CN=Three",
+    }
