@@ -127,12 +127,15 @@ class _Gathering:
     def __init__(self, state: State) -> None:
         self._state = state
         self._groups: dict[str, Any] = {}
+        self._referred: list[str] = []
+        """Ids of groups that were met and are not gathered yet."""
         self._about_certificates = False
         self._unread: dict[str, None] = {}
 
     def made(self, content: Json) -> Grounds:
         """The grounds that this content is, with everything that it refers to."""
-        return Grounds(digest([content, self._groups]), tuple(self._unread))
+        self._follow()
+        return Grounds(digest([content, self._groups]), tuple(sorted(self._unread)))
 
     def thing(self, resource: Resource | None) -> Any:
         """What a thing is; None for nothing."""
@@ -177,18 +180,20 @@ class _Gathering:
             for rule in meant:
                 self._about_certificates |= is_about_certificates(rule)
                 if rule.kind == "group":
-                    self._group(member(rule, "id"))
+                    self._referred.append(member(rule, "id"))
             found[part] = sorted({rule_meaning(rule) for rule in meant})
         return found
 
-    def _group(self, id_: str) -> None:
-        """A group and those that it refers to; each once, so that a circle ends."""
-        if id_ in self._groups:
-            return
-        address = Address(Kind.GROUP, id_)
-        group = self._state.get(address)
-        self._groups[id_] = None
-        self._groups[id_] = self._rules(group) if isinstance(group, AccessGroup) else self._not_read(address)
+    def _follow(self) -> None:
+        """Gather the groups that were met and those that they refer to; each once, and none calls itself."""
+        while self._referred:
+            id_ = self._referred.pop()
+            if id_ in self._groups:
+                continue
+            address = Address(Kind.GROUP, id_)
+            group = self._state.get(address)
+            found = self._rules(group) if isinstance(group, AccessGroup) else self._not_read(address)
+            self._groups[id_] = found
 
     def _not_read(self, address: Address) -> str:
         self._unread[str(address)] = None
@@ -209,6 +214,7 @@ class _Gathering:
 
         below: the domain within which that matters, '' for anywhere.
         """
+        self._follow()
         if not self._about_certificates and not self._unread:
             return None
         patterns = [(host_of(domain), host_of(below or domain)) for domain in domains]

@@ -384,7 +384,7 @@ MUTANTS = (
         ("_Gathering._policy", "isinstance(known, AccessPolicy)", "False"),
         ("_Gathering._policy", '"decision": said.decision,', ""),
         ("_Gathering._rules", "if not is_emptied(rule)", ""),
-        ("_Gathering._rules", "self._group(member", "(member"),
+        ("_Gathering._rules", "self._referred.append(member", "(member"),
         (
             "_Gathering._rules",
             "{rule_meaning(rule) for rule in meant}",
