@@ -351,6 +351,8 @@ def test_a_ca_counts_where_an_application_of_many_hosts_is_below_ours() -> None:
     hosts = [("b.net",), ("c.net",), ("a.net",)]
     found = [of_opening(wild.put(ca_at("2"), ca("2", *on)), at, "a.net").content for on in hosts]
     assert found[0] == found[1] != found[2]
+    everywhere = [of_opening(wild.put(ca_at("2"), ca("2", *on)), at, "*.net").content for on in hosts]
+    assert len(set(everywhere)) == 3  # below all of its hosts it matters on which of them the CA is
 
 
 def test_a_reusable_policy_is_what_the_account_says() -> None:

@@ -216,7 +216,7 @@ def test_what_only_tokens_reach_is_never_called_proven() -> None:
     """It is counted apart: *Proven at 1 of 2 URLs*."""
     seen = found(declared({ONE: TOKEN, "a.net/y": CLOSED}), [JEAN])
     made = claim(seen)
-    assert (made.proven, made.elsewhere) == (("https://a.net/y",), (f"https://{ONE}",))
+    assert (made.proven, made.elsewhere, made.gaps) == (("https://a.net/y",), (f"https://{ONE}",), ())
     assert sentence(seen).startswith("Proven at 1 of 2 URLs: what the file declares")
     assert "1 URL declared, not provable here" in sentence(seen)
 
