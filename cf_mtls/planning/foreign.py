@@ -110,7 +110,8 @@ def with_wildcards(state: State, host: str, wild: Sequence[tuple[Address, CaCert
     here = {
         a: replace(ca, associated_hostnames=(*ca.associated_hostnames, host))
         for a, ca in wild
-        if any("*" in pattern and covers(pattern, host, "/") for pattern in ca.associated_hostnames)
+        if host not in ca.associated_hostnames
+        and any("*" in pattern and covers(pattern, host, "/") for pattern in ca.associated_hostnames)
     }
     return state.put_all(here) if here else state
 

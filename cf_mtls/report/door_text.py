@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cf_mtls.access.doors import door_at
 from cf_mtls.model.doors import Reach
 from cf_mtls.model.marks import shown, stack_of
 from cf_mtls.model.resources import CaCertificate
+from cf_mtls.planning.foreign import is_wild, with_wildcards
 from cf_mtls.report.terminal import harmless
 
 if TYPE_CHECKING:
@@ -30,7 +32,19 @@ WORDS = {
 
 
 def door_words(door: Door, state: State, pinned: Collection[str] = ()) -> str:
-    """Who gets in, in one line. pinned: ids of what is ours without a mark."""
+    """Who gets in, in one line. pinned: ids of what is ours without a mark.
+
+    Whether a CA counts that has the hostname by a wildcard is not known (facts 1.7): where it matters, both are said.
+    """
+    words = _words(door, state, pinned)
+    wider = with_wildcards(state, door.host, [(a, ca) for a, ca in state.of(CaCertificate) if is_wild(ca)])
+    if wider is state:
+        return words
+    other = _words(door_at(wider, door.host, door.path), wider, pinned)
+    return words if other == words else f"{words}; if the wildcard of a CA counts, {other}"
+
+
+def _words(door: Door, state: State, pinned: Collection[str]) -> str:
     match door.reach:
         case Reach.HOLDERS:
             return f"{WORDS[door.reach]}: {_holders(door, state, pinned)}"

@@ -17,6 +17,7 @@ from cf_mtls.model.doors import Outcome
 from cf_mtls.model.evidence import Control
 from cf_mtls.model.people import Asker, Expected
 from cf_mtls.model.resources import CaCertificate
+from cf_mtls.planning.foreign import is_wild, with_wildcards
 from cf_mtls.quick import dataclass
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ CONTROLS: Mapping[Expected, Control] = {
 """Who is the control where this happens to somebody without anything; elsewhere it hangs on who else gets in."""
 
 UNKNOWN_TRUST = "a CA whose contents are not known here may vouch for this client, or not"
+BY_WILDCARD = "a CA has this hostname by a wildcard alone, and whether that counts is not known"
+"""Facts 1.7."""
 
 
 def path_of(probe: Probe) -> str:
@@ -76,16 +79,24 @@ class Outlook:
     def for_client(self, probe: Probe, asker: Asker) -> tuple[Expected, str]:
         """As `outcome` for somebody with a certificate, and why it is UNFORESEEN, '' for the usual reasons.
 
-        A CA of unknown contents may vouch for the certificate or not: only what is so either way is demanded.
+        A CA of unknown contents may vouch for the certificate or not, and one on a wildcard may count or not: only what
+        is so either way is demanded.
         """
         expected = self.outcome(probe, asker)
         unknown = self._unknown()
-        if (
-            not unknown
-            or self.outcome(probe, replace(asker, trusted_by=asker.trusted_by | unknown)) is expected
-        ):
-            return expected, ""
-        return Expected.UNFORESEEN, UNKNOWN_TRUST
+        vouched = replace(asker, trusted_by=asker.trusted_by | unknown)
+        if unknown and self.outcome(probe, vouched) is not expected:
+            return Expected.UNFORESEEN, UNKNOWN_TRUST
+        wider = self.with_wildcards()
+        if wider is not self and wider.for_client(probe, asker)[0] is not expected:
+            return Expected.UNFORESEEN, BY_WILDCARD
+        return expected, ""
+
+    def with_wildcards(self) -> Outlook:
+        """What is declared if the CAs count that have the hostname by a wildcard; itself where there are none."""
+        cas = self.state.of(CaCertificate)
+        state = with_wildcards(self.state, self.host, [(a, ca) for a, ca in cas if is_wild(ca)])
+        return self if state is self.state else Outlook(state, self.host)
 
     def _unknown(self) -> frozenset[Address]:
         """The CAs of the host whose contents are not known."""
@@ -98,6 +109,8 @@ class Outlook:
         bare = self.outcome(probe, Asker())
         if bare is not Expected.REFUSED:
             return CONTROLS.get(bare, Control.CLIENT)
+        if (wider := self.with_wildcards()) is not self:
+            return wider.control(probe)
         path = path_of(probe)
         ask = decider(self.state, self.host, path)
         inside = [a for a in askers_at([self.state], self.host, path) if ask(a).outcome.lets_in]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,14 @@ def closed(folder: Path, ready: Ready, kept: dict[str, Any]) -> Path:
         kept |= lever(ready, "state")
     lever(ready, "state", kept)
     return folder
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that anybody may look into; pytest shuts its own ones, whenever another run of it begins."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / "here"
 
 
 def spoilt(folder: Path) -> set[str]:
@@ -125,12 +135,12 @@ def test_every_form_of_a_plan_file_is_judged(closed: Path, ready: Ready, verb: s
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_file_without_permission_is_no_bug(
-    verb: str, closed: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
+    verb: str, closed: Path, public: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It could not be read, and says so by its name; so does the named file alone."""
+    closed = shutil.copytree(closed, public)
     (closed / "plans/shut.yaml").write_text("version: 1\nstack: shut\n")
-    for path in (closed, *closed.parents[:-1]):
-        path.chmod(path.stat().st_mode | 0o055)
+    closed.chmod(0o755)
     (closed / "plans/certs/clientcert.key").chmod(0o644)
     (closed / "cf-mtls-report").mkdir()
     (closed / "cf-mtls-report").chmod(0o777)
@@ -148,13 +158,13 @@ def test_a_file_without_permission_is_no_bug(
 
 
 def test_a_ca_file_that_may_not_be_looked_at_is_said(
-    folder: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
+    folder: Path, public: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its folder is shut: 64 and the file's name, and no bug of ours."""
+    folder = shutil.copytree(folder, public)
     (folder / "shut").mkdir()
     (folder / "shut/ca.pem").write_text("")
-    for path in (folder, *folder.parents[:-1]):
-        path.chmod(path.stat().st_mode | 0o055)
+    folder.chmod(0o755)
     (folder / "shut").chmod(0)
     monkeypatch.chdir("/")
     run(folder, ready, "verify", PLAN, "--cacert", "none")

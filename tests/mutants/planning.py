@@ -479,7 +479,12 @@ MUTANTS = (
         "planning/check",
         "planning/test_check.py",
         ("_of_nobody", "or thing.elsewhere", ""),
-        ("_of_nobody", "stacks is None or", "not stacks or"),
+        (
+            "_of_nobody",
+            "stacks is None or",
+            "not stacks or",
+            "= a run declares at least the stack that is checked",
+        ),
         ("_of_nobody", "or mark in stacks", ""),
         ("_expiring", "for ca in (wanted, actual.get(merged.moved.get(declared, declared)))", "for ca in ()"),
     ),

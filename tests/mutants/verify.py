@@ -130,6 +130,17 @@ MUTANTS = (
         ("path_of", 'path.partition("?")[0]', "path"),
     ),
     *of(
+        "verify/outlook",
+        "verify/test_claim.py",
+        ("Outlook.for_client", "wider is not self and", "False and"),
+        ("Outlook.control", "if (wider := self.with_wildcards()) is not self:", "if wider := None:"),
+    ),
+    *of(
+        "planning/foreign",
+        "verify/test_claim.py",
+        ("with_wildcards", "host not in ca.associated_hostnames and", ""),
+    ),
+    *of(
         "verify/httpx_probe",
         "verify/test_probe_rules.py",
         (

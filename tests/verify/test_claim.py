@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cf_mtls.diagnostics import Exit
-from cf_mtls.model.evidence import Dossier, Evidence, Extent, Got, Outcome, Probe
+from cf_mtls.model.evidence import Control, Dossier, Evidence, Extent, Got, Outcome, Probe
 from cf_mtls.model.people import Asker, Client, Expected, Target
 from cf_mtls.model.resources import (
     AccessApplication,
@@ -24,6 +24,7 @@ from cf_mtls.verify import proofs
 from cf_mtls.verify.claim import NO_CONTROL, Standing, claim
 from cf_mtls.verify.expect import Party, expect, left_out
 from cf_mtls.verify.judge import judge
+from cf_mtls.verify.outlook import BY_WILDCARD
 from tests.verify.test_expect import EVERYONE, VALID, policy, rule
 
 KNOWN, FOREIGN = Address(Kind.CERTIFICATE, "aa"), Address(Kind.CERTIFICATE, "ff")
@@ -262,6 +263,25 @@ def test_unknown_trust_makes_cannot_be_told_and_never_a_failure(edge: Edge) -> N
     assert verdicts["ann"].outcome is Outcome.INCONCLUSIVE
     assert "contents are not known" in verdicts["ann"].why
     assert (verdicts["no certificate"].outcome is Outcome.FAIL) is (edge is open_to_all)
+
+
+@pytest.mark.parametrize("edge", [open_to_all, refuses_all, right, dead])
+@pytest.mark.parametrize("also", [(), ("a.net",)])
+def test_a_ca_on_a_wildcard_makes_cannot_be_told_and_never_a_failure(
+    edge: Edge, also: tuple[str, ...]
+) -> None:
+    """Whether it counts at a host that it has by the wildcard alone is not known; somebody with none is refused."""
+    state = declared({ONE: CLOSED}).put(KNOWN, CaCertificate("ca", ("*.net", *also), ("aa",), (), "", "PEM"))
+    seen = found(state, [JEAN], edge)
+    verdicts = {v.probe.who: v for v in seen.verdicts if v.probe.proof <= 2}
+    if also:  # it has the host by its name too: that counts
+        assert (verdicts["jean"].outcome is Outcome.PASS) is (edge in {open_to_all, right})
+        return
+    assert verdicts["jean"].outcome is Outcome.INCONCLUSIVE
+    assert verdicts["jean"].probe.unsure == BY_WILDCARD
+    assert verdicts["jean"].probe.control is Control.CLIENT
+    assert (verdicts["no certificate"].outcome is Outcome.FAIL) is (edge is open_to_all)
+    assert claim(seen).standing is not PROVEN
 
 
 def test_known_trust_beside_unknown_is_still_demanded() -> None:
