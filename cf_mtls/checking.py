@@ -228,9 +228,10 @@ def _judged(
     coverage = workflow.covered(snapshot, stack.state, stack.name, stack.places, asked.elsewhere)
     left_out = {"the edge"} if not asked.witness else set[str]()
     left_out |= {f"the end of client {name}" for name, _ in ending.unknown}
+    rested, kept_elsewhere = _watched(stack, snapshot.state, known)
+    left_out |= {f"whether the rules of {address} moved" for address in kept_elsewhere}
     coverage = replace(coverage, not_asked=coverage.not_asked | left_out)
     found += unread(coverage, Place(file))
-    rested, kept_elsewhere = _watched(stack, snapshot.state, known)
     found += rested
     if asked.witness:
         found += _proven(stack, asked, asked.witness)
@@ -248,15 +249,15 @@ def _judged(
             *there.notes,
             *(note for _, note in ending.unknown),
             *said_of_contents(known, snapshot.state, asked.now),
-            *kept_elsewhere,
+            *watched.not_recorded(kept_elsewhere),
         ),
         turned(known, snapshot.state),
         coverage,
     )
 
 
-def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], tuple[Diagnostic, ...]]:
-    """What is found of rules that no file holds, and what of them nobody can tell."""
+def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], tuple[Address, ...]]:
+    """What is found of rules that no file holds, and of which of them nobody can tell whether they moved."""
     merged = merge(stack.state, actual, stack.name, removed=stack.removed)
     ours = [actual[address] for address in merged.ours if address in actual]
     people = workflow.people_of(stack, actual)
@@ -265,7 +266,7 @@ def _watched(stack: Stack, actual: State, known: Known) -> tuple[list[Finding], 
         *watched.moved(ours, actual, known.applied, known.file),
         *watched.let_down(people, there, merged.desired, known.file),
     ]
-    return found, tuple(watched.not_recorded(ours, actual, known.applied))
+    return found, watched.unrecorded(ours, actual, known.applied)
 
 
 def _unused(

@@ -59,9 +59,13 @@ def moved(ours: Iterable[Resource], actual: State, applied: Sequence[Saved], fil
             yield Finding(Class.DRIFT, str(address), says, codec.standing(there[address]), place=Place(file))
 
 
-def not_recorded(ours: Iterable[Resource], actual: State, applied: Sequence[Saved]) -> Iterator[Diagnostic]:
-    """That nobody can tell whether these moved, where there is no applied plan."""
-    there: Sequence[Address] = () if applied else sorted(referred(ours, actual))
+def unrecorded(ours: Iterable[Resource], actual: State, applied: Sequence[Saved]) -> tuple[Address, ...]:
+    """What these refer to of which nobody can tell whether it moved: all of it, where there is no applied plan."""
+    return () if applied else tuple(sorted(referred(ours, actual)))
+
+
+def not_recorded(there: Sequence[Address]) -> Iterator[Diagnostic]:
+    """That nobody can tell whether these moved. there: as of `unrecorded`."""
     if there:
         listed = ", ".join(map(str, there))
         detail = (

@@ -126,7 +126,14 @@ def _colour(line: str, paint: Paint) -> str:
 
 def _verdict(stack: dict[str, Any], paint: Paint) -> str:
     status = Status(stack["status"])
-    return f"{_coloured(status, paint)}: {logged(stack['file'])}{counted(stack)}"
+    return f"{_coloured(status, paint)}: {logged(stack['file'])}{counted(stack)}{undecided(stack)}"
+
+
+def undecided(stack: dict[str, Any]) -> str:
+    """`; not decided: …`, what the verdict leaves open beside the edge, of which `--verify` tells; '' for nothing."""
+    names = [logged(name) for name in stack.get("coverage", {}).get("not_asked", []) if name != "the edge"]
+    more = f" and {len(names) - MOST_ALIKE} more" if len(names) > MOST_ALIKE else ""
+    return f"; not decided: {', '.join(names[:MOST_ALIKE])}{more}" if names else ""
 
 
 def _coloured(status: Status, paint: Paint) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Class, Status
-from cf_mtls.report.drift_text import WORDS, Rest, alike
+from cf_mtls.report.drift_text import WORDS, Rest, alike, undecided
 from cf_mtls.report.safe import xml
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def _suite(stack: dict[str, Any]) -> Iterator[str]:
         f'errors="{counts["error"]}" skipped="{skipped}">'
     )
     told = [("asked", stack["asked"])] if stack.get("asked") else []
+    told += [("not decided", left.removeprefix("; not decided: "))] if (left := undecided(stack)) else []
     told += [("note", note) for note in stack["notes"]]
     if told:
         inner = "".join(f'<property name="{name}" value="{xml(value)}"/>' for name, value in told)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.planning.drift import Status
-from cf_mtls.report.drift_text import WORDS, alike, place, waiver_lines, why_unused
+from cf_mtls.report.drift_text import WORDS, alike, place, undecided, waiver_lines, why_unused
 from cf_mtls.report.remedies import remedies
 from cf_mtls.report.safe import code, fenced
 
@@ -65,6 +65,8 @@ def _head(stack: dict[str, Any]) -> Iterator[str]:
     whole = "" if stack["complete"] else f" Not everything could be checked{_missing(stack)}."
     name, scope = code(stack["stack"] or "?"), code(stack["scope"] or "no scope")
     yield f"Plan file {code(stack['file'])}, stack {name}, {scope}.{whole}"
+    if left := undecided(stack):
+        yield f"Not decided: {code(left.removeprefix('; not decided: '))}."
     if stack.get("asked"):
         yield code(stack["asked"])
 

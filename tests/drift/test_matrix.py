@@ -33,7 +33,10 @@ from cf_mtls.planning.saved import Saved
 from cf_mtls.remote.pace import Pace
 from cf_mtls.remote.snapshot import read
 from cf_mtls.report.drift_data import drift_data
+from cf_mtls.report.drift_text import drift_text
+from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
+from cf_mtls.report.terminal import Paint
 from cf_mtls.workflow import Account, validate
 from tests.conftest import Counted, Pki
 from tests.drift import openings
@@ -333,7 +336,7 @@ def test_an_account_as_applied_is_clean_in_every_way(base: Base) -> None:
 def _is_unrecorded(name: str, data: dict[str, Any]) -> bool:
     """Whether rules that no file holds were widened, for less than everyone, with no applied plan to compare with.
 
-    Nobody can know that; the report says of them by their address that it does not.
+    Nobody can know that; the verdict itself says of them by their address that it is not decided, in every form.
     """
     rules = {
         "policy shared": f"policy/{SHARED}",
@@ -341,8 +344,9 @@ def _is_unrecorded(name: str, data: dict[str, Any]) -> bool:
         "group inner": f"group/{INNER}",
     }
     address = rules.get(name.partition(":")[0])
-    notes = drift_markdown(data["stacks"])
-    return address is not None and "[access.rules-not-recorded]" in notes and address in notes
+    verdict = drift_text(data, Paint()).splitlines()[-1]
+    forms = (verdict, drift_markdown(data["stacks"]), drift_junit(data))
+    return address is not None and all(f"whether the rules of {address} moved" in form for form in forms)
 
 
 def test_what_was_opened_or_lost_is_said_everywhere_or_that_it_could_not_be_checked(

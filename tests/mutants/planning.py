@@ -43,7 +43,7 @@ MUTANTS = (
         ("moved", "and codec.standing(there[address]) != then", "and False"),
         ("moved", "if applied and address not in relied:", "if False:"),
         ("moved", "if applied and address not in relied:", "if address not in relied:"),
-        ("not_recorded", "() if applied else", ""),
+        ("unrecorded", "() if applied else", ""),
         ("let_down", "wanted is None or", ""),
         ("let_down", "or wanted in inside", ""),
         ("let_down", "standings(people, actual, desired)", "standings(people, desired, actual)"),

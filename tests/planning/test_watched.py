@@ -16,7 +16,7 @@ from cf_mtls.planning.admission import People
 from cf_mtls.planning.drift import Class
 from cf_mtls.planning.planfile import saved_of
 from cf_mtls.planning.saved import Saved
-from cf_mtls.planning.watched import let_down, moved, not_recorded
+from cf_mtls.planning.watched import let_down, moved, not_recorded, unrecorded
 from cf_mtls.workflow import planned
 from tests.conftest import Pki
 from tests.planning.things import CERTIFICATE, app, app_at, ca, ca_at, policy, rule
@@ -86,11 +86,12 @@ def test_what_is_referred_to_since_is_drift_and_what_is_far_is_nobodys() -> None
 
 def test_without_an_applied_plan_it_is_said_that_nobody_can_tell() -> None:
     """By the addresses; not where there is one, and not where nothing is kept elsewhere."""
-    (found,) = not_recorded([OURS], ACTUAL, [])
+    (found,) = not_recorded(unrecorded([OURS], ACTUAL, []))
     assert found.code.code == "access.rules-not-recorded"
     assert all(str(a) in found.detail for a in (P, G, H))
     assert str(FAR) not in found.detail
-    assert [*not_recorded([OURS], ACTUAL, [saved()])] == [*not_recorded([app("b.net")], ACTUAL, [])] == []
+    assert unrecorded([OURS], ACTUAL, [saved()]) == unrecorded([app("b.net")], ACTUAL, []) == ()
+    assert [*not_recorded(())] == []
     assert [*moved([OURS], ACTUAL.put(P, replace(SHARED, include=())), [], "f")] == []
 
 
