@@ -12,13 +12,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cf_mtls.diagnostics import Code, Failure, Fault, Place, Severity
-from cf_mtls.planning.drift import Class, Status
+from cf_mtls.planning.drift import Class, Status, worst
 from cf_mtls.quick import dataclass
 from cf_mtls.report.drift_data import SCHEMA
 from cf_mtls.report.safe import scrubbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NOT_A_REPORT = Code("ci.report", Severity.ERROR, Fault.FILE, "the file is not a report of drift")
 
@@ -39,6 +39,13 @@ WAIVER: dict[str, type | tuple[type, ...]] = {
 FINGERPRINT = re.compile(r"(?:[0-9a-f]{64})?")
 LONGEST_NUMBER = 18
 """Digits of a number in a report: places and counts."""
+
+
+def gated(stacks: Sequence[Mapping[str, Any]], *, fail_on_drift: bool = True) -> Status:
+    """The state of these stacks of reports together; without fail_on_drift only whether all could be checked."""
+    if fail_on_drift:
+        return worst(Status(stack["status"]) for stack in stacks)
+    return worst(Status.CLEAN if stack["complete"] else Status.ERROR for stack in stacks)
 
 
 def report(raw: bytes, file: str, kinds: tuple[str, ...] = ("drift",)) -> dict[str, Any]:

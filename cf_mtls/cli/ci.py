@@ -125,7 +125,8 @@ def gate(
     which cannot be checked there by anybody, end with 0; `status` stays `error`.
     """
     from cf_mtls.ci.event import is_only_kept_out
-    from cf_mtls.planning.drift import EXITS, Status, worst
+    from cf_mtls.ci.reading import gated
+    from cf_mtls.planning.drift import EXITS
     from cf_mtls.report.drift_text import WORDS
 
     stacks = _stacks(reports)
@@ -134,10 +135,7 @@ def gate(
             f"{plural(len(stacks), 'plan file')} valid, and not checked: a fork's pull request has no token"
         )
         return Exit.OK
-    states = [Status(stack["status"]) for stack in stacks]
-    if not fail_on_drift:
-        states = [Status.CLEAN if stack["complete"] else Status.ERROR for stack in stacks]
-    state = worst(states)
+    state = gated(stacks, fail_on_drift=fail_on_drift)
     console.say(f"{plural(len(stacks), 'plan file')}: {WORDS[state]}")
     return EXITS[state]
 

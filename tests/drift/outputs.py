@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 from cf_mtls.ci.github import Post
 from cf_mtls.ci.issue import Run, sync
 from cf_mtls.ci.outputs import annotated, outputs
-from cf_mtls.ci.reading import Told
+from cf_mtls.ci.reading import Told, gated
+from cf_mtls.planning.drift import Status
 from cf_mtls.report.drift_text import drift_text
 from cf_mtls.report.junit_drift import drift_junit
 from cf_mtls.report.markdown import drift_markdown
@@ -21,6 +22,7 @@ GOOD = "good"
 """What a form says when nothing is to be done."""
 ALARM = "alarm"
 UNTOLD = "could not check"
+BY_STATE = {Status.CLEAN: GOOD, Status.DRIFT: ALARM, Status.ERROR: UNTOLD}
 
 
 def said(data: dict[str, Any]) -> dict[str, str]:
@@ -37,6 +39,7 @@ def said(data: dict[str, Any]) -> dict[str, str]:
         "output drift": {"false": GOOD, "true": ALARM, "": UNTOLD}[words["drift"]],
         "summary": _first(words["summary"].partition("1 ")[2].replace("checked: ", "")),
         "annotations": _annotations([*annotated(data)], stack),
+        "gate": BY_STATE[gated(data["stacks"])],
         "issue": _issue(stack),
     }
 
